@@ -1,0 +1,137 @@
+"""Starts the root zygote: the process that the worker spawns, with the machine's own Python.
+
+It makes the namespaces, builds the root that every sandbox will see, and forks PID 1 of the sandboxes' pid namespace,
+which becomes the root zygote. Settings come as JSON on stdin; `control.py` has the descriptors.
+This process stays, waits for the zygote, and ends as it did, so that the worker sees how.
+"""
+
+import json
+import os
+import signal
+import socket
+import stat
+import sys
+
+# `-I` keeps the script's own directory off the path.
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import control
+import kernel
+
+_NAMESPACES = (
+    kernel.CLONE_NEWNS | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS | kernel.CLONE_NEWPID
+)
+
+# name, minor number; all have major number 1 (memory devices) and are harmless.
+_DEVICES = (('null', 3), ('zero', 5), ('full', 7), ('random', 8), ('urandom', 9))
+_DEVICE_LINKS = (
+    ('fd', '/proc/self/fd'),
+    ('stdin', '/proc/self/fd/0'),
+    ('stdout', '/proc/self/fd/1'),
+    ('stderr', '/proc/self/fd/2'),
+    ('shm', '/tmp'),
+)
+
+
+def main():
+    with open(0) as stdin:
+        settings = json.load(stdin)
+    os.open('/dev/null', os.O_RDWR)  # descriptor 0, the lowest that is free: stdin of every sandbox
+    os.set_inheritable(0, True)
+    require_python()
+    die_with_parent(settings['worker_pid'])
+    step = 'unshare'
+    try:
+        kernel.unshare(_NAMESPACES)
+        socket.sethostname('sandbox')
+        step = 'root'
+        build_root(settings)
+        step = 'fork'
+        pid = os.fork()
+    except OSError as error:
+        control.emit('fatal', step=step, error=str(error))
+        sys.exit(1)
+    if pid == 0:
+        become_zygote(settings)
+    control.emit('launched', pid=pid)
+    _, status = os.waitpid(pid, 0)
+    end_like(status)
+
+
+def require_python():
+    if sys.version_info < control.OLDEST_PYTHON:
+        control.emit('fatal', step='python', error=f'{sys.executable} is {sys.version.split()[0]}')
+        sys.exit(1)
+
+
+def die_with_parent(parent):
+    """Binds our life to the worker's: the kernel kills us when it dies, however it dies."""
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    if parent is not None and os.getppid() != parent:
+        sys.exit('the worker died while the root zygote started')
+
+
+def build_root(settings):
+    """Attaches the base image over itself, and in it the machine's directories, the packages, /dev and our code."""
+    base = settings['base']
+    # From here on no mount that we make reaches the machine's namespace.
+    kernel.mount(None, '/', None, kernel.MS_REC | kernel.MS_PRIVATE)
+    binds = [(f'/{name}', name) for name in settings['binds']]
+    binds += [(settings['packages'], 'packages'), (settings['runtime'], 'handler')]
+    kernel.bind_read_only(base, base)
+    for source, target in binds:
+        kernel.bind_read_only(source, os.path.join(base, target))
+    make_devices(os.path.join(base, 'dev'))
+
+
+def make_devices(dev):
+    flags = kernel.MS_NOSUID | kernel.MS_NOEXEC
+    kernel.mount('dev', dev, 'tmpfs', flags, 'mode=0755,size=64k,nr_inodes=64')
+    os.umask(0)
+    for name, minor in _DEVICES:
+        os.mknod(os.path.join(dev, name), 0o666 | stat.S_IFCHR, os.makedev(1, minor))
+    for name, target in _DEVICE_LINKS:
+        os.symlink(target, os.path.join(dev, name))
+    os.umask(0o022)
+    kernel.mount(None, dev, None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | flags)
+
+
+def become_zygote(settings):
+    """In PID 1 of the new namespace: enters the root and runs the zygote there, with the base image's Python."""
+    step = 'proc'
+    try:
+        die_with_parent(None)
+        proc = os.path.join(settings['base'], 'proc')
+        # Fully visible, so that the kernel lets sandboxes mount a proc of their own in their user namespace.
+        kernel.mount('proc', proc, 'proc', kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+        hand_over(settings)
+        step = 'pivot_root'
+        kernel.make_root(settings['base'])
+        step = 'exec'
+        python = settings['python']
+        os.execve(python, [python, '-I', '-S', '-B', '-X', 'utf8', '/handler/zygote.py'], settings['environment'])
+    except OSError as error:
+        control.emit('fatal', step=step, error=str(error))
+        os._exit(1)
+
+
+def hand_over(settings):
+    """Leaves the settings in a memory file, where the zygote finds them after exec."""
+    memory = os.memfd_create('settings', 0)
+    os.write(memory, json.dumps(settings['zygote']).encode())
+    os.lseek(memory, 0, os.SEEK_SET)
+    if memory != control.SETTINGS_FD:
+        os.dup2(memory, control.SETTINGS_FD)
+    for fd in (control.CONTROL_FD, control.EVENTS_FD, control.SETTINGS_FD):
+        os.set_inheritable(fd, True)
+
+
+def end_like(status):
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        signal.signal(number, signal.SIG_DFL) if number not in (signal.SIGKILL, signal.SIGSTOP) else None
+        os.kill(os.getpid(), number)
+    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
+main()

@@ -1,0 +1,46 @@
+import { join } from 'node:path';
+import { sentenceFor } from './failure.mjs';
+import { launch } from './launch.mjs';
+import { checkPlatform, checkReadyToServe } from './machine.mjs';
+import { ensureNode } from './node.mjs';
+import { ensurePackages } from './packages.mjs';
+import { ROOT } from './where.mjs';
+
+/** What can be run: its script, whether it needs the development packages, and what the machine must have. */
+const TARGETS = {
+  start: { argv: ['quickstart/start.ts'], dev: false, check: checkReadyToServe },
+  test: { argv: ['test/run.ts'], dev: true },
+  bench: { argv: ['bench/run.ts'], dev: false },
+  check: { argv: ['test/run.ts', '--check'], dev: true },
+  setup: { dev: false },
+};
+
+/** Sets up what `what` needs and runs it with `args`; sets the exit status of this process to its. */
+export async function main([what, ...args]) {
+  const target = Object.hasOwn(TARGETS, what ?? '') ? TARGETS[what] : undefined;
+  if (target === undefined) {
+    say(`usage: node setup/run.mjs ${Object.keys(TARGETS).join('|')} [args]`);
+    process.exitCode = 2;
+    return;
+  }
+  try {
+    await run(target, args);
+  } catch (error) {
+    say(sentenceFor(error));
+    process.exitCode = 1;
+  }
+}
+
+async function run({ argv, dev, check }, args) {
+  checkPlatform();
+  check?.(); // before anything is fetched: a machine that cannot serve should say so at once
+  const node = await ensureNode();
+  await ensurePackages({ dev });
+  if (argv === undefined) return;
+  const [script, ...own] = argv;
+  await launch(node, [join(ROOT, script), ...own, ...args]);
+}
+
+function say(text) {
+  process.stderr.write(`${text}\n`);
+}

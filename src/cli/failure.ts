@@ -1,0 +1,25 @@
+import { CommanderError } from 'commander';
+import { OlError } from '../errors.ts';
+import { UsageError } from './command.ts';
+
+/** 0 for success, 1 for a failure, 2 for a mistake in the command line. */
+export function exitStatus(error: unknown): number {
+  // Commander throws the help and the version that were asked for as well, with exit code 0.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  return error instanceof UsageError ? 2 : 1;
+}
+
+/** What to tell the user about a thrown value; null for nothing. What nobody foresaw comes with its stack. */
+export function explain(error: unknown): string | null {
+  if (error instanceof CommanderError) return explainUsage(error);
+  if (!(error instanceof Error)) return String(error);
+  const foreseen = error instanceof OlError || error instanceof UsageError || 'code' in error;
+  return foreseen ? error.message : (error.stack ?? error.message);
+}
+
+function explainUsage({ code, message, exitCode }: CommanderError): string | null {
+  // `admin` alone prints the help and nothing else.
+  if (exitCode === 0 || code === 'commander.help') return null;
+  const text = message.replace(/^error: /, '').replace(/\n\(Did you mean (.+)\?\)$/, ': did you mean $1?');
+  return code === 'commander.excessArguments' ? `${text} A cluster is named with --cluster.` : text;
+}

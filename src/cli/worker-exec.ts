@@ -1,0 +1,58 @@
+import type { Command } from 'commander';
+import { takeReadyChannel } from '../cluster/ready.ts';
+import { loadConfig } from '../config/load.ts';
+import { createLog, type Log } from '../telemetry/log.ts';
+import { type RunningWorker, startWorker } from '../worker/compose.ts';
+import { example, UsageError } from './command.ts';
+
+export function setup(command: Command): void {
+  command
+    .option('--config <file>', "the worker's config file")
+    .action(async (options: { config?: string }) => {
+      if (options.config) return await run(options.config);
+      throw new UsageError(
+        '--config is missing: name the config file, `admin worker-exec --config=worker.json`',
+      );
+    });
+  example(command, 'admin worker-exec --config=my-cluster/config/worker-0.json');
+}
+
+/** Runs a worker in this process until it is told to end. */
+async function run(file: string): Promise<void> {
+  const channel = takeReadyChannel(process.env);
+  const asked = untilAsked();
+  let log: Log;
+  let worker: RunningWorker;
+  try {
+    const config = loadConfig(file);
+    log = createLog(config.logLevel);
+    worker = await startWorker(config, log);
+  } catch (error) {
+    channel.failed(error);
+    throw error;
+  }
+  channel.ready(worker.port);
+  const reason = await Promise.race([asked, worker.closed]);
+  if (reason !== undefined) {
+    log.info({ signal: reason }, 'ending: accepted requests may finish; once more ends at once');
+    await worker.close();
+  }
+  await worker.closed;
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+type AskSignal = (typeof SIGNALS)[number];
+
+/** Waits for the first request to end; the second one does not wait for anybody. */
+function untilAsked(): Promise<AskSignal> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const ask = (signal: AskSignal) => {
+      // 130, as a shell has it for a program that ctrl-C ended.
+      if (asked) process.exit(130);
+      asked = true;
+      resolve(signal);
+    };
+    for (const signal of SIGNALS) process.on(signal, ask);
+  });
+}

@@ -1,0 +1,150 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { OlError } from '../errors.ts';
+import { isClaimOf, listClaims, SLOTS, workerRunning } from './claims.ts';
+import { type ConfigText, readTemplate, writeWorkerConfig } from './config-file.ts';
+import { type ClusterPaths, openCluster, type WorkerPaths, workerIndex, workerPaths } from './paths.ts';
+import { readPidFile } from './pid-file.ts';
+import { checkPortFree, portTaken } from './port.ts';
+import { type Spawned, spawnWorker } from './spawn.ts';
+import { workerUrl } from './url.ts';
+
+export interface StartedWorker {
+  /** `worker-0` */
+  readonly name: string;
+  readonly pid: number;
+  readonly port: number;
+  /** `http://localhost:8080` */
+  readonly url: string;
+  /** Path of its log. */
+  readonly log: string;
+}
+
+/** What `startWorkers` tells while it works. */
+export type StartStep =
+  | {
+      readonly kind: 'stale-pid';
+      readonly worker: string;
+      readonly pid: number;
+      readonly program: string | null;
+    }
+  | { readonly kind: 'starting'; readonly worker: string; readonly pid: number }
+  | { readonly kind: 'started'; readonly worker: StartedWorker };
+
+export interface StartOptions {
+  /** Default: 1. */
+  readonly count?: number;
+  /** Port of the first worker, the next ones follow; 0 takes free ones. Default: the template's worker_port. */
+  readonly port?: number;
+  /** Longest wait until a worker serves; then it is ended. Default: a minute. */
+  readonly readyMs?: number;
+  readonly onStep?: (step: StartStep) => void;
+}
+
+/**
+ * Starts workers in the background and returns when every one serves. Nothing is started where one of them runs already or
+ * its port is taken (ERR_WORKER_RUNNING, ERR_PORT_HELD, ERR_PORT_TAKEN). Where some fail later, the others go on
+ * running, `onStep` has told which, and this throws ERR_WORKER_FAILED (ERR_WORKERS_FAILED where several were asked for).
+ */
+export async function startWorkers(cluster: string, options: StartOptions = {}): Promise<StartedWorker[]> {
+  if (process.geteuid?.() !== 0) throw new OlError('ERR_NOT_ROOT', {});
+  const paths = await openCluster(cluster);
+  const { withDirLock } = await import('./lock.ts');
+  // Two at once would write each other's pid files.
+  return await withDirLock(paths.logs, 5000, async () => {
+    const template = await readTemplate(paths);
+    const plans = plan(paths, template, options);
+    const host = template.checked.worker_host;
+    await checkNoneRuns(paths, plans, options);
+    for (const { port } of plans) await checkPortFree(port, host);
+    return await startAll(paths, template, plans, options);
+  });
+}
+
+interface Plan {
+  readonly worker: WorkerPaths;
+  readonly port: number;
+}
+
+function plan(paths: ClusterPaths, template: ConfigText, options: StartOptions): Plan[] {
+  const { count = 1, port: first = template.checked.worker_port } = options;
+  if (count > SLOTS) throw new OlError('ERR_NO_SLOT', { slots: SLOTS });
+  if (first + count - 1 > 65_535) throw new OlError('ERR_PORT_RANGE', { count, port: first });
+  return Array.from({ length: count }, (_, index) => ({
+    worker: workerPaths(paths, index),
+    port: first === 0 ? 0 : first + index,
+  }));
+}
+
+async function checkNoneRuns(
+  paths: ClusterPaths,
+  plans: readonly Plan[],
+  { onStep }: StartOptions,
+): Promise<void> {
+  const { live } = await listClaims();
+  const running = live.find((claim) => plans.some(({ worker }) => isClaimOf(claim, paths, worker)));
+  if (running !== undefined) throw workerRunning(running);
+  for (const { worker } of plans) {
+    const file = await readPidFile(worker);
+    if (file.kind === 'stale')
+      onStep?.({ kind: 'stale-pid', worker: worker.name, pid: file.pid, program: file.program });
+    if (file.kind !== 'worker') continue;
+    // Started a moment ago and not far enough for a claim.
+    const { pid } = file.process;
+    const hint = 'it is starting or ending: wait, or end it with `admin kill`';
+    const index = workerIndex(worker.dir) ?? worker.name;
+    throw new OlError('ERR_WORKER_RUNNING', { worker: index, cluster: paths.root, pid, hint });
+  }
+}
+
+async function startAll(
+  paths: ClusterPaths,
+  template: ConfigText,
+  plans: readonly Plan[],
+  options: StartOptions,
+): Promise<StartedWorker[]> {
+  const host = template.checked.worker_host;
+  const starting = plans.map(async ({ worker, port }) => {
+    await mkdir(worker.dir, { recursive: true });
+    await writeWorkerConfig(template, paths, worker, port);
+    const spawned = await spawnWorker(worker);
+    options.onStep?.({ kind: 'starting', worker: worker.name, pid: spawned.pid });
+    return await untilReady(worker, spawned, { port, host }, options);
+  });
+  const results = await Promise.allSettled(starting);
+  const started = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  for (const worker of started) options.onStep?.({ kind: 'started', worker });
+  const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+  if (failures.length > 0) throw summary(failures, plans.length);
+  return started;
+}
+
+async function untilReady(
+  worker: WorkerPaths,
+  spawned: Spawned,
+  wanted: { port: number; host: string },
+  { readyMs = 60_000 }: StartOptions,
+): Promise<StartedWorker> {
+  const outcome = await spawned.outcome(readyMs);
+  if (outcome.ready) {
+    const { port } = outcome;
+    const url = workerUrl(wanted.host, port);
+    return { name: worker.name, pid: spawned.pid, port, url, log: worker.log };
+  }
+  await rm(worker.pid, { force: true });
+  // Somebody was quicker between our look at the port and the worker's bind.
+  if (outcome.code === 'ERR_PORT_TAKEN') throw await portTaken(wanted.port, wanted.host);
+  throw new OlError('ERR_WORKER_FAILED', {
+    worker: workerIndex(worker.dir) ?? worker.name,
+    reason: outcome.reason,
+  });
+}
+
+function summary(failures: readonly unknown[], count: number): unknown {
+  if (count === 1) return failures[0];
+  const reasons = failures.map((error) => `\n  ${error instanceof Error ? error.message : error}`).join('');
+  return new OlError(
+    'ERR_WORKERS_FAILED',
+    { failed: failures.length, count, reasons },
+    { cause: failures[0] },
+  );
+}

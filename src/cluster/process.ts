@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * A process, for as long as it lives and never afterwards: a process id is given out again, its start time in clock
+ * ticks since boot (field 22 of /proc/<pid>/stat) with the same id is not.
+ */
+export interface ProcessId {
+  readonly pid: number;
+  readonly startTicks: number;
+}
+
+/**
+ * When the process started, or null where there is none. A zombie counts as gone: nothing of it runs, and a
+ * container whose first process never reaps keeps it for ever. (The first process of a pid namespace becomes a
+ * zombie only after every process of the namespace has ended.)
+ */
+export function startTicks(pid: number): number | null {
+  const stat = readProc(pid, 'stat');
+  if (stat === null) return null;
+  // The name, in parentheses, may hold spaces and parentheses itself.
+  const [state, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  if (state === 'Z' || state === 'X') return null;
+  return Number(rest[18]);
+}
+
+/** Is this very process still there? */
+export function isAlive(pid: number, ticks: number): boolean {
+  return startTicks(pid) === ticks;
+}
+
+/** The process with this id as it is now, or null. */
+export function identify(pid: number): ProcessId | null {
+  const ticks = startTicks(pid);
+  return ticks === null ? null : { pid, startTicks: ticks };
+}
+
+/** The program's name, or null where the process is gone. */
+export function processName(pid: number): string | null {
+  return readProc(pid, 'comm')?.trimEnd() ?? null;
+}
+
+/** The program's arguments, or null where the process is gone. */
+export function processArgs(pid: number): readonly string[] | null {
+  return readProc(pid, 'cmdline')?.split('\0').slice(0, -1) ?? null;
+}
+
+/** Sends a signal to this very process. False where it is gone. */
+export function signal(id: ProcessId, name: NodeJS.Signals): boolean {
+  if (!isAlive(id.pid, id.startTicks)) return false;
+  try {
+    process.kill(id.pid, name);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+/** Waits until all are gone, at most `timeoutMs`; returns those that are still there. */
+export async function waitGone(ids: readonly ProcessId[], timeoutMs: number): Promise<readonly ProcessId[]> {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    const left = ids.filter((id) => isAlive(id.pid, id.startTicks));
+    if (left.length === 0 || performance.now() >= end) return left;
+    await sleep(10);
+  }
+}
+
+function readProc(pid: number, file: string): string | null {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // ESRCH: it ended between open and read.
+    if (code === 'ENOENT' || code === 'ESRCH') return null;
+    throw error;
+  }
+}

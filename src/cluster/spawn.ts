@@ -1,0 +1,114 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { open, stat } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { OlError } from '../errors.ts';
+import { writeFileAtomic } from './files.ts';
+import { readTail } from './log-tail.ts';
+import type { WorkerPaths } from './paths.ts';
+import { parseReadyLine, READY_FD_ENV } from './ready.ts';
+
+const CLI = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
+
+/** The arguments of a worker's process; `admin kill` knows a worker by them that has no claim yet. */
+export function workerArgs(config: string): string[] {
+  return [CLI, 'worker-exec', `--config=${config}`];
+}
+
+/** How a start came out. `code` is that of the worker's own error, null where it ended without a word. */
+export type Outcome =
+  | { readonly ready: true; readonly port: number }
+  | { readonly ready: false; readonly code: string | null; readonly reason: string };
+
+/** A worker's process that has been started and may not serve yet. */
+export interface Spawned {
+  readonly pid: number;
+  /** Waits until it serves or has ended; after `timeoutMs` it is made to end. */
+  outcome(timeoutMs: number): Promise<Outcome>;
+}
+
+/** Starts a worker's process in the background, in a session of its own, and writes its pid file. */
+export async function spawnWorker(worker: WorkerPaths): Promise<Spawned> {
+  const log = await open(worker.log, 'a');
+  try {
+    const logStart = (await stat(worker.log)).size;
+    const child = spawn(process.execPath, workerArgs(worker.config), {
+      cwd: '/',
+      detached: true,
+      env: { ...smallEnvironment(process.env), [READY_FD_ENV]: '3' },
+      stdio: ['ignore', log.fd, log.fd, 'pipe'],
+    });
+    const said = readAll(child.stdio[3] as Readable);
+    const ended = endOf(child);
+    await Promise.race([once(child, 'spawn'), ended]);
+    const pid = child.pid;
+    if (pid === undefined) {
+      throw new OlError('ERR_WORKER_FAILED', { worker: worker.dir, reason: await ended });
+    }
+    await writeFileAtomic(worker.pid, `${pid}\n`);
+    const starting = { worker, child, said, ended, logStart };
+    return { pid, outcome: (timeoutMs) => waitReady(starting, timeoutMs) };
+  } finally {
+    await log.close();
+  }
+}
+
+interface Starting {
+  readonly worker: WorkerPaths;
+  readonly child: ChildProcess;
+  readonly said: Promise<string>;
+  /** How the process ended. */
+  readonly ended: Promise<string>;
+  readonly logStart: number;
+}
+
+/** Races what the worker says against its end and against time. */
+async function waitReady(starting: Starting, timeoutMs: number): Promise<Outcome> {
+  const { child, said, ended } = starting;
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    child.kill('SIGKILL');
+  }, timeoutMs);
+  try {
+    // The pipe ends when the worker closes it or when it ends, so this waits for either.
+    const line = parseReadyLine(await said);
+    if (line !== null && 'ready' in line) return line;
+    const how = await ended;
+    if (line !== null) return { ready: false, code: line.error.code, reason: line.error.message };
+    return await silentEnd(starting, timedOut ? `it was not ready within ${timeoutMs} ms` : how);
+  } finally {
+    clearTimeout(timer);
+    child.unref();
+  }
+}
+
+async function silentEnd({ worker, logStart }: Starting, how: string): Promise<Outcome> {
+  const tail = await readTail(worker.log, logStart, 15);
+  const last = tail === '' ? '' : `; the end of its log, ${worker.log}:\n${tail}`;
+  return { ready: false, code: null, reason: `${how}${last}` };
+}
+
+async function readAll(pipe: Readable): Promise<string> {
+  let text = '';
+  for await (const chunk of pipe.setEncoding('utf8')) text += chunk;
+  return text;
+}
+
+function endOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    child.once('error', (error) => resolve(`${process.execPath} cannot be run: ${error.message}`));
+    child.once('exit', (code, signal) =>
+      resolve(signal === null ? `it ended with exit code ${code}` : `it was ended by ${signal}`),
+    );
+  });
+}
+
+const KEPT = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'NO_COLOR', 'NODE_OPTIONS', 'NODE_EXTRA_CA_CERTS', 'NODE_COMPILE_CACHE'];
+
+/** What a worker needs of the environment and no more: it lives on after the shell whose secrets these may be. */
+export function smallEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = Object.entries(env).filter(([name]) => KEPT.includes(name) || name.startsWith('OL_'));
+  return Object.fromEntries(kept);
+}

@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { OlError } from '../errors.ts';
+import { checkConfig, parseJson } from './check.ts';
+import type { CheckedConfig } from './schema.ts';
+
+/** The config as the code sees it: every path absolute, every default filled in, frozen. */
+export interface Config {
+  readonly clusterDir: string;
+  readonly workerDir: string;
+  readonly workerPort: number;
+  readonly workerHost: string;
+  readonly registry: CheckedConfig['registry'];
+  readonly registryDir: string;
+  readonly sandbox: CheckedConfig['sandbox'];
+  readonly sockBasePath: string;
+  readonly pkgsDir: string;
+  /** JSON text, as the handler gets it. */
+  readonly sandboxConfig: string;
+  readonly maxRunners: number;
+  readonly queueMax: number;
+  readonly handlerCacheKb: number;
+  readonly spareSandboxes: number;
+  readonly invocationTimeoutMs: number;
+  readonly requestMaxKb: number;
+  readonly responseMaxKb: number;
+  readonly tmpMaxMb: number;
+  readonly shutdownGraceMs: number;
+  readonly logLevel: CheckedConfig['log_level'];
+}
+
+/** Reads and checks a worker's config file. Throws ERR_CONFIG_INVALID. */
+export function loadConfig(file: string): Config {
+  const path = resolve(file);
+  return resolveConfig(checkConfig(parseJson(readText(path), path), path), path);
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const reason = code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code})`;
+    throw new OlError('ERR_CONFIG_INVALID', { path, reason }, { cause });
+  }
+}
+
+/** Turns checked keys into the form that the code uses; `path` is the file that they came from. */
+export function resolveConfig(checked: CheckedConfig, path: string): Config {
+  const clusterDir = checked.cluster_name ?? clusterAbove(path);
+  return Object.freeze({
+    clusterDir,
+    workerDir: checked.worker_dir ?? join(clusterDir, 'workers', 'worker-0'),
+    workerPort: checked.worker_port,
+    workerHost: checked.worker_host,
+    registry: checked.registry,
+    registryDir: checked.registry_dir ?? join(clusterDir, 'registry'),
+    sandbox: checked.sandbox,
+    sockBasePath: checked.sock_base_path ?? join(clusterDir, 'base'),
+    pkgsDir: checked.pkgs_dir ?? join(clusterDir, 'packages'),
+    sandboxConfig: JSON.stringify(checked.sandbox_config),
+    maxRunners: checked.max_runners,
+    queueMax: checked.queue_max,
+    handlerCacheKb: checked.handler_cache_size,
+    spareSandboxes: checked.spare_sandboxes,
+    invocationTimeoutMs: checked.invocation_timeout_ms,
+    requestMaxKb: checked.request_max_kb,
+    responseMaxKb: checked.response_max_kb,
+    tmpMaxMb: checked.tmp_max_mb,
+    shutdownGraceMs: checked.shutdown_grace_ms,
+    logLevel: checked.log_level,
+  });
+}
+
+function clusterAbove(path: string): string {
+  const dir = dirname(path);
+  if (basename(dir) === 'config') return dirname(dir);
+  const reason =
+    'cluster_name is missing: give the absolute path of the cluster directory (made by `admin new`)';
+  throw new OlError('ERR_CONFIG_INVALID', { path, reason });
+}

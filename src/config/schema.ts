@@ -1,0 +1,88 @@
+import { z } from 'zod';
+
+/**
+ * Every key of `template.json` and `worker-<N>.json`: its type, default and meaning. This is the only place
+ * that knows them; `docs/configuration.md` is generated from it. Keys carry their unit (`_ms`, `_kb`, `_mb`);
+ * the two caches keep the original's names, in kB.
+ */
+const count = (min: number, max: number) => z.int().min(min).max(max);
+const path = () => z.string().min(1).regex(/^\//, 'an absolute path');
+
+const port = z
+  .union([count(0, 65_535), z.string().regex(/^\d{1,5}$/)], 'a port number from 0 to 65535')
+  .transform(Number)
+  .pipe(count(0, 65_535))
+  .describe('Port that the worker listens on; 0 takes a free one. A string ("8080") works too.');
+
+export const configSchema = z.strictObject({
+  cluster_name: path()
+    .optional()
+    .describe(
+      'The cluster directory. Filled in by `admin new`; paths that are left out are found below it. ' +
+        'Default: the directory above the one that holds the config file.',
+    ),
+  worker_dir: path()
+    .optional()
+    .describe('Where this worker keeps its state and scratch space. Default: `<cluster>/workers/worker-0`.'),
+  worker_port: port.default(8080),
+  worker_host: z
+    .string()
+    .min(1)
+    .default('localhost')
+    .describe(
+      'Address that the worker listens on. `localhost` is loopback, both IPv4 and IPv6. Requests are not ' +
+        'authenticated: open it to other machines (`0.0.0.0`) only behind something that checks them.',
+    ),
+  registry: z
+    .enum(['local'])
+    .default('local')
+    .describe('Where function code comes from: `local`, a directory.'),
+  registry_dir: path()
+    .optional()
+    .describe('The directory of the local registry. Default: `<cluster>/registry`.'),
+  sandbox: z.enum(['sock']).default('sock').describe('The engine that makes sandboxes.'),
+  sock_base_path: path().optional().describe('The base image of `sock`. Default: `<cluster>/base`.'),
+  pkgs_dir: path().optional().describe('Mounted read-only at `/packages`. Default: `<cluster>/packages`.'),
+  sandbox_config: z
+    .record(z.string(), z.json())
+    .default({})
+    .describe('Handed to every handler as JSON, in the environment variable `ol.config`.'),
+  max_runners: count(0, 100_000)
+    .default(100)
+    .describe('Most sandboxes that run one function at the same time; 0 is no bound.'),
+  queue_max: count(1, 1_000_000)
+    .default(1000)
+    .describe('Most requests that wait for one function; the next one is answered 429.'),
+  handler_cache_size: count(0, 2 ** 40)
+    .default(512 * 1024)
+    .describe('kB of memory for idle sandboxes that are kept for the next call; beyond it the oldest go.'),
+  spare_sandboxes: count(0, 1000)
+    .default(4)
+    .describe('Sandboxes made ahead of time, so that a cold start does not wait for the fork.'),
+  invocation_timeout_ms: count(1, 86_400_000)
+    .default(30_000)
+    .describe('Longest time that one invocation may take; then it is answered 504 and its sandbox ends.'),
+  request_max_kb: count(1, 1024 * 1024)
+    .default(6144)
+    .describe('Largest request body; a larger one is answered 413.'),
+  response_max_kb: count(1, 1024 * 1024)
+    .default(6144)
+    .describe('Largest result of a function; a larger one is answered 502.'),
+  tmp_max_mb: count(1, 1024 * 1024)
+    .default(64)
+    .describe('Size of `/tmp` in a sandbox; it counts as memory.'),
+  shutdown_grace_ms: count(0, 3_600_000)
+    .default(10_000)
+    .describe('How long a worker that is told to end lets accepted requests finish.'),
+  log_level: z
+    .enum(['debug', 'info', 'warn', 'error'])
+    .default('info')
+    .describe('Least severe lines that reach the log.'),
+});
+
+/** The config as it stands in a file: snake_case, every key optional that has a default. */
+export type ConfigFile = z.input<typeof configSchema>;
+/** A checked config file with the defaults filled in. */
+export type CheckedConfig = z.output<typeof configSchema>;
+
+export const configKeys: readonly string[] = Object.keys(configSchema.shape);

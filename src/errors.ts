@@ -1,0 +1,156 @@
+/**
+ * The one table of errors. Every error that a user or an operator can meet has a code here, with the HTTP
+ * status that the worker answers it with and a message that says what happened, on what, and what to do.
+ * `{name}` in a message is filled from the fields given to `OlError`; the compiler checks that they are all there.
+ */
+export const ERRORS = {
+  // A request that the worker refuses.
+  ERR_BAD_JSON: { status: 400, message: 'the request body is not JSON: {reason}' },
+  ERR_BAD_NAME: {
+    status: 400,
+    message:
+      "'{name}' is not a function name: use 1 to 64 letters, digits, '.', '_' or '-', with no '.' at the start",
+  },
+  ERR_NO_FUNCTION: {
+    status: 404,
+    message: "there is no function '{name}': write its code to {path}",
+  },
+  ERR_NO_ROUTE: { status: 404, message: 'there is nothing at {path}: call a function at /runLambda/<name>' },
+  ERR_BAD_METHOD: { status: 405, message: '{method} is not allowed at {path}: use {allow}' },
+  ERR_REQUEST_TOO_LARGE: {
+    status: 413,
+    message: 'the request body is larger than {limitKb} kB: send less, or raise request_max_kb',
+  },
+  ERR_QUEUE_FULL: {
+    status: 429,
+    message: "function '{name}' has {length} requests waiting: try again later, or raise queue_max",
+  },
+
+  // An invocation that fails.
+  ERR_BAD_RESPONSE: { status: 502, message: "the sandbox of '{name}' broke the protocol: {reason}" },
+  ERR_RESPONSE_TOO_LARGE: {
+    status: 502,
+    message: "the response of '{name}' is larger than {limitKb} kB: return less, or raise response_max_kb",
+  },
+  ERR_SANDBOX_DIED: { status: 502, message: "the sandbox of '{name}' died during the request: {how}" },
+  ERR_SANDBOX_START: { status: 503, message: "no sandbox could be started for '{name}': {reason}" },
+  ERR_SHUTTING_DOWN: { status: 503, message: 'the worker is shutting down: try another one, or later' },
+  ERR_CALL_FAILED: { status: 502, message: "'{name}' answered with status {status}: {body}" },
+  ERR_TIMEOUT: {
+    status: 504,
+    message: "'{name}' took longer than {limitMs} ms: make it faster, or raise invocation_timeout_ms",
+  },
+
+  // Function code that can't be used.
+  ERR_CODE_BUSY: {
+    status: 503,
+    message: "the code of '{name}' is still being written ({path}): call again when that is done",
+  },
+  ERR_CODE_REFUSED: { status: 500, message: "the code of '{name}' is refused: {path} {reason}" },
+
+  // Configuration and the cluster directory.
+  ERR_CONFIG_INVALID: { status: 500, message: '{path}: {reason}' },
+  ERR_CLUSTER_EXISTS: { status: 500, message: '{path} exists already: choose another name, or remove it' },
+  ERR_NO_PARENT: {
+    status: 500,
+    message: '{parent} is not a directory: make it first, with `mkdir -p {parent}`',
+  },
+  ERR_CLUSTER_MISSING: {
+    status: 500,
+    message: '{path} is not a cluster directory: make it with `admin new --cluster={path}`',
+  },
+  ERR_BASE_IMAGE: { status: 500, message: 'the base image {source} cannot be used: {reason}' },
+
+  // Starting and stopping workers.
+  ERR_WORKER_RUNNING: {
+    status: 500,
+    message: 'worker {worker} of {cluster} already runs (pid {pid}): {hint}',
+  },
+  ERR_WORKER_FAILED: { status: 500, message: 'worker {worker} did not start: {reason}' },
+  ERR_PORT_TAKEN: {
+    status: 500,
+    message:
+      'port {port} on {host} is taken by another program: choose another with --port, or end that program',
+  },
+  ERR_BAD_ADDRESS: {
+    status: 500,
+    message: 'the worker cannot listen on {host}, port {port}: {reason}; see worker_host in the config',
+  },
+  ERR_WORKERS_FAILED: { status: 500, message: '{failed} of {count} workers did not start: {reasons}' },
+  ERR_NO_WORKER: { status: 500, message: 'no worker runs {where}: start one with `{command}`' },
+  ERR_NO_ANSWER: { status: 500, message: '{url} does not answer: {reason}' },
+  ERR_PORT_HELD: {
+    status: 500,
+    message:
+      'port {port} on {host} is taken by {program} (pid {pid}): choose another with --port, or end that program',
+  },
+  ERR_PORT_RANGE: {
+    status: 500,
+    message: '{count} workers from port {port} on would need ports above 65535: choose a lower --port',
+  },
+  ERR_NO_SLOT: {
+    status: 500,
+    message: 'all {slots} worker slots of this machine are taken: end a worker first',
+  },
+  ERR_CLAIM_BROKEN: { status: 500, message: '{path} does not describe a worker: remove it' },
+  ERR_LOCKED: {
+    status: 500,
+    message:
+      '{path} is still in use by another admin command after {waitedMs} ms: try again when that has ended',
+  },
+  ERR_KILL_FAILED: { status: 500, message: 'pid {pid} of {what} is still there after {waitedMs} ms: {hint}' },
+
+  // The machine.
+  ERR_NOT_ROOT: {
+    status: 500,
+    message: 'making sandboxes needs root: run this as root, with `sudo -s` for instance',
+  },
+  ERR_KERNEL: { status: 500, message: 'this kernel ({release}) cannot run sandboxes: {reason}' },
+  ERR_NO_PYTHON: { status: 500, message: 'no usable Python at {path}: {reason}' },
+  ERR_SYSCALL: { status: 500, message: '{call} failed with {errno} on {target}' },
+  ERR_ZYGOTE: { status: 503, message: 'the root zygote is not there: {reason}' },
+  ERR_INTERNAL: { status: 500, message: 'an unexpected error in the worker: {reason}' },
+} as const satisfies Record<string, { status: number; message: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+type Fields<M extends string> = M extends `${string}{${infer F}}${infer Rest}` ? F | Fields<Rest> : never;
+
+/** What each code's message needs. */
+export type ErrorFields<C extends ErrorCode> = Record<Fields<(typeof ERRORS)[C]['message']>, string | number>;
+
+/** An error from the table: `code`, `status` (HTTP), and the filled-in message. */
+export class OlError<C extends ErrorCode = ErrorCode> extends Error {
+  readonly code: C;
+  readonly status: number;
+  readonly fields: Readonly<Record<string, string | number>>;
+
+  constructor(code: C, fields: ErrorFields<C>, options?: { cause?: unknown }) {
+    const values: Record<string, string | number> = fields;
+    super(
+      ERRORS[code].message.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name])),
+      options,
+    );
+    this.name = 'OlError';
+    this.code = code;
+    this.status = ERRORS[code].status;
+    this.fields = values;
+  }
+
+  /** The body of an HTTP answer: `{"error": {"code", "message"}}`. */
+  toBody(): { error: { code: C; message: string } } {
+    return { error: { code: this.code, message: this.message } };
+  }
+}
+
+/** True for an error from the table, of any code or of the one given. */
+export function isOlError<C extends ErrorCode = ErrorCode>(error: unknown, code?: C): error is OlError<C> {
+  return error instanceof OlError && (code === undefined || error.code === code);
+}
+
+/** Any thrown value as an `OlError`; what is not from the table becomes `ERR_INTERNAL` with the cause kept. */
+export function toOlError(error: unknown): OlError {
+  if (error instanceof OlError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new OlError('ERR_INTERNAL', { reason }, { cause: error });
+}

@@ -1,0 +1,223 @@
+import { OlError, toOlError } from '../errors.ts';
+import type { Code, Registry } from '../registry/registry.ts';
+import type { Engine, SandboxResponse } from '../sandbox/sandbox.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { IdleLru } from './idle-lru.ts';
+import { Instance, type Start } from './instance.ts';
+import { instancesToStart } from './scaling.ts';
+
+/** What all functions of a worker share. */
+export interface FunctionContext {
+  readonly registry: Registry;
+  readonly engine: Engine;
+  readonly idle: IdleLru;
+  readonly log: Log;
+  readonly maxRunners: number;
+  readonly queueMax: number;
+  readonly timeoutMs: number;
+  readonly responseMaxBytes: number;
+}
+
+export interface InvocationResult {
+  readonly response: SandboxResponse;
+  readonly start: Start;
+}
+
+/** One request on its way; `cancel` takes it out of the queue, and does nothing when it is served already. */
+export interface Invocation {
+  readonly result: Promise<InvocationResult>;
+  cancel(): void;
+}
+
+interface Waiting {
+  readonly body: Buffer;
+  readonly resolve: (result: InvocationResult | Promise<InvocationResult>) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * Named user code, with its queue and its instances. It alone changes either. A request goes through these hands:
+ *
+ * 1. `invoke` asks the registry for the newest code. A new version retires the instances of the old one.
+ * 2. The request joins the queue.
+ * 3. `#pump` gives the oldest request to an idle instance, the one used last first: its memory is the warmest.
+ * 4. For what still waits, `#pump` starts instances, as many as the policy in `scaling.ts` says.
+ * 5. An instance that has served, or has just been made, is idle (6), and `#pump` goes on with 3.
+ * 6. Idle instances are in the LRU of the worker, which may evict them.
+ */
+export class OlFunction {
+  readonly name: string;
+  readonly #context: FunctionContext;
+  readonly #queue: Waiting[] = [];
+  /** Used last at the end. */
+  readonly #idle: Instance[] = [];
+  readonly #instances = new Set<Instance>();
+  #code: Code | null = null;
+  #starting = 0;
+  #pulling = 0;
+
+  constructor(name: string, context: FunctionContext) {
+    this.name = name;
+    this.#context = context;
+  }
+
+  get instances(): Iterable<Instance> {
+    return this.#instances;
+  }
+
+  /** True when nothing waits, runs or is kept. */
+  get isUnused(): boolean {
+    return this.#instances.size + this.#queue.length + this.#starting + this.#pulling === 0;
+  }
+
+  invoke(body: Buffer): Invocation {
+    const { promise, resolve, reject } = Promise.withResolvers<InvocationResult>();
+    const waiting: Waiting = { body, resolve, reject };
+    const state = { cancelled: false };
+    const cancel = () => {
+      state.cancelled = true;
+      this.#leaveQueue(waiting);
+    };
+    try {
+      const code = this.#context.registry.pull(this.name);
+      // No promise on the warm path: the code is nearly always there.
+      if (code instanceof Promise) void this.#pullThen(code, waiting, state);
+      else this.#accept(code, waiting);
+    } catch (error) {
+      this.#refuse(waiting, error);
+    }
+    return { result: promise, cancel };
+  }
+
+  async #pullThen(pull: Promise<Code>, waiting: Waiting, state: { cancelled: boolean }): Promise<void> {
+    this.#pulling++;
+    try {
+      const code = await pull;
+      if (!state.cancelled) this.#accept(code, waiting);
+    } catch (error) {
+      this.#refuse(waiting, error);
+    } finally {
+      this.#pulling--;
+    }
+  }
+
+  #accept(code: Code, waiting: Waiting): void {
+    this.#use(code);
+    const { queueMax } = this.#context;
+    if (this.#queue.length >= queueMax) {
+      waiting.reject(new OlError('ERR_QUEUE_FULL', { name: this.name, length: this.#queue.length }));
+      return;
+    }
+    this.#queue.push(waiting);
+    this.#pump();
+  }
+
+  /** A function that is gone, or that can't be read any more, has no use for its instances. */
+  #refuse(waiting: Waiting, error: unknown): void {
+    const known = toOlError(error);
+    if (known.code === 'ERR_NO_FUNCTION') this.#retireIdle('the function was removed');
+    waiting.reject(known);
+  }
+
+  #use(code: Code): void {
+    if (code === this.#code) return;
+    const isEdit = this.#code !== null && code.version !== this.#code.version;
+    this.#code = code;
+    if (!isEdit) return;
+    this.#context.log.info({ function: this.name, version: code.version.slice(0, 16) }, 'new code');
+    this.#retireIdle('its code was replaced');
+  }
+
+  #leaveQueue(waiting: Waiting): void {
+    const at = this.#queue.indexOf(waiting);
+    if (at >= 0) this.#queue.splice(at, 1);
+  }
+
+  #pump(): void {
+    for (let instance = this.#takeIdle(); instance !== undefined; instance = this.#takeIdle()) {
+      const waiting = this.#queue.shift();
+      if (waiting !== undefined) waiting.resolve(this.#serve(instance, waiting.body));
+    }
+    const busy = this.#instances.size - this.#idle.length;
+    const load = { queued: this.#queue.length, starting: this.#starting, busy, max: this.#context.maxRunners };
+    for (let count = instancesToStart(load); count > 0; count--) void this.#startInstance();
+  }
+
+  /** An idle instance, if there is one and a request for it. */
+  #takeIdle(): Instance | undefined {
+    if (this.#queue.length === 0) return undefined;
+    const instance = this.#idle.pop();
+    if (instance !== undefined) this.#context.idle.remove(instance);
+    return instance;
+  }
+
+  async #serve(instance: Instance, body: Buffer): Promise<InvocationResult> {
+    const { start } = instance;
+    const { timeoutMs, responseMaxBytes } = this.#context;
+    try {
+      const response = await instance.serve({ body, timeoutMs, responseMaxBytes });
+      this.#keep(instance);
+      return { response, start };
+    } catch (error) {
+      this.#drop(instance, 'its request failed');
+      throw error;
+    } finally {
+      this.#pump();
+    }
+  }
+
+  async #startInstance(): Promise<void> {
+    const code = this.#code;
+    if (code === null) throw new OlError('ERR_INTERNAL', { reason: `${this.name} has no code yet` });
+    this.#starting++;
+    const release = this.#context.registry.retain(code);
+    try {
+      const sandbox = await this.#context.engine.create(code);
+      const instance = new Instance(sandbox, code, (evicted) => this.#drop(evicted, 'its memory was needed'));
+      this.#instances.add(instance);
+      void sandbox.dead.then(() => {
+        release();
+        this.#forget(instance);
+      });
+      this.#keep(instance);
+    } catch (error) {
+      release();
+      this.#queue.shift()?.reject(toOlError(error));
+    } finally {
+      this.#starting--;
+      this.#pump();
+    }
+  }
+
+  /** Puts an instance to the idle ones, unless its code has been replaced meanwhile. */
+  #keep(instance: Instance): void {
+    if (instance.code.version !== this.#code?.version) return this.#drop(instance, 'its code was replaced');
+    this.#idle.push(instance);
+    this.#context.idle.add(instance);
+    void this.#measure(instance);
+  }
+
+  async #measure(instance: Instance): Promise<void> {
+    try {
+      if (await instance.measure()) this.#context.idle.update(instance);
+    } catch (error) {
+      this.#context.log.warn({ err: error, sandboxId: instance.sandbox.id }, 'memory could not be measured');
+    }
+  }
+
+  #retireIdle(reason: string): void {
+    for (const instance of [...this.#idle]) this.#drop(instance, reason);
+  }
+
+  #drop(instance: Instance, reason: string): void {
+    this.#forget(instance);
+    void instance.sandbox.destroy(reason);
+  }
+
+  #forget(instance: Instance): void {
+    this.#instances.delete(instance);
+    this.#context.idle.remove(instance);
+    const at = this.#idle.indexOf(instance);
+    if (at >= 0) this.#idle.splice(at, 1);
+  }
+}

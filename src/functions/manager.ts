@@ -1,0 +1,81 @@
+import { OlError } from '../errors.ts';
+import { checkFunctionName } from '../registry/names.ts';
+import { type FunctionContext, type Invocation, OlFunction } from './function.ts';
+import type { InstanceState } from './instance.ts';
+
+/** One line of `admin status`. */
+export interface SandboxReport {
+  readonly id: string;
+  readonly function: string;
+  readonly engine: string;
+  readonly state: InstanceState;
+  readonly pid: number | null;
+  readonly ageMs: number;
+  readonly memoryKb: number;
+}
+
+/** All functions of a worker, made when they are first called. */
+export class FunctionManager {
+  readonly #context: FunctionContext;
+  readonly #functions = new Map<string, OlFunction>();
+  readonly #inFlight = new Set<Promise<unknown>>();
+  #isClosing = false;
+
+  constructor(context: FunctionContext) {
+    this.#context = context;
+  }
+
+  /** Calls a function. The result rejects with an OlError from the table. Throws ERR_BAD_NAME, ERR_SHUTTING_DOWN. */
+  invoke(name: string, body: Buffer): Invocation {
+    if (this.#isClosing) throw new OlError('ERR_SHUTTING_DOWN', {});
+    const invocation = this.#function(checkFunctionName(name)).invoke(body);
+    this.#track(name, invocation.result);
+    return invocation;
+  }
+
+  sandboxes(): SandboxReport[] {
+    const now = performance.now();
+    const instances = [...this.#functions.values()].flatMap((one) => [...one.instances]);
+    return instances.map(({ sandbox, state, memoryKb }) => ({
+      id: sandbox.id,
+      function: sandbox.functionName,
+      engine: this.#context.engine.name,
+      state,
+      pid: sandbox.pid(),
+      ageMs: Math.round(now - sandbox.createdAt),
+      memoryKb,
+    }));
+  }
+
+  /** True from the start of `drain` on. */
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
+  /** Refuses new requests from now on, and resolves when the accepted ones are answered, or after `graceMs`. */
+  async drain(graceMs: number): Promise<void> {
+    this.#isClosing = true;
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, graceMs);
+    await Promise.race([Promise.allSettled(this.#inFlight), late.promise]);
+    clearTimeout(timer);
+  }
+
+  #function(name: string): OlFunction {
+    const known = this.#functions.get(name);
+    if (known !== undefined) return known;
+    const made = new OlFunction(name, this.#context);
+    this.#functions.set(name, made);
+    return made;
+  }
+
+  /** Also keeps the map from growing with every name that somebody makes up. */
+  #track(name: string, result: Promise<unknown>): void {
+    this.#inFlight.add(result);
+    const done = () => {
+      this.#inFlight.delete(result);
+      if (this.#functions.get(name)?.isUnused === true) this.#functions.delete(name);
+    };
+    result.then(done, done);
+  }
+}

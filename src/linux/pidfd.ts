@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs';
+import { check, errnoName, libc } from './libc.ts';
+
+/** Processes by descriptor: unlike a pid, a pidfd never comes to mean another process. */
+const SYS_PIDFD_SEND_SIGNAL = 424;
+
+const pidfdSendSignalC = libc('long syscall(long, int, int, void *, uint32_t)');
+
+/** Sends a signal; returns false where the process is gone already. */
+export function signalPidfd(pidfd: number, signal: number): boolean {
+  const result = pidfdSendSignalC(SYS_PIDFD_SEND_SIGNAL, pidfd, signal, null, 0);
+  if (result < 0 && errnoName() === 'ESRCH') return false;
+  check(result, 'pidfd_send_signal', `pidfd ${pidfd}`);
+  return true;
+}
+
+/** The process's pid as this process sees it, or null where it is gone. */
+export function pidOf(pidfd: number): number | null {
+  const match = /^Pid:\s*(-?\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${pidfd}`, 'utf8'));
+  const pid = Number(match?.[1] ?? -1);
+  return pid > 0 ? pid : null;
+}

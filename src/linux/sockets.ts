@@ -1,0 +1,123 @@
+import { closeSync } from 'node:fs';
+import koffi from 'koffi';
+import { check, errnoName, libc } from './libc.ts';
+
+/** Unix sockets that can carry file descriptors, which Node's own cannot. Descriptors are plain numbers here. */
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOCK_SEQPACKET = 5;
+const SOCK_CLOEXEC = 0o2000000;
+const SOL_SOCKET = 1;
+const SCM_RIGHTS = 1;
+const MSG_NOSIGNAL = 0x4000;
+const MSG_DONTWAIT = 0x40;
+const MSG_CMSG_CLOEXEC = 0x40000000;
+/** struct cmsghdr: a 64-bit length, then level and type as 32-bit integers. */
+const CMSG_HEADER = 16;
+const FD_BYTES = 4;
+/** sun_path holds 108 bytes, the last of them 0. */
+const MAX_PATH = 107;
+
+koffi.struct('iovec', { base: 'void *', len: 'size_t' });
+koffi.struct('msghdr', {
+  name: 'void *',
+  namelen: 'uint32_t',
+  iov: 'iovec *',
+  iovlen: 'size_t',
+  control: 'void *',
+  controllen: 'size_t',
+  flags: 'int',
+});
+
+const socketC = libc('int socket(int, int, int)');
+const socketpairC = libc('int socketpair(int, int, int, _Out_ int *)');
+const bindC = libc('int bind(int, void *, uint32_t)');
+const listenC = libc('int listen(int, int)');
+const connectC = libc('int connect(int, void *, uint32_t)');
+const sendmsgC = libc('long sendmsg(int, const msghdr *, int)');
+const recvmsgC = libc('long recvmsg(int, _Inout_ msghdr *, int)');
+
+/** A connected pair of SOCK_SEQPACKET sockets: message boundaries are kept, and an end that closes is noticed. */
+export function seqpacketPair(): [number, number] {
+  const pair = [-1, -1];
+  check(socketpairC(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 'socketpair', 'AF_UNIX');
+  return [pair[0] ?? -1, pair[1] ?? -1];
+}
+
+/** A listening stream socket at `path`, which must not exist yet. The caller closes it. */
+export function listenUnix(path: string, backlog: number): number {
+  return withSocket(path, (fd, address) => {
+    check(bindC(fd, address, address.length), 'bind', path);
+    check(listenC(fd, backlog), 'listen', path);
+  });
+}
+
+/** A stream socket connected to `path`. It does not wait for an accept: the backlog takes the connection. */
+export function connectUnix(path: string): number {
+  return withSocket(path, (fd, address) => {
+    check(connectC(fd, address, address.length), 'connect', path);
+  });
+}
+
+function withSocket(path: string, use: (fd: number, address: Buffer) => void): number {
+  const address = unixAddress(path);
+  const fd = check(socketC(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), 'socket', path);
+  try {
+    use(fd, address);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function unixAddress(path: string): Buffer {
+  const bytes = Buffer.from(path);
+  if (bytes.length > MAX_PATH) throw new RangeError(`${path} is longer than ${MAX_PATH} bytes`);
+  const address = Buffer.alloc(2 + bytes.length + 1);
+  address.writeUInt16LE(AF_UNIX, 0);
+  bytes.copy(address, 2);
+  return address;
+}
+
+/** Sends one message with descriptors beside it; the receiver gets duplicates, the caller keeps its own. */
+export function sendWithFds(socket: number, message: Buffer, fds: readonly number[]): void {
+  const control = fds.length === 0 ? null : rights(fds);
+  const header = messageHeader(message, control);
+  check(sendmsgC(socket, header, MSG_NOSIGNAL | MSG_DONTWAIT), 'sendmsg', `descriptor ${socket}`);
+}
+
+/** Takes one waiting message and its descriptors; null where none waits. An empty message means the peer is gone. */
+export function receiveWithFds(socket: number, maxBytes = 4096): { message: Buffer; fds: number[] } | null {
+  const message = Buffer.alloc(maxBytes);
+  const control = Buffer.alloc(CMSG_HEADER + 16 * FD_BYTES);
+  const header = messageHeader(message, control);
+  const length = recvmsgC(socket, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (length < 0 && errnoName() === 'EAGAIN') return null;
+  check(length, 'recvmsg', `descriptor ${socket}`);
+  return { message: message.subarray(0, length), fds: receivedFds(control, Number(header.controllen)) };
+}
+
+function messageHeader(message: Buffer, control: Buffer | null) {
+  const iov = [{ base: message, len: message.length }];
+  const controllen = control?.length ?? 0;
+  return { name: null, namelen: 0, iov, iovlen: 1, control, controllen, flags: 0 };
+}
+
+function rights(fds: readonly number[]): Buffer {
+  const length = CMSG_HEADER + fds.length * FD_BYTES;
+  const control = Buffer.alloc(Math.ceil(length / 8) * 8);
+  control.writeBigUInt64LE(BigInt(length), 0);
+  control.writeInt32LE(SOL_SOCKET, 8);
+  control.writeInt32LE(SCM_RIGHTS, 12);
+  for (const [index, fd] of fds.entries()) control.writeInt32LE(fd, CMSG_HEADER + index * FD_BYTES);
+  return control;
+}
+
+function receivedFds(control: Buffer, received: number): number[] {
+  if (received < CMSG_HEADER || control.readInt32LE(12) !== SCM_RIGHTS) return [];
+  const end = Number(control.readBigUInt64LE(0));
+  const fds = [];
+  for (let at = CMSG_HEADER; at < end; at += FD_BYTES) fds.push(control.readInt32LE(at));
+  return fds;
+}

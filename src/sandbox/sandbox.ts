@@ -1,0 +1,66 @@
+import type { Code } from '../registry/registry.ts';
+
+/** How an invocation in a sandbox was answered; the body is what the client gets. */
+export interface SandboxResponse {
+  /** 200: the function's result; 400: the event is not JSON; 500: the function failed, the body says how. */
+  readonly status: 200 | 400 | 500;
+  readonly body: Buffer;
+}
+
+/** One request for a sandbox; all limits are counted from the call. */
+export interface SandboxRequest {
+  readonly body: Buffer;
+  readonly timeoutMs: number;
+  readonly responseMaxBytes: number;
+}
+
+/** How a sandbox ended: with an exit code, by a signal, or because we destroyed it (`reason`). */
+export interface Death {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly reason: string | null;
+}
+
+/**
+ * An isolated process tree that serves one version of one function.
+ *
+ * States: alive, then dead for ever. At most one request at a time; a second one before the first is answered is the
+ * caller's error and throws. After death `request` rejects with ERR_SANDBOX_DIED; everything else is safe to call.
+ */
+export interface Sandbox {
+  /** `<function>/<instance number>`, unique in the worker while it runs. */
+  readonly id: string;
+  readonly functionName: string;
+  /** When it was made, in ms of `performance.now()`. */
+  readonly createdAt: number;
+  /** Resolves when all its processes are gone and its scratch space is removed. Never rejects. */
+  readonly dead: Promise<Death>;
+
+  /**
+   * Sends the event and waits for the answer. Rejects with ERR_TIMEOUT, ERR_RESPONSE_TOO_LARGE, ERR_BAD_RESPONSE,
+   * ERR_SANDBOX_START or ERR_SANDBOX_DIED; after each of these the sandbox is destroyed.
+   */
+  request(request: SandboxRequest): Promise<SandboxResponse>;
+  /** Ends it and all its processes at once. Idempotent; resolves with `dead`. */
+  destroy(reason: string): Promise<Death>;
+  /** Pid of its first process as the machine sees it; null when that is not known yet, or any more. */
+  pid(): number | null;
+  /** Memory that its end would free, in kB (its share of what it shares with others counted in); 0 when dead. */
+  memoryKb(): Promise<number>;
+}
+
+/** Makes sandboxes of one kind. */
+export interface Engine {
+  /** What `sandbox` is in the config: `sock`. */
+  readonly name: string;
+  /** A sandbox for this code, ready for a request. Rejects with ERR_SANDBOX_START, and leaves nothing then. */
+  create(code: Code): Promise<Sandbox>;
+  /** Destroys all sandboxes, waits until they are gone, and frees what the engine holds. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Death in words for messages: `exit code 3`, `signal SIGSEGV`. */
+export function describeDeath(death: Death): string {
+  if (death.reason !== null) return death.reason;
+  return death.signal === null ? `exit code ${death.code}` : `signal ${death.signal}`;
+}

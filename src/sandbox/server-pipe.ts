@@ -1,0 +1,154 @@
+import { Socket } from 'node:net';
+import { OlError } from '../errors.ts';
+import type { SandboxRequest, SandboxResponse } from './sandbox.ts';
+
+const MAX_HEAD_BYTES = 16 * 1024;
+const HEAD_END = Buffer.from('\r\n\r\n');
+const STATUS_LINE = /^HTTP\/1\.1 (200|400|500) /;
+const CONTENT_LENGTH = /^content-length:[ \t]*(\d{1,15})[ \t]*$/im;
+
+interface Exchange {
+  readonly request: SandboxRequest;
+  readonly resolve: (response: SandboxResponse) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout;
+  /** What came so far: first the head's parts, then the body's. */
+  chunks: Buffer[];
+  received: number;
+  head: ResponseHead | null;
+}
+
+interface ResponseHead {
+  readonly status: SandboxResponse['status'];
+  readonly bodyBytes: number;
+}
+
+/** What ended a connection; `closed` is how a dying sandbox looks from here. */
+export type PipeFailure = 'closed' | 'timeout' | 'too-large' | 'protocol';
+
+/** A connection's end, with what the sandbox did. */
+export class PipeError extends Error {
+  readonly failure: PipeFailure;
+
+  constructor(failure: PipeFailure, detail: string) {
+    super(detail);
+    this.name = 'PipeError';
+    this.failure = failure;
+  }
+}
+
+/**
+ * The worker's end of `server_pipe`: HTTP/1.1 over a connection that is kept, one exchange at a time.
+ *
+ * What comes back is written by code that is not trusted. So only the answers that the runtime gives are understood
+ * (three statuses, a Content-Length, nothing before the question and nothing after the answer), everything is
+ * bounded, and the first thing that does not fit ends the connection for good.
+ */
+export class ServerPipe {
+  readonly #name: string;
+  readonly #socket: Socket;
+  #exchange: Exchange | null = null;
+  #failure: PipeError | null = null;
+
+  /** Takes over `fd`, a connected stream socket. `name` is the function's, for messages. */
+  constructor(fd: number, name: string) {
+    this.#name = name;
+    this.#socket = new Socket({ fd, readable: true, writable: true });
+    this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    this.#socket.on('error', (error) => this.#fail(new PipeError('closed', error.message)));
+    this.#socket.on('close', () => this.#fail(new PipeError('closed', 'the connection was closed')));
+  }
+
+  /** Sends the event; rejects with a PipeError, after which the connection is closed. */
+  exchange(request: SandboxRequest): Promise<SandboxResponse> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    if (this.#exchange !== null) throw new OlError('ERR_INTERNAL', { reason: `two requests at once: ${this.#name}` });
+    return new Promise((resolve, reject) => {
+      const late = () => this.#fail(new PipeError('timeout', `no answer within ${request.timeoutMs} ms`));
+      const timer = setTimeout(late, request.timeoutMs);
+      this.#exchange = { request, resolve, reject, timer, chunks: [], received: 0, head: null };
+      this.#send(request.body);
+    });
+  }
+
+  close(): void {
+    this.#fail(new PipeError('closed', 'the worker closed the connection'));
+  }
+
+  #send(body: Buffer): void {
+    const head = `POST / HTTP/1.1\r\nHost: sandbox\r\nContent-Length: ${body.length}\r\n\r\n`;
+    this.#socket.cork();
+    this.#socket.write(head, 'latin1');
+    if (body.length > 0) this.#socket.write(body);
+    this.#socket.uncork();
+  }
+
+  #receive(chunk: Buffer): void {
+    const exchange = this.#exchange;
+    if (exchange === null) return this.#protocolError('it sent bytes that nobody had asked for');
+    exchange.chunks.push(chunk);
+    exchange.received += chunk.length;
+    if (exchange.head === null && !this.#readHead(exchange)) return;
+    this.#readBody(exchange);
+  }
+
+  /** True when the head is complete and understood. */
+  #readHead(exchange: Exchange): boolean {
+    const data = joined(exchange.chunks);
+    const end = data.indexOf(HEAD_END);
+    if (end < 0) {
+      if (data.length > MAX_HEAD_BYTES) this.#protocolError(`its header is longer than ${MAX_HEAD_BYTES} bytes`);
+      exchange.chunks = [data];
+      return false;
+    }
+    exchange.head = this.#parseHead(data.toString('latin1', 0, end).replaceAll('\r\n', '\n'), exchange.request);
+    const body = data.subarray(end + HEAD_END.length);
+    exchange.chunks = [body];
+    exchange.received = body.length;
+    return exchange.head !== null;
+  }
+
+  #parseHead(head: string, request: SandboxRequest): ResponseHead | null {
+    const status = STATUS_LINE.exec(head)?.[1];
+    const length = CONTENT_LENGTH.exec(head)?.[1];
+    if (status === undefined || length === undefined) {
+      this.#protocolError('its header is not an answer of ours');
+      return null;
+    }
+    const bodyBytes = Number(length);
+    if (bodyBytes > request.responseMaxBytes) {
+      this.#fail(new PipeError('too-large', `a response of ${bodyBytes} bytes`));
+      return null;
+    }
+    return { status: Number(status) as SandboxResponse['status'], bodyBytes };
+  }
+
+  #readBody(exchange: Exchange): void {
+    const { head, received } = exchange;
+    if (head === null || received < head.bodyBytes) return;
+    if (received > head.bodyBytes) return this.#protocolError('it sent more than the answer');
+    this.#exchange = null;
+    clearTimeout(exchange.timer);
+    exchange.resolve({ status: head.status, body: joined(exchange.chunks) });
+  }
+
+  #protocolError(detail: string): void {
+    this.#fail(new PipeError('protocol', detail));
+  }
+
+  #fail(error: PipeError): void {
+    if (this.#failure !== null) return;
+    this.#failure = error;
+    this.#socket.destroy();
+    const exchange = this.#exchange;
+    this.#exchange = null;
+    if (exchange === null) return;
+    clearTimeout(exchange.timer);
+    exchange.reject(error);
+  }
+}
+
+function joined(chunks: readonly Buffer[]): Buffer {
+  const [only] = chunks;
+  return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks);
+}

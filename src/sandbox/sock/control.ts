@@ -1,0 +1,63 @@
+/**
+ * The control protocol between the worker and its zygotes: this is the worker's side, `runtime/python/control.py` the
+ * other. Requests are messages of JSON with descriptors beside them; events come back as lines of JSON. `null` stands
+ * for what is not there. Examples that both sides are tested against: `test/fixtures/control/`.
+ */
+
+/** Asks a zygote for a sandbox; with it goes one end of the new sandbox's control socket. */
+export interface ForkRequest {
+  readonly op: 'fork';
+  readonly id: number;
+  /** Host uid and gid of the sandbox's only user. */
+  readonly uid: number;
+}
+
+/** Tells a forked sandbox to serve; with it go code and scratch (detached mounts) and the listener. */
+export interface StartRequest {
+  readonly op: 'start';
+}
+
+/** What a zygote and the sandboxes that are on their way tell. */
+export type ZygoteEvent =
+  | { readonly event: 'fatal'; readonly step: string; readonly error: string }
+  /** The launcher has forked the zygote; its pid as the worker sees it. */
+  | { readonly event: 'launched'; readonly pid: number }
+  | { readonly event: 'ready'; readonly python: string }
+  | { readonly event: 'forked'; readonly id: number }
+  /** The sandbox has done all that can be done ahead of time. */
+  | { readonly event: 'waiting'; readonly id: number }
+  | { readonly event: 'failed'; readonly id: number; readonly step: string; readonly error: string }
+  | {
+      readonly event: 'exit';
+      readonly id: number;
+      readonly code: number | null;
+      readonly signal: number | null;
+    };
+
+/** What the launcher reads from its stdin. */
+export interface LaunchSettings {
+  readonly worker_pid: number;
+  /** Host directories: the base image, the packages, the runtime's own code. */
+  readonly base: string;
+  readonly packages: string;
+  readonly runtime: string;
+  /** Host directories, without the leading slash, that show through in the base at the same path. */
+  readonly binds: readonly string[];
+  /** The Python to run, as a path in the base. */
+  readonly python: string;
+  /** The whole environment of every sandbox. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly zygote: {
+    /** The BPF program of the seccomp filter, in base64. */
+    readonly seccomp: string;
+    readonly tmp_max_mb: number;
+  };
+}
+
+export function encodeRequest(request: ForkRequest | StartRequest): Buffer {
+  return Buffer.from(JSON.stringify(request));
+}
+
+export function decodeEvent(line: string): ZygoteEvent {
+  return JSON.parse(line) as ZygoteEvent;
+}

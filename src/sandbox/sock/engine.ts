@@ -1,0 +1,196 @@
+import { closeSync } from 'node:fs';
+import { join } from 'node:path';
+import { OlError } from '../../errors.ts';
+import { detachedMount } from '../../linux/mounts.ts';
+import type { Code } from '../../registry/registry.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { Engine, Sandbox } from '../sandbox.ts';
+import { ServerPipe } from '../server-pipe.ts';
+import type { LaunchSettings } from './control.ts';
+import { SandboxProcess } from './process.ts';
+import { RootZygote } from './root-zygote.ts';
+import { makeScratch, removeScratch } from './scratch.ts';
+import { compileSeccomp } from './seccomp/compile.ts';
+import { SockSandbox } from './sock-sandbox.ts';
+import { Spares } from './spares.ts';
+import { UidPool } from './uids.ts';
+
+export interface SockEngineOptions {
+  /** The base image and what of the machine shows through in it. */
+  readonly base: { readonly dir: string; readonly binds: readonly string[]; readonly python: string };
+  readonly packagesDir: string;
+  /** Where scratch directories are made: `<handlersDir>/<function>/<instance>`. */
+  readonly handlersDir: string;
+  /** The first of 65536 host uids that belong to this engine alone. */
+  readonly uidBase: number;
+  /** JSON; the handler's environment variable `ol.config`. */
+  readonly sandboxConfig: string;
+  readonly tmpMaxMb: number;
+  readonly spares: number;
+  readonly log: Log;
+  /** Told the pid of each root zygote: the first one, and any that takes the place of a dead one. */
+  readonly onZygote: (pid: number) => Promise<void>;
+}
+
+/** What is kept for each root zygote: it, and the spares that were forked from it. */
+interface Nursery {
+  readonly zygote: RootZygote;
+  readonly spares: Spares;
+}
+
+const FIRST_RESTART_MS = 50;
+const LAST_RESTART_MS = 5000;
+
+/** Makes sandboxes by forking a root zygote into namespaces of their own. */
+export class SockEngine implements Engine {
+  readonly name = 'sock';
+  readonly #options: SockEngineOptions;
+  readonly #uids: UidPool;
+  readonly #sandboxes = new Set<SockSandbox>();
+  #nursery: Promise<Nursery>;
+  #nextId = 1;
+  #nextInstance = 1;
+  #isClosed = false;
+
+  /** Resolves when a first sandbox has got as far as it can without code. Throws what `RootZygote.start` throws. */
+  static async start(options: SockEngineOptions): Promise<SockEngine> {
+    const engine = new SockEngine(options);
+    try {
+      await engine.#tryOut();
+      return engine;
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: SockEngineOptions) {
+    this.#options = options;
+    this.#uids = new UidPool(options.uidBase);
+    this.#nursery = this.#makeNursery();
+  }
+
+  async create(code: Code): Promise<Sandbox> {
+    const { spares } = await this.#nursery;
+    const process = spares.take();
+    try {
+      return this.#startSandbox(code, process);
+    } catch (cause) {
+      process.kill();
+      const reason = (cause as Error).message;
+      throw new OlError('ERR_SANDBOX_START', { name: code.name, reason }, { cause });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const nursery = await this.#nursery.catch(() => null); // one that never came up has nothing to close
+    const all = [...this.#sandboxes].map((sandbox) => sandbox.destroy('the worker ends'));
+    if (nursery !== null) {
+      await nursery.spares.close();
+      await nursery.zygote.close();
+    }
+    await Promise.all(all);
+  }
+
+  #startSandbox(code: Code, process: SandboxProcess): SockSandbox {
+    const instance = this.#nextInstance++;
+    using held = new DisposableStack();
+    const hold = (fd: number): number => {
+      held.defer(() => closeSync(fd));
+      return fd;
+    };
+    const scratch = makeScratch(join(this.#options.handlersDir, code.name, String(instance)), process.uid);
+    const pipe = new ServerPipe(scratch.connection, code.name);
+    const sandbox = new SockSandbox({
+      functionName: code.name,
+      instance,
+      process,
+      pipe,
+      cleanUp: () => removeScratch(scratch.dir),
+    });
+    this.#remember(sandbox);
+    process.start({
+      listener: hold(scratch.listener),
+      code: hold(detachedMount(code.dir, 'read-only')),
+      scratch: hold(detachedMount(scratch.dir, 'writable')),
+    });
+    return sandbox;
+  }
+
+  #remember(sandbox: SockSandbox): void {
+    this.#sandboxes.add(sandbox);
+    void sandbox.dead.then((death) => {
+      this.#sandboxes.delete(sandbox);
+      this.#options.log.debug({ sandboxId: sandbox.id, ...death }, 'sandbox ended');
+    });
+  }
+
+  #fork(zygote: RootZygote): SandboxProcess {
+    const process = new SandboxProcess(zygote, this.#nextId++, this.#uids.take());
+    void process.ended.then((end) => {
+      this.#uids.giveBack(process.uid);
+      if (end.failure !== null) this.#options.log.error({ failure: end.failure }, 'sandbox could not be made');
+    });
+    return process;
+  }
+
+  async #makeNursery(): Promise<Nursery> {
+    const { log, onZygote, spares: wanted } = this.#options;
+    const zygote = await RootZygote.start(this.#launchSettings(), log);
+    await onZygote(zygote.pid);
+    const spares = new Spares({ wanted, fork: () => this.#fork(zygote) });
+    void zygote.gone.then((how) => this.#replaceZygote(how));
+    spares.refill();
+    return { zygote, spares };
+  }
+
+  /** A root zygote never ends by itself while we need it. Every sandbox went with it; the next ones need a new one. */
+  #replaceZygote(how: string): void {
+    if (this.#isClosed) return;
+    this.#options.log.error({ how }, 'the root zygote died, and its sandboxes with it: starting another');
+    this.#nursery = this.#retryNursery(FIRST_RESTART_MS);
+  }
+
+  async #retryNursery(delayMs: number): Promise<Nursery> {
+    try {
+      return await this.#makeNursery();
+    } catch (error) {
+      if (this.#isClosed) throw error;
+      this.#options.log.error({ err: error, delayMs }, 'the root zygote did not start: trying again');
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      return await this.#retryNursery(Math.min(delayMs * 2, LAST_RESTART_MS));
+    }
+  }
+
+  /** Makes one sandbox without code, so that what this machine lacks is told at the start and not to a client. */
+  async #tryOut(): Promise<void> {
+    const { zygote } = await this.#nursery;
+    const process = this.#fork(zygote);
+    await process.waiting;
+    const failed = !process.isWaiting;
+    process.kill();
+    const { failure } = await process.ended;
+    if (failed) throw new OlError('ERR_ZYGOTE', { reason: failure ?? 'the first sandbox ended at once' });
+  }
+
+  #launchSettings(): Omit<LaunchSettings, 'runtime' | 'worker_pid'> {
+    const { base, packagesDir, sandboxConfig, tmpMaxMb } = this.#options;
+    return {
+      base: base.dir,
+      binds: base.binds,
+      packages: packagesDir,
+      python: base.python,
+      environment: {
+        PATH: '/usr/local/bin:/usr/bin:/bin',
+        HOME: '/tmp',
+        LANG: 'C.UTF-8',
+        'ol.config': sandboxConfig,
+      },
+      zygote: {
+        seccomp: compileSeccomp(process.arch === 'arm64' ? 'arm64' : 'x64').toString('base64'),
+        tmp_max_mb: tmpMaxMb,
+      },
+    };
+  }
+}

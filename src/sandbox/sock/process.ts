@@ -1,0 +1,108 @@
+import { closeSync } from 'node:fs';
+import { pidOf, signalPidfd } from '../../linux/pidfd.ts';
+import { sendWithFds, seqpacketPair } from '../../linux/sockets.ts';
+import { encodeRequest } from './control.ts';
+import type { RootZygote } from './root-zygote.ts';
+
+const SIGKILL = 9;
+
+/** How a process ended, from its parent. */
+export interface ProcessEnd {
+  readonly code: number | null;
+  readonly signal: number | null;
+  /** The step in which our own code in it failed, and how; null where it got as far as user code. */
+  readonly failure: string | null;
+}
+
+/** The descriptors that a sandbox starts with, in the order of the protocol; the sandbox gets duplicates. */
+export interface StartDescriptors {
+  readonly code: number;
+  readonly scratch: number;
+  readonly listener: number;
+}
+
+/**
+ * A sandbox's first process, from the fork on: first a spare that waits for its start request, then a sandbox. It is
+ * PID 1 of its namespace, so the kernel kills everything in the sandbox when it ends.
+ */
+export class SandboxProcess {
+  readonly uid: number;
+  /** Resolves when it has been reaped. Never rejects. */
+  readonly ended: Promise<ProcessEnd>;
+  /** Resolves when it waits for its start request, or has ended. */
+  readonly waiting: Promise<void>;
+  #socket: number | null;
+  #pidfd: number | null = null;
+  #failure: string | null = null;
+  #killed = false;
+  #isWaiting = false;
+
+  /** Asks the zygote for it. May be started at once: the request waits for the process. */
+  constructor(zygote: RootZygote, id: number, uid: number) {
+    this.uid = uid;
+    const ended = Promise.withResolvers<ProcessEnd>();
+    const waiting = Promise.withResolvers<void>();
+    this.ended = ended.promise;
+    this.waiting = waiting.promise;
+    const [ours, theirs] = seqpacketPair();
+    this.#socket = ours;
+    zygote.fork(
+      { id, uid, socket: theirs },
+      {
+        forked: (pidfd) => this.#forked(pidfd),
+        waiting: () => {
+          this.#isWaiting = true;
+          waiting.resolve();
+        },
+        failed: (step, error) => {
+          this.#failure = `${step}: ${error}`;
+        },
+        exited: (code, signal) => {
+          this.#release();
+          waiting.resolve();
+          ended.resolve({ code, signal, failure: this.#failure });
+        },
+      },
+    );
+  }
+
+  /** True when all that can be done ahead of time is done. */
+  get isWaiting(): boolean {
+    return this.#isWaiting && this.#socket !== null;
+  }
+
+  start(descriptors: StartDescriptors): void {
+    const { code, scratch, listener } = descriptors;
+    if (this.#socket === null) return; // it has ended; `ended` tells how
+    sendWithFds(this.#socket, encodeRequest({ op: 'start' }), [code, scratch, listener]);
+    this.#closeSocket();
+  }
+
+  /** Ends it at once; does nothing when it has ended. */
+  kill(): void {
+    this.#killed = true;
+    if (this.#pidfd !== null) signalPidfd(this.#pidfd, SIGKILL);
+    // One that still waits for its start request ends by itself.
+    this.#closeSocket();
+  }
+
+  pid(): number | null {
+    return this.#pidfd === null ? null : pidOf(this.#pidfd);
+  }
+
+  #forked(pidfd: number): void {
+    this.#pidfd = pidfd;
+    if (this.#killed) signalPidfd(pidfd, SIGKILL);
+  }
+
+  #closeSocket(): void {
+    if (this.#socket !== null) closeSync(this.#socket);
+    this.#socket = null;
+  }
+
+  #release(): void {
+    this.#closeSocket();
+    if (this.#pidfd !== null) closeSync(this.#pidfd);
+    this.#pidfd = null;
+  }
+}

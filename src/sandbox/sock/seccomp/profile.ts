@@ -1,0 +1,102 @@
+import { ALLOWED_CALLS } from './allowed.ts';
+import { words } from './numbers.ts';
+
+export const EPERM = 1;
+export const ENOSYS = 38;
+export const EAFNOSUPPORT = 97;
+
+/**
+ * One look at one argument. `bits` is what the kernel itself reads of it: at 32 the high half is ignored, because the
+ * kernel ignores it too; at 64 it has to be zero. `mask` is applied to the low half before it is compared.
+ */
+export type Check = {
+  readonly arg: 0 | 1 | 2 | 3 | 4 | 5;
+  readonly bits: 32 | 64;
+  readonly mask?: number;
+} & ({ readonly oneOf: readonly number[] } | { readonly noneOf: readonly number[] });
+
+/** A call is made where every check of any one list of `allowIf` holds; else it fails with `errno`. */
+export type Rule = { readonly allowIf: readonly (readonly Check[])[]; readonly errno: number };
+
+/** Which calls are made (`allowed`), which only with some arguments (`rules`), and which look `absent`. */
+export type Profile = {
+  readonly allowed: ReadonlySet<string>;
+  readonly rules: ReadonlyMap<string, Rule>;
+  readonly absent: ReadonlySet<string>;
+};
+
+// <linux/sched.h>: CLONE_NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET.
+const NEW_NAMESPACES =
+  0x80 + 0x20000 + 0x02000000 + 0x04000000 + 0x08000000 + 0x10000000 + 0x20000000 + 0x40000000;
+
+const [AF_UNIX, AF_INET, AF_INET6, AF_NETLINK] = [1, 2, 10, 16];
+const NETLINK_ROUTE = 0;
+const SOCK_TYPE_MASK = 0xf;
+const SOCK_PACKET = 10;
+
+const [TIOCSTI, TIOCLINUX, TIOCSETD] = [0x5412, 0x541c, 0x5423];
+const [PR_SET_MM, PR_SCHED_CORE] = [35, 62];
+
+const S_IFMT = 0xf000;
+const [S_IFREG, S_IFIFO, S_IFSOCK] = [0x8000, 0x1000, 0xc000];
+/** No type at all means a regular file, too. */
+const PLAIN_FILES = [0, S_IFREG, S_IFIFO, S_IFSOCK];
+
+const PER_LINUX = 0;
+const PER_LINUX32 = 0x8;
+const UNAME26 = 0x20000;
+const PER_QUERY = 0xffffffff;
+
+const RULES: Readonly<Record<string, Rule>> = {
+  /** Threads and processes, but no namespaces: in one of its own, a process would have every capability again. */
+  clone: { allowIf: [[{ arg: 0, bits: 64, mask: NEW_NAMESPACES, oneOf: [0] }]], errno: EPERM },
+
+  /**
+   * TIOCSTI and TIOCLINUX type into the terminal of whoever watches; TIOCSETD loads line disciplines, a part of the
+   * kernel with many past holes.
+   */
+  ioctl: { allowIf: [[{ arg: 1, bits: 32, noneOf: [TIOCSTI, TIOCLINUX, TIOCSETD] }]], errno: EPERM },
+
+  /**
+   * PR_SET_MM rewrites what the host reads of the process in /proc, its command line for one; nothing that runs in a
+   * sandbox needs it. PR_SCHED_CORE would leave the other half of a processor core idle, and so take it from neighbours.
+   */
+  prctl: { allowIf: [[{ arg: 0, bits: 32, noneOf: [PR_SET_MM, PR_SCHED_CORE] }]], errno: EPERM },
+
+  /** The kernel turns AF_INET with SOCK_PACKET into AF_PACKET. libc asks NETLINK_ROUTE which addresses there are. */
+  socket: {
+    allowIf: [
+      [{ arg: 0, bits: 32, oneOf: [AF_UNIX, AF_INET6] }],
+      [
+        { arg: 0, bits: 32, oneOf: [AF_INET] },
+        { arg: 1, bits: 32, mask: SOCK_TYPE_MASK, noneOf: [SOCK_PACKET] },
+      ],
+      [
+        { arg: 0, bits: 32, oneOf: [AF_NETLINK] },
+        { arg: 2, bits: 32, oneOf: [NETLINK_ROUTE] },
+      ],
+    ],
+    errno: EAFNOSUPPORT,
+  },
+  socketpair: { allowIf: [[{ arg: 0, bits: 32, oneOf: [AF_UNIX] }]], errno: EAFNOSUPPORT },
+
+  /** Plain files, named pipes and sockets, but no devices. */
+  mknod: { allowIf: [[{ arg: 1, bits: 32, mask: S_IFMT, oneOf: PLAIN_FILES }]], errno: EPERM },
+  mknodat: { allowIf: [[{ arg: 2, bits: 32, mask: S_IFMT, oneOf: PLAIN_FILES }]], errno: EPERM },
+
+  /** What `setarch` and emulators ask for; not the flags that turn address randomisation and the like off. */
+  personality: {
+    allowIf: [
+      [{ arg: 0, bits: 32, oneOf: [PER_LINUX, PER_LINUX32, UNAME26, UNAME26 + PER_LINUX32, PER_QUERY] }],
+    ],
+    errno: EPERM,
+  },
+};
+
+/** The profile of every sandbox. */
+export const PROFILE: Profile = {
+  allowed: new Set(Object.values(ALLOWED_CALLS).flatMap(words)),
+  rules: new Map(Object.entries(RULES)),
+  // A filter can't read the flags of clone3, which are in memory. libc goes back to clone when there is none.
+  absent: new Set(['clone3']),
+};

@@ -1,0 +1,42 @@
+/**
+ * The calls that x86-64 has had since before all machines shared their new numbers. A key is the number of the first
+ * name of its line; the others follow in order. Source: asm/unistd_64.h of Linux 6.1, and the kernel's syscall_64.tbl
+ * for `uretprobe` (6.11) and `uprobe` (6.18).
+ */
+export const X64_CALLS: Readonly<Record<number, string>> = {
+  0: 'read write open close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sigaction',
+  14: 'rt_sigprocmask rt_sigreturn ioctl pread64 pwrite64 readv writev access pipe select sched_yield',
+  25: 'mremap msync mincore madvise shmget shmat shmctl dup dup2 pause nanosleep getitimer alarm setitimer',
+  39: 'getpid sendfile socket connect accept sendto recvfrom sendmsg recvmsg shutdown bind listen',
+  51: 'getsockname getpeername socketpair setsockopt getsockopt clone fork vfork execve exit wait4 kill',
+  63: 'uname semget semop semctl shmdt msgget msgsnd msgrcv msgctl fcntl flock fsync fdatasync truncate',
+  77: 'ftruncate getdents getcwd chdir fchdir rename mkdir rmdir creat link unlink symlink readlink chmod',
+  91: 'fchmod chown fchown lchown umask gettimeofday getrlimit getrusage sysinfo times ptrace getuid syslog',
+  104: 'getgid setuid setgid geteuid getegid setpgid getppid getpgrp setsid setreuid setregid getgroups',
+  116: 'setgroups setresuid getresuid setresgid getresgid getpgid setfsuid setfsgid getsid capget capset',
+  127: 'rt_sigpending rt_sigtimedwait rt_sigqueueinfo rt_sigsuspend sigaltstack utime mknod uselib',
+  135: 'personality ustat statfs fstatfs sysfs getpriority setpriority sched_setparam sched_getparam',
+  144: 'sched_setscheduler sched_getscheduler sched_get_priority_max sched_get_priority_min',
+  148: 'sched_rr_get_interval mlock munlock mlockall munlockall vhangup modify_ldt pivot_root _sysctl prctl',
+  158: 'arch_prctl adjtimex setrlimit chroot sync acct settimeofday mount umount2 swapon swapoff reboot',
+  170: 'sethostname setdomainname iopl ioperm create_module init_module delete_module get_kernel_syms',
+  178: 'query_module quotactl nfsservctl getpmsg putpmsg afs_syscall tuxcall security gettid readahead',
+  188: 'setxattr lsetxattr fsetxattr getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr',
+  197: 'removexattr lremovexattr fremovexattr tkill time futex sched_setaffinity sched_getaffinity',
+  205: 'set_thread_area io_setup io_destroy io_getevents io_submit io_cancel get_thread_area lookup_dcookie',
+  213: 'epoll_create epoll_ctl_old epoll_wait_old remap_file_pages getdents64 set_tid_address',
+  219: 'restart_syscall semtimedop fadvise64 timer_create timer_settime timer_gettime timer_getoverrun',
+  226: 'timer_delete clock_settime clock_gettime clock_getres clock_nanosleep exit_group epoll_wait',
+  233: 'epoll_ctl tgkill utimes vserver mbind set_mempolicy get_mempolicy mq_open mq_unlink mq_timedsend',
+  243: 'mq_timedreceive mq_notify mq_getsetattr kexec_load waitid add_key request_key keyctl ioprio_set',
+  252: 'ioprio_get inotify_init inotify_add_watch inotify_rm_watch migrate_pages openat mkdirat mknodat',
+  260: 'fchownat futimesat newfstatat unlinkat renameat linkat symlinkat readlinkat fchmodat faccessat',
+  270: 'pselect6 ppoll unshare set_robust_list get_robust_list splice tee sync_file_range vmsplice',
+  279: 'move_pages utimensat epoll_pwait signalfd timerfd_create eventfd fallocate timerfd_settime',
+  287: 'timerfd_gettime accept4 signalfd4 eventfd2 epoll_create1 dup3 pipe2 inotify_init1 preadv pwritev',
+  297: 'rt_tgsigqueueinfo perf_event_open recvmmsg fanotify_init fanotify_mark prlimit64 name_to_handle_at',
+  304: 'open_by_handle_at clock_adjtime syncfs sendmmsg setns getcpu process_vm_readv process_vm_writev kcmp',
+  313: 'finit_module sched_setattr sched_getattr renameat2 seccomp getrandom memfd_create kexec_file_load',
+  321: 'bpf execveat userfaultfd membarrier mlock2 copy_file_range preadv2 pwritev2 pkey_mprotect pkey_alloc',
+  331: 'pkey_free statx io_pgetevents rseq uretprobe uprobe',
+};

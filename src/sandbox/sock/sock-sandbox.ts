@@ -1,0 +1,103 @@
+import { OlError } from '../../errors.ts';
+import { signalName } from '../../linux/signals.ts';
+import { type Death, describeDeath, type Sandbox, type SandboxRequest, type SandboxResponse } from '../sandbox.ts';
+import { PipeError, type ServerPipe } from '../server-pipe.ts';
+import { memoryOfTree } from './memory.ts';
+import type { ProcessEnd, SandboxProcess } from './process.ts';
+
+/** A process that closed its connection has this long to be gone; then it is ended for breaking the protocol. */
+const CLOSING_MS = 1000;
+
+export interface SockSandboxParts {
+  readonly functionName: string;
+  readonly instance: number;
+  readonly process: SandboxProcess;
+  readonly pipe: ServerPipe;
+  /** Removes what is left when the process is gone. */
+  readonly cleanUp: () => Promise<void>;
+}
+
+/** A sandbox of the `sock` engine: a process in namespaces of its own, reached over `server_pipe`. */
+export class SockSandbox implements Sandbox {
+  readonly id: string;
+  readonly functionName: string;
+  readonly createdAt = performance.now();
+  readonly dead: Promise<Death>;
+  readonly #process: SandboxProcess;
+  readonly #pipe: ServerPipe;
+  #reason: string | null = null;
+  #isDead = false;
+
+  constructor({ functionName, instance, process, pipe, cleanUp }: SockSandboxParts) {
+    this.id = `${functionName}/${instance}`;
+    this.functionName = functionName;
+    this.#process = process;
+    this.#pipe = pipe;
+    this.dead = process.ended.then(async (end) => {
+      this.#isDead = true;
+      pipe.close();
+      await cleanUp();
+      return this.#death(end);
+    });
+  }
+
+  async request(request: SandboxRequest): Promise<SandboxResponse> {
+    try {
+      return await this.#pipe.exchange(request);
+    } catch (error) {
+      if (error instanceof PipeError) throw await this.#explain(error, request);
+      throw error;
+    }
+  }
+
+  destroy(reason: string): Promise<Death> {
+    this.#reason ??= reason;
+    this.#process.kill();
+    return this.dead;
+  }
+
+  pid(): number | null {
+    return this.#process.pid();
+  }
+
+  async memoryKb(): Promise<number> {
+    const pid = this.pid();
+    return this.#isDead || pid === null ? 0 : await memoryOfTree(pid);
+  }
+
+  #death({ code, signal }: ProcessEnd): Death {
+    return { code, signal: signal === null ? null : signalName(signal), reason: this.#reason };
+  }
+
+  /** What a broken exchange means for the client; the sandbox is on its way out after it. */
+  async #explain(error: PipeError, request: SandboxRequest): Promise<OlError> {
+    const name = this.functionName;
+    const options = { cause: error };
+    if (error.failure === 'closed') return await this.#explainClosed(error);
+    void this.destroy(error.message);
+    switch (error.failure) {
+      case 'timeout':
+        return new OlError('ERR_TIMEOUT', { name, limitMs: request.timeoutMs }, options);
+      case 'too-large': {
+        const limitKb = Math.floor(request.responseMaxBytes / 1024);
+        return new OlError('ERR_RESPONSE_TOO_LARGE', { name, limitKb }, options);
+      }
+      case 'protocol':
+        return new OlError('ERR_BAD_RESPONSE', { name, reason: error.message }, options);
+    }
+  }
+
+  async #explainClosed(cause: PipeError): Promise<OlError> {
+    const name = this.functionName;
+    const timer = Promise.withResolvers<null>();
+    const timeout = setTimeout(() => timer.resolve(null), CLOSING_MS);
+    const end = await Promise.race([this.#process.ended, timer.promise]);
+    clearTimeout(timeout);
+    if (end === null) {
+      void this.destroy('it closed its connection');
+      return new OlError('ERR_BAD_RESPONSE', { name, reason: 'it closed its connection and went on' }, { cause });
+    }
+    if (end.failure !== null) return new OlError('ERR_SANDBOX_START', { name, reason: end.failure }, { cause });
+    return new OlError('ERR_SANDBOX_DIED', { name, how: describeDeath(this.#death(end)) }, { cause });
+  }
+}

@@ -1,0 +1,36 @@
+import type { ServerResponse } from 'node:http';
+import type { OlError } from '../errors.ts';
+
+/** Any page may call a function, as in the original. */
+const CORS = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Allow-Methods': 'GET, PUT, POST, DELETE, OPTIONS',
+  'Access-Control-Allow-Headers':
+    'Content-Type, Content-Range, Content-Disposition, Content-Description, X-Requested-With',
+} as const;
+
+export const JSON_TYPE = 'application/json';
+export const TEXT_TYPE = 'text/plain; charset=utf-8';
+
+/** Seconds after which a client that was told to come back may do so. */
+const RETRY_AFTER_S = 1;
+
+/** Sends a whole response. Does nothing when the client has gone away. */
+export function send(
+  response: ServerResponse,
+  status: number,
+  type: string,
+  body: Buffer | string,
+  headers: Record<string, string> = {},
+): void {
+  if (response.headersSent || response.destroyed) return;
+  const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+  response.writeHead(status, { ...CORS, 'Content-Type': type, 'Content-Length': length, ...headers });
+  response.end(body);
+}
+
+/** Sends one of our own errors: its status, and `{"error": {"code", "message"}}`. */
+export function sendError(response: ServerResponse, error: OlError, headers: Record<string, string> = {}): void {
+  const retry = error.status === 429 || error.status === 503 ? { 'Retry-After': String(RETRY_AFTER_S) } : {};
+  send(response, error.status, JSON_TYPE, `${JSON.stringify(error.toBody())}\n`, { ...retry, ...headers });
+}

@@ -1,0 +1,135 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readBase } from '../cluster/base.ts';
+import { type Claim, claimSlot, uidBase } from '../cluster/claims.ts';
+import type { Config } from '../config/load.ts';
+import { OlError } from '../errors.ts';
+import { IdleLru } from '../functions/idle-lru.ts';
+import { FunctionManager } from '../functions/manager.ts';
+import { checkKernel } from '../linux/kernel.ts';
+import { createLocalRegistry } from '../registry/local.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { Engine } from '../sandbox/sandbox.ts';
+import { SockEngine } from '../sandbox/sock/engine.ts';
+import type { Log } from '../telemetry/log.ts';
+import { route } from './routes.ts';
+import { RunLambda } from './run-lambda.ts';
+import { HttpServer } from './server.ts';
+
+/** A worker that answers requests. */
+export interface RunningWorker {
+  readonly port: number;
+  readonly urls: readonly string[];
+  /** Lets accepted requests finish for `shutdown_grace_ms`, refuses new ones, then ends everything. Idempotent. */
+  close(): Promise<void>;
+  /** Resolves when everything has ended. */
+  readonly closed: Promise<void>;
+}
+
+/**
+ * Puts a worker together and starts it. This is the only place that names engines, registries and policies.
+ * Throws ERR_NOT_ROOT, ERR_KERNEL, ERR_NO_PYTHON, ERR_BASE_IMAGE, ERR_WORKER_RUNNING, ERR_PORT_TAKEN; leaves nothing then.
+ */
+export async function startWorker(config: Config, log: Log): Promise<RunningWorker> {
+  if (process.getuid?.() !== 0) throw new OlError('ERR_NOT_ROOT', {});
+  checkKernel();
+  await using undo = new AsyncDisposableStack();
+  await mkdir(config.workerDir, { recursive: true, mode: 0o755 });
+  const claim = await claimSlot({
+    cluster: config.clusterDir,
+    workerDir: config.workerDir,
+    host: config.workerHost,
+    port: config.workerPort,
+  });
+  undo.defer(() => claim.release());
+  const registry = await createRegistry(config, log);
+  undo.defer(() => registry.close());
+  const engine = await createEngine(config, claim, log);
+  undo.defer(() => engine.close());
+  const functions = createFunctions(config, { registry, engine, log });
+  const server = await serve(config, functions, log);
+  await claim.update({ port: server.port });
+  log.info({ urls: server.urls, workerDir: config.workerDir, engine: engine.name, pid: process.pid }, 'ready');
+  return running({ config, log, server, functions, resources: undo.move() });
+}
+
+async function createRegistry(config: Config, log: Log): Promise<Registry> {
+  const codeDir = join(config.workerDir, 'code');
+  return await createLocalRegistry({ registryDir: config.registryDir, codeDir, log });
+}
+
+async function createEngine(config: Config, claim: Claim, log: Log): Promise<Engine> {
+  const handlersDir = join(config.workerDir, 'handlers');
+  await emptyDirectory(handlersDir);
+  const base = await readBase(config.sockBasePath);
+  return await SockEngine.start({
+    base: { dir: config.sockBasePath, ...base },
+    packagesDir: config.pkgsDir,
+    handlersDir,
+    uidBase: uidBase(claim.slot),
+    sandboxConfig: config.sandboxConfig,
+    tmpMaxMb: config.tmpMaxMb,
+    spares: config.spareSandboxes,
+    log,
+    onZygote: async (zygotePid) => await claim.update({ zygotePid }),
+  });
+}
+
+interface Parts {
+  readonly registry: Registry;
+  readonly engine: Engine;
+  readonly log: Log;
+}
+
+function createFunctions(config: Config, parts: Parts): FunctionManager {
+  return new FunctionManager({
+    ...parts,
+    idle: new IdleLru({ maxKb: config.handlerCacheKb }),
+    maxRunners: config.maxRunners,
+    queueMax: config.queueMax,
+    timeoutMs: config.invocationTimeoutMs,
+    responseMaxBytes: config.responseMaxKb * 1024,
+  });
+}
+
+async function serve(config: Config, functions: FunctionManager, log: Log): Promise<HttpServer> {
+  const runLambda = new RunLambda({ functions, requestMaxBytes: config.requestMaxKb * 1024, log });
+  const routes = { runLambda, functions, isClosing: () => functions.isClosing };
+  return await HttpServer.listen(config.workerHost, config.workerPort, {
+    request: (request, response) => route(routes, request, response),
+    checkContinue: (request, response) => runLambda.checkContinue(request, response),
+  });
+}
+
+interface Running {
+  readonly config: Config;
+  readonly log: Log;
+  readonly server: HttpServer;
+  readonly functions: FunctionManager;
+  /** The engine, the registry and the claim, in the order in which they are to be closed. */
+  readonly resources: AsyncDisposableStack;
+}
+
+function running({ config, log, server, functions, resources }: Running): RunningWorker {
+  const closed = Promise.withResolvers<void>();
+  let closing: Promise<void> | null = null;
+  const end = async () => {
+    await functions.drain(config.shutdownGraceMs);
+    await server.close();
+    await resources.disposeAsync();
+    log.info('ended');
+    closed.resolve();
+  };
+  const close = () => {
+    closing ??= end();
+    return closing;
+  };
+  return { port: server.port, urls: server.urls, close, closed: closed.promise };
+}
+
+/** What a worker that died left there belongs to nobody any more. */
+async function emptyDirectory(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o755 });
+  const names = await readdir(path);
+  await Promise.all(names.map((name) => rm(join(path, name), { recursive: true, force: true })));
+}

@@ -1,0 +1,98 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { OlError } from '../errors.ts';
+
+export interface HttpHandlers {
+  request(request: IncomingMessage, response: ServerResponse): void;
+  /** Answers a client that waits for `100 Continue`; true when the request itself is to be handled. */
+  checkContinue(request: IncomingMessage, response: ServerResponse): boolean;
+}
+
+const LOOPBACK = ['127.0.0.1', '::1'];
+const MAX_HEADER_BYTES = 16 * 1024;
+const HEADERS_TIMEOUT_MS = 10_000;
+/** For the whole request: 6 MB in this time is 1.6 Mbit/s. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Longer than the proxies in front of it keep a connection, so that they never meet one that is closing. */
+const KEEP_ALIVE_MS = 75_000;
+const MAX_CONNECTIONS = 10_000;
+const BACKLOG = 1024;
+const LAST_BYTES_MS = 1000;
+
+/** The worker's HTTP server: one, or one for each family of loopback. */
+export class HttpServer {
+  readonly port: number;
+  readonly urls: readonly string[];
+  readonly #servers: readonly Server[];
+
+  /** Listens on `host` (`localhost` is both loopback addresses); port 0 takes a free one. Throws ERR_PORT_TAKEN. */
+  static async listen(host: string, port: number, handlers: HttpHandlers): Promise<HttpServer> {
+    const [first, second] = host === 'localhost' ? LOOPBACK : [host];
+    const main = await listenOn(first ?? host, port, handlers);
+    const taken = (main.address() as AddressInfo).port;
+    const servers = [main];
+    try {
+      if (second !== undefined) servers.push(await listenOn(second, taken, handlers));
+    } catch (error) {
+      if (!isWithoutIpv6(error)) {
+        main.close();
+        throw error;
+      }
+    }
+    return new HttpServer(servers, host, taken);
+  }
+
+  private constructor(servers: readonly Server[], host: string, port: number) {
+    this.#servers = servers;
+    this.port = port;
+    this.urls = [`http://${host.includes(':') ? `[${host}]` : host}:${port}`];
+  }
+
+  /** Takes no new connections and closes the idle ones; what is being sent has a moment to arrive. */
+  async close(): Promise<void> {
+    const cut = setTimeout(() => {
+      for (const server of this.#servers) server.closeAllConnections();
+    }, LAST_BYTES_MS);
+    await Promise.all(this.#servers.map((server) => new Promise((resolve) => server.close(resolve))));
+    clearTimeout(cut);
+  }
+}
+
+function createHttpServer(handlers: HttpHandlers): Server {
+  const options = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    noDelay: true,
+  };
+  const server = createServer(options, (request, response) => handlers.request(request, response));
+  server.maxConnections = MAX_CONNECTIONS;
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    if (handlers.checkContinue(request, response)) handlers.request(request, response);
+  });
+  return server;
+}
+
+async function listenOn(host: string, port: number, handlers: HttpHandlers): Promise<Server> {
+  const server = createHttpServer(handlers);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', reject);
+  server.listen({ host, port, backlog: BACKLOG, exclusive: true }, resolve);
+  try {
+    await promise;
+    return server;
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') throw new OlError('ERR_PORT_TAKEN', { host, port }, { cause });
+    if (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT' || code === 'EACCES' || code === 'ENOTFOUND') {
+      throw new OlError('ERR_BAD_ADDRESS', { host, port, reason: (cause as Error).message }, { cause });
+    }
+    throw cause;
+  }
+}
+
+function isWithoutIpv6(error: unknown): boolean {
+  const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
+  return cause?.code === 'EADDRNOTAVAIL' || cause?.code === 'EAFNOSUPPORT';
+}
