@@ -1,5 +1,5 @@
 /**
- * Installing so that a half-made tree is never seen, not even after `kill -9` or a power cut: npm installs beside the
+ * Installing so that a half-made tree is never seen, not even after `kill -9`: npm installs beside the
  * checkout's tree, into a stage, and renames bring the result in. Whatever a killed run left behind has no
  * effect, and the next run removes it.
  */

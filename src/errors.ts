@@ -76,7 +76,7 @@ export const ERRORS = {
     status: 500,
     message: 'the worker cannot listen on {host}, port {port}: {reason}; see worker_host in the config',
   },
-  ERR_WORKERS_FAILED: { status: 500, message: '{failed} of {count} workers did not start: {reasons}' },
+  ERR_WORKERS_FAILED: { status: 500, message: '{failed} of {count} workers did not start:{reasons}' },
   ERR_NO_WORKER: { status: 500, message: 'no worker runs {where}: start one with `{command}`' },
   ERR_NO_ANSWER: { status: 500, message: '{url} does not answer: {reason}' },
   ERR_PORT_HELD: {

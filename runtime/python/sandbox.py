@@ -12,6 +12,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 
 import control
 import kernel
@@ -56,13 +57,18 @@ def run(settings, sandbox_id, connection, mapped):
         control.emit('waiting', id=sandbox_id)
         step = 'start'
         fds = wait_for_start(connection)
+        times = [time.monotonic_ns()]
         step = 'attach'
         attach(fds)
+        times.append(time.monotonic_ns())
         step = 'drop'
         kernel.drop_capabilities()
         # After the change of ids /proc/self belongs to root; a program may look at itself.
         kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
         settings['seccomp'].load()
+        times.append(time.monotonic_ns())
+        if settings['timing']:
+            control.emit('started', id=sandbox_id, times=times)
     except BaseException as error:
         control.emit_failure(sandbox_id, step, error)
         os._exit(1)

@@ -1,4 +1,5 @@
-import type { ClusterReport, SandboxReport, WorkerReport } from '../cluster/report.ts';
+import type { ClusterReport, WorkerReport } from '../cluster/report.ts';
+import type { SandboxReport } from '../telemetry/sandbox-report.ts';
 import { showPath } from './show.ts';
 
 /** The text of `admin status`; a heading names each cluster where the user named none. */
@@ -25,7 +26,7 @@ function sandboxLines(sandboxes: readonly SandboxReport[]): string[] {
   const rows = sandboxes.map(({ id, state, pid, memoryKb, ageMs }) => [
     id,
     state,
-    `pid ${pid}`,
+    pid === null ? '' : `pid ${pid}`,
     `${(memoryKb / 1024).toFixed(1)} MB`,
     age(ageMs),
   ]);

@@ -1,18 +1,6 @@
 import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { OlError } from '../errors.ts';
-
-/** A sandbox as `GET /sandboxes` describes it. */
-export interface SandboxInfo {
-  /** `hello/3` */
-  readonly id: string;
-  readonly function: string;
-  readonly instance: number;
-  readonly engine: string;
-  readonly state: string;
-  readonly pid: number;
-  readonly ageMs: number;
-  readonly memoryKb: number;
-}
+import type { SandboxReport } from '../telemetry/sandbox-report.ts';
 
 export interface WorkerResponse {
   readonly status: number;
@@ -51,10 +39,10 @@ export class WorkerClient {
   }
 
   /** The sandboxes that live. */
-  async sandboxes(): Promise<readonly SandboxInfo[]> {
+  async sandboxes(): Promise<readonly SandboxReport[]> {
     const { status, body } = await this.request('/sandboxes', { timeoutMs: PING_MS });
     if (status !== 200) throw this.#noAnswer(`GET /sandboxes gave status ${status}`);
-    return (JSON.parse(body) as { sandboxes: SandboxInfo[] }).sandboxes;
+    return (JSON.parse(body) as { sandboxes: SandboxReport[] }).sandboxes;
   }
 
   /** Calls a function with a JSON value; without one the body is empty. The function's own errors are answers, too. */

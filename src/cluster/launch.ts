@@ -140,11 +140,10 @@ async function untilReady(
 }
 
 function summary(failures: readonly unknown[], count: number): unknown {
-  if (count === 1) return failures[0];
-  const reasons = failures.map((error) => `\n  ${error instanceof Error ? error.message : error}`).join('');
-  return new OlError(
-    'ERR_WORKERS_FAILED',
-    { failed: failures.length, count, reasons },
-    { cause: failures[0] },
-  );
+  const [first] = failures;
+  if (count === 1) return first;
+  const lines = failures.map((error) => (error instanceof Error ? error.message : String(error)));
+  if (failures.length < count) lines.push('the others run: end them with `admin kill` before the next try');
+  const reasons = lines.map((line) => `\n  ${line}`).join('');
+  return new OlError('ERR_WORKERS_FAILED', { failed: failures.length, count, reasons }, { cause: first });
 }

@@ -1,19 +1,8 @@
 import { readdir } from 'node:fs/promises';
+import type { SandboxReport } from '../telemetry/sandbox-report.ts';
 import { type ClaimRecord, isClaimOf, listClaims } from './claims.ts';
 import { type ClusterPaths, clusterPaths, openCluster, workerIndex, workerPaths } from './paths.ts';
 import { workerUrl } from './url.ts';
-
-/** A sandbox as a worker reports it. */
-export interface SandboxReport {
-  readonly id: string;
-  readonly function: string;
-  readonly instance: number;
-  readonly engine: string;
-  readonly state: string;
-  readonly pid: number;
-  readonly ageMs: number;
-  readonly memoryKb: number;
-}
 
 /** What a worker answered to a ping, or why there is no answer. */
 export type Ping =

@@ -105,7 +105,17 @@ function endOf(child: ChildProcess): Promise<string> {
   });
 }
 
-const KEPT = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'NO_COLOR', 'NODE_OPTIONS', 'NODE_EXTRA_CA_CERTS', 'NODE_COMPILE_CACHE'];
+const KEPT = [
+  'PATH',
+  'HOME',
+  'LANG',
+  'LC_ALL',
+  'TZ',
+  'NO_COLOR',
+  'NODE_OPTIONS',
+  'NODE_EXTRA_CA_CERTS',
+  'NODE_COMPILE_CACHE',
+];
 
 /** What a worker needs of the environment and no more: it lives on after the shell whose secrets these may be. */
 export function smallEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

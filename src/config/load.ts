@@ -26,6 +26,8 @@ export interface Config {
   readonly responseMaxKb: number;
   readonly tmpMaxMb: number;
   readonly shutdownGraceMs: number;
+  readonly timing: boolean;
+  readonly benchmarkLog: string | null;
   readonly logLevel: CheckedConfig['log_level'];
 }
 
@@ -68,6 +70,8 @@ export function resolveConfig(checked: CheckedConfig, path: string): Config {
     responseMaxKb: checked.response_max_kb,
     tmpMaxMb: checked.tmp_max_mb,
     shutdownGraceMs: checked.shutdown_grace_ms,
+    timing: checked.timing,
+    benchmarkLog: checked.benchmark_log ?? null,
     logLevel: checked.log_level,
   });
 }

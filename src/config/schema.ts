@@ -74,6 +74,10 @@ export const configSchema = z.strictObject({
   shutdown_grace_ms: count(0, 3_600_000)
     .default(10_000)
     .describe('How long a worker that is told to end lets accepted requests finish.'),
+  timing: z.boolean().default(false).describe('Times the steps of each request, and writes them to the log.'),
+  benchmark_log: path()
+    .optional()
+    .describe('A file that gets one line for each timed step, `<name>: <n> us`. Default: none.'),
   log_level: z
     .enum(['debug', 'info', 'warn', 'error'])
     .default('info')

@@ -2,6 +2,7 @@ import { OlError, toOlError } from '../errors.ts';
 import type { Code, Registry } from '../registry/registry.ts';
 import type { Engine, SandboxResponse } from '../sandbox/sandbox.ts';
 import type { Log } from '../telemetry/log.ts';
+import { monotonicNs, Stopwatch, type Timing } from '../telemetry/timing.ts';
 import type { IdleLru } from './idle-lru.ts';
 import { Instance, type Start } from './instance.ts';
 import { instancesToStart } from './scaling.ts';
@@ -16,6 +17,8 @@ export interface FunctionContext {
   readonly queueMax: number;
   readonly timeoutMs: number;
   readonly responseMaxBytes: number;
+  /** Gets the steps of each request; null for none. */
+  readonly timing: Timing | null;
 }
 
 export interface InvocationResult {
@@ -31,6 +34,8 @@ export interface Invocation {
 
 interface Waiting {
   readonly body: Buffer;
+  /** When it came, where timing is on. */
+  readonly sinceNs: number;
   readonly resolve: (result: InvocationResult | Promise<InvocationResult>) => void;
   readonly reject: (error: Error) => void;
 }
@@ -42,8 +47,8 @@ interface Waiting {
  * 2. The request joins the queue.
  * 3. `#pump` gives the oldest request to an idle instance, the one used last first: its memory is the warmest.
  * 4. For what still waits, `#pump` starts instances, as many as the policy in `scaling.ts` says.
- * 5. An instance that has served, or has just been made, is idle (6), and `#pump` goes on with 3.
- * 6. Idle instances are in the LRU of the worker, which may evict them.
+ * 5. An instance that has served, or has just been made, takes the next request that waits (`#release`).
+ * 6. Where none waits it is idle, and in the LRU of the worker, which may evict it.
  */
 export class OlFunction {
   readonly name: string;
@@ -72,7 +77,8 @@ export class OlFunction {
 
   invoke(body: Buffer): Invocation {
     const { promise, resolve, reject } = Promise.withResolvers<InvocationResult>();
-    const waiting: Waiting = { body, resolve, reject };
+    const sinceNs = this.#context.timing === null ? 0 : monotonicNs();
+    const waiting: Waiting = { body, sinceNs, resolve, reject };
     const state = { cancelled: false };
     const cancel = () => {
       state.cancelled = true;
@@ -134,29 +140,33 @@ export class OlFunction {
   }
 
   #pump(): void {
-    for (let instance = this.#takeIdle(); instance !== undefined; instance = this.#takeIdle()) {
-      const waiting = this.#queue.shift();
-      if (waiting !== undefined) waiting.resolve(this.#serve(instance, waiting.body));
+    while (this.#queue.length > 0) {
+      const instance = this.#idle.pop();
+      if (instance === undefined) break;
+      this.#context.idle.remove(instance);
+      this.#dispatch(instance);
     }
     const busy = this.#instances.size - this.#idle.length;
     const load = { queued: this.#queue.length, starting: this.#starting, busy, max: this.#context.maxRunners };
     for (let count = instancesToStart(load); count > 0; count--) void this.#startInstance();
   }
 
-  /** An idle instance, if there is one and a request for it. */
-  #takeIdle(): Instance | undefined {
-    if (this.#queue.length === 0) return undefined;
-    const instance = this.#idle.pop();
-    if (instance !== undefined) this.#context.idle.remove(instance);
-    return instance;
+  /** Gives the oldest request to an instance that is free; false when none waits. */
+  #dispatch(instance: Instance): boolean {
+    const waiting = this.#queue.shift();
+    waiting?.resolve(this.#serve(instance, waiting));
+    return waiting !== undefined;
   }
 
-  async #serve(instance: Instance, body: Buffer): Promise<InvocationResult> {
+  async #serve(instance: Instance, { body, sinceNs }: Waiting): Promise<InvocationResult> {
     const { start } = instance;
-    const { timeoutMs, responseMaxBytes } = this.#context;
+    const { timeoutMs, responseMaxBytes, timing } = this.#context;
+    const watch = timing === null ? null : new Stopwatch(timing, sinceNs);
+    watch?.lap(`${start}:wait`);
     try {
       const response = await instance.serve({ body, timeoutMs, responseMaxBytes });
-      this.#keep(instance);
+      watch?.lap(`${start}:exchange`);
+      this.#release(instance);
       return { response, start };
     } catch (error) {
       this.#drop(instance, 'its request failed');
@@ -167,21 +177,10 @@ export class OlFunction {
   }
 
   async #startInstance(): Promise<void> {
-    const code = this.#code;
-    if (code === null) throw new OlError('ERR_INTERNAL', { reason: `${this.name} has no code yet` });
     this.#starting++;
-    const release = this.#context.registry.retain(code);
     try {
-      const sandbox = await this.#context.engine.create(code);
-      const instance = new Instance(sandbox, code, (evicted) => this.#drop(evicted, 'its memory was needed'));
-      this.#instances.add(instance);
-      void sandbox.dead.then(() => {
-        release();
-        this.#forget(instance);
-      });
-      this.#keep(instance);
+      this.#release(await this.#makeInstance());
     } catch (error) {
-      release();
       this.#queue.shift()?.reject(toOlError(error));
     } finally {
       this.#starting--;
@@ -189,9 +188,32 @@ export class OlFunction {
     }
   }
 
-  /** Puts an instance to the idle ones, unless its code has been replaced meanwhile. */
-  #keep(instance: Instance): void {
+  async #makeInstance(): Promise<Instance> {
+    const { registry, engine } = this.#context;
+    const code = this.#code;
+    if (code === null) throw new OlError('ERR_INTERNAL', { reason: `${this.name} has no code yet` });
+    // Its copy of the code has to stay for as long as the sandbox lives.
+    const letGo = registry.retain(code);
+    try {
+      const sandbox = await engine.create(code);
+      const instance = new Instance(sandbox, code, (evicted) => this.#drop(evicted, 'its memory was needed'));
+      this.#instances.add(instance);
+      void sandbox.dead.then(() => {
+        letGo();
+        this.#forget(instance);
+      });
+      return instance;
+    } catch (error) {
+      letGo();
+      throw error;
+    }
+  }
+
+  /** Gives a free instance its next request, or puts it to the idle ones; unless its code has been replaced. */
+  #release(instance: Instance): void {
     if (instance.code.version !== this.#code?.version) return this.#drop(instance, 'its code was replaced');
+    // First the queue: the LRU may have no room, and would evict an instance that has just been made for a request.
+    if (this.#dispatch(instance)) return;
     this.#idle.push(instance);
     this.#context.idle.add(instance);
     void this.#measure(instance);

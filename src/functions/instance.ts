@@ -1,5 +1,6 @@
 import type { Code } from '../registry/registry.ts';
 import type { Sandbox, SandboxRequest, SandboxResponse } from '../sandbox/sandbox.ts';
+import type { SandboxReport } from '../telemetry/sandbox-report.ts';
 import type { Idle } from './idle-lru.ts';
 
 /** Before it has been measured: what a sandbox without packages takes. */
@@ -10,8 +11,6 @@ const MEASURE_EVERY_MS = 5000;
 /** How a request found its sandbox: one that was there, or a new one. */
 export type Start = 'cold' | 'warm';
 
-export type InstanceState = 'idle' | 'busy';
-
 /** One serving slot of a function: a sandbox, the version of the code that it runs, and what we know of it. */
 export class Instance implements Idle {
   readonly sandbox: Sandbox;
@@ -20,7 +19,7 @@ export class Instance implements Idle {
   #memoryKb = FIRST_GUESS_KB;
   #measuredAt = Number.NEGATIVE_INFINITY;
   #served = 0;
-  #state: InstanceState = 'idle';
+  #state: SandboxReport['state'] = 'idle';
 
   constructor(sandbox: Sandbox, code: Code, onEvict: (instance: Instance) => void) {
     this.sandbox = sandbox;
@@ -32,7 +31,7 @@ export class Instance implements Idle {
     return this.#memoryKb;
   }
 
-  get state(): InstanceState {
+  get state(): SandboxReport['state'] {
     return this.#state;
   }
 

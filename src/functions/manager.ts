@@ -1,18 +1,7 @@
 import { OlError } from '../errors.ts';
 import { checkFunctionName } from '../registry/names.ts';
+import type { SandboxReport } from '../telemetry/sandbox-report.ts';
 import { type FunctionContext, type Invocation, OlFunction } from './function.ts';
-import type { InstanceState } from './instance.ts';
-
-/** One line of `admin status`. */
-export interface SandboxReport {
-  readonly id: string;
-  readonly function: string;
-  readonly engine: string;
-  readonly state: InstanceState;
-  readonly pid: number | null;
-  readonly ageMs: number;
-  readonly memoryKb: number;
-}
 
 /** All functions of a worker, made when they are first called. */
 export class FunctionManager {

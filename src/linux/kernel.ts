@@ -32,7 +32,8 @@ export function checkKernel(): void {
   if (readNumber('/proc/sys/user/max_user_namespaces') === 0) {
     throw kernelError('user namespaces are turned off: set the sysctl user.max_user_namespaces to 10000');
   }
-  if (!isReadable('/proc/sys/kernel/seccomp/actions_avail')) throw missing('it has no seccomp filters', '4.14');
+  if (!isReadable('/proc/sys/kernel/seccomp/actions_avail'))
+    throw missing('it has no seccomp filters', '4.14');
 }
 
 function missing(what: string, since: string): OlError<'ERR_KERNEL'> {

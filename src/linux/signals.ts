@@ -1,6 +1,8 @@
 import { constants } from 'node:os';
 
-const names = new Map<number, string>(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+const names = new Map<number, string>(
+  Object.entries(constants.signals).map(([name, number]) => [number, name]),
+);
 
 /** `SIGKILL` for 9. */
 export function signalName(signal: number): string {

@@ -62,7 +62,8 @@ export class ServerPipe {
   /** Sends the event; rejects with a PipeError, after which the connection is closed. */
   exchange(request: SandboxRequest): Promise<SandboxResponse> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
-    if (this.#exchange !== null) throw new OlError('ERR_INTERNAL', { reason: `two requests at once: ${this.#name}` });
+    if (this.#exchange !== null)
+      throw new OlError('ERR_INTERNAL', { reason: `two requests at once: ${this.#name}` });
     return new Promise((resolve, reject) => {
       const late = () => this.#fail(new PipeError('timeout', `no answer within ${request.timeoutMs} ms`));
       const timer = setTimeout(late, request.timeoutMs);
@@ -97,11 +98,15 @@ export class ServerPipe {
     const data = joined(exchange.chunks);
     const end = data.indexOf(HEAD_END);
     if (end < 0) {
-      if (data.length > MAX_HEAD_BYTES) this.#protocolError(`its header is longer than ${MAX_HEAD_BYTES} bytes`);
+      if (data.length > MAX_HEAD_BYTES)
+        this.#protocolError(`its header is longer than ${MAX_HEAD_BYTES} bytes`);
       exchange.chunks = [data];
       return false;
     }
-    exchange.head = this.#parseHead(data.toString('latin1', 0, end).replaceAll('\r\n', '\n'), exchange.request);
+    exchange.head = this.#parseHead(
+      data.toString('latin1', 0, end).replaceAll('\r\n', '\n'),
+      exchange.request,
+    );
     const body = data.subarray(end + HEAD_END.length);
     exchange.chunks = [body];
     exchange.received = body.length;

@@ -30,7 +30,11 @@ export function send(
 }
 
 /** Sends one of our own errors: its status, and `{"error": {"code", "message"}}`. */
-export function sendError(response: ServerResponse, error: OlError, headers: Record<string, string> = {}): void {
+export function sendError(
+  response: ServerResponse,
+  error: OlError,
+  headers: Record<string, string> = {},
+): void {
   const retry = error.status === 429 || error.status === 503 ? { 'Retry-After': String(RETRY_AFTER_S) } : {};
   send(response, error.status, JSON_TYPE, `${JSON.stringify(error.toBody())}\n`, { ...retry, ...headers });
 }

@@ -12,6 +12,7 @@ import type { Registry } from '../registry/registry.ts';
 import type { Engine } from '../sandbox/sandbox.ts';
 import { SockEngine } from '../sandbox/sock/engine.ts';
 import type { Log } from '../telemetry/log.ts';
+import { createTiming, type Timing } from '../telemetry/timing.ts';
 import { route } from './routes.ts';
 import { RunLambda } from './run-lambda.ts';
 import { HttpServer } from './server.ts';
@@ -42,14 +43,19 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
     port: config.workerPort,
   });
   undo.defer(() => claim.release());
+  const timing = createTiming({ toLog: config.timing, file: config.benchmarkLog, log });
+  undo.defer(() => timing?.close());
   const registry = await createRegistry(config, log);
   undo.defer(() => registry.close());
-  const engine = await createEngine(config, claim, log);
+  const engine = await createEngine(config, claim, { log, timing });
   undo.defer(() => engine.close());
-  const functions = createFunctions(config, { registry, engine, log });
+  const functions = createFunctions(config, { registry, engine, log, timing });
   const server = await serve(config, functions, log);
   await claim.update({ port: server.port });
-  log.info({ urls: server.urls, workerDir: config.workerDir, engine: engine.name, pid: process.pid }, 'ready');
+  log.info(
+    { urls: server.urls, workerDir: config.workerDir, engine: engine.name, pid: process.pid },
+    'ready',
+  );
   return running({ config, log, server, functions, resources: undo.move() });
 }
 
@@ -58,7 +64,7 @@ async function createRegistry(config: Config, log: Log): Promise<Registry> {
   return await createLocalRegistry({ registryDir: config.registryDir, codeDir, log });
 }
 
-async function createEngine(config: Config, claim: Claim, log: Log): Promise<Engine> {
+async function createEngine(config: Config, claim: Claim, telemetry: Telemetry): Promise<Engine> {
   const handlersDir = join(config.workerDir, 'handlers');
   await emptyDirectory(handlersDir);
   const base = await readBase(config.sockBasePath);
@@ -70,15 +76,19 @@ async function createEngine(config: Config, claim: Claim, log: Log): Promise<Eng
     sandboxConfig: config.sandboxConfig,
     tmpMaxMb: config.tmpMaxMb,
     spares: config.spareSandboxes,
-    log,
+    ...telemetry,
     onZygote: async (zygotePid) => await claim.update({ zygotePid }),
   });
 }
 
-interface Parts {
+interface Telemetry {
+  readonly log: Log;
+  readonly timing: Timing | null;
+}
+
+interface Parts extends Telemetry {
   readonly registry: Registry;
   readonly engine: Engine;
-  readonly log: Log;
 }
 
 function createFunctions(config: Config, parts: Parts): FunctionManager {

@@ -25,7 +25,8 @@ export function route(routes: Routes, request: IncomingMessage, response: Server
   }
   const read = READS[path];
   if (read === undefined) return sendError(response, new OlError('ERR_NO_ROUTE', { path: shown(path) }));
-  if (method !== 'GET' && method !== 'HEAD') return refuseMethod(response, method, path, 'GET, HEAD, OPTIONS');
+  if (method !== 'GET' && method !== 'HEAD')
+    return refuseMethod(response, method, path, 'GET, HEAD, OPTIONS');
   return read(routes, response);
 }
 

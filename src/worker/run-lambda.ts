@@ -62,7 +62,8 @@ export class RunLambda {
   /** What a client did wrong is the client's to see; what went wrong here or in a sandbox is the operator's as well. */
   #logFailure(name: string, error: OlError): void {
     const fields = { function: name, code: error.code, reason: error.message };
-    if (error.code === 'ERR_INTERNAL') this.#options.log.error({ ...fields, err: error.cause }, 'invocation failed');
+    if (error.code === 'ERR_INTERNAL')
+      this.#options.log.error({ ...fields, err: error.cause }, 'invocation failed');
     else if (error.status >= 500) this.#options.log.warn(fields, 'invocation failed');
     else this.#options.log.debug(fields, 'invocation refused');
   }

@@ -26,6 +26,8 @@ export type ZygoteEvent =
   | { readonly event: 'forked'; readonly id: number }
   /** The sandbox has done all that can be done ahead of time. */
   | { readonly event: 'waiting'; readonly id: number }
+  /** Told only when timing is on: when it woke, had all attached, and had dropped everything (CLOCK_MONOTONIC, ns). */
+  | { readonly event: 'started'; readonly id: number; readonly times: readonly [number, number, number] }
   | { readonly event: 'failed'; readonly id: number; readonly step: string; readonly error: string }
   | {
       readonly event: 'exit';
@@ -51,6 +53,7 @@ export interface LaunchSettings {
     /** The BPF program of the seccomp filter, in base64. */
     readonly seccomp: string;
     readonly tmp_max_mb: number;
+    readonly timing: boolean;
   };
 }
 

@@ -4,6 +4,7 @@ import { OlError } from '../../errors.ts';
 import { detachedMount } from '../../linux/mounts.ts';
 import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
+import { Stopwatch, type Timing } from '../../telemetry/timing.ts';
 import type { Engine, Sandbox } from '../sandbox.ts';
 import { ServerPipe } from '../server-pipe.ts';
 import type { LaunchSettings } from './control.ts';
@@ -28,6 +29,8 @@ export interface SockEngineOptions {
   readonly tmpMaxMb: number;
   readonly spares: number;
   readonly log: Log;
+  /** Gets the steps of each start; null for none. */
+  readonly timing: Timing | null;
   /** Told the pid of each root zygote: the first one, and any that takes the place of a dead one. */
   readonly onZygote: (pid: number) => Promise<void>;
 }
@@ -94,13 +97,15 @@ export class SockEngine implements Engine {
   }
 
   #startSandbox(code: Code, process: SandboxProcess): SockSandbox {
+    const { timing, handlersDir } = this.#options;
+    const watch = timing === null ? null : new Stopwatch(timing);
     const instance = this.#nextInstance++;
     using held = new DisposableStack();
     const hold = (fd: number): number => {
       held.defer(() => closeSync(fd));
       return fd;
     };
-    const scratch = makeScratch(join(this.#options.handlersDir, code.name, String(instance)), process.uid);
+    const scratch = makeScratch(join(handlersDir, code.name, String(instance)), process.uid);
     const pipe = new ServerPipe(scratch.connection, code.name);
     const sandbox = new SockSandbox({
       functionName: code.name,
@@ -110,11 +115,19 @@ export class SockEngine implements Engine {
       cleanUp: () => removeScratch(scratch.dir),
     });
     this.#remember(sandbox);
-    process.start({
+    watch?.lap('cold:scratch');
+    const descriptors = {
       listener: hold(scratch.listener),
       code: hold(detachedMount(code.dir, 'read-only')),
       scratch: hold(detachedMount(scratch.dir, 'writable')),
+    };
+    watch?.lap('cold:mounts');
+    process.start(descriptors, ([woke, attached, dropped]) => {
+      watch?.lapAt('sandbox:wake', woke);
+      watch?.lapAt('sandbox:attach', attached);
+      watch?.lapAt('sandbox:drop', dropped);
     });
+    watch?.lap('cold:send');
     return sandbox;
   }
 
@@ -130,7 +143,8 @@ export class SockEngine implements Engine {
     const process = new SandboxProcess(zygote, this.#nextId++, this.#uids.take());
     void process.ended.then((end) => {
       this.#uids.giveBack(process.uid);
-      if (end.failure !== null) this.#options.log.error({ failure: end.failure }, 'sandbox could not be made');
+      if (end.failure !== null)
+        this.#options.log.error({ failure: end.failure }, 'sandbox could not be made');
     });
     return process;
   }
@@ -175,7 +189,7 @@ export class SockEngine implements Engine {
   }
 
   #launchSettings(): Omit<LaunchSettings, 'runtime' | 'worker_pid'> {
-    const { base, packagesDir, sandboxConfig, tmpMaxMb } = this.#options;
+    const { base, packagesDir, sandboxConfig, tmpMaxMb, timing } = this.#options;
     return {
       base: base.dir,
       binds: base.binds,
@@ -190,6 +204,7 @@ export class SockEngine implements Engine {
       zygote: {
         seccomp: compileSeccomp(process.arch === 'arm64' ? 'arm64' : 'x64').toString('base64'),
         tmp_max_mb: tmpMaxMb,
+        timing: timing !== null,
       },
     };
   }

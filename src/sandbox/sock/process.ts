@@ -14,6 +14,9 @@ export interface ProcessEnd {
   readonly failure: string | null;
 }
 
+/** When it woke, had all attached, and had dropped everything: CLOCK_MONOTONIC, ns. */
+export type StartTimes = readonly [number, number, number];
+
 /** The descriptors that a sandbox starts with, in the order of the protocol; the sandbox gets duplicates. */
 export interface StartDescriptors {
   readonly code: number;
@@ -36,6 +39,7 @@ export class SandboxProcess {
   #failure: string | null = null;
   #killed = false;
   #isWaiting = false;
+  #onStarted: ((times: StartTimes) => void) | null = null;
 
   /** Asks the zygote for it. May be started at once: the request waits for the process. */
   constructor(zygote: RootZygote, id: number, uid: number) {
@@ -54,6 +58,7 @@ export class SandboxProcess {
           this.#isWaiting = true;
           waiting.resolve();
         },
+        started: (times) => this.#onStarted?.(times),
         failed: (step, error) => {
           this.#failure = `${step}: ${error}`;
         },
@@ -71,7 +76,9 @@ export class SandboxProcess {
     return this.#isWaiting && this.#socket !== null;
   }
 
-  start(descriptors: StartDescriptors): void {
+  /** `onStarted` is called when timing is on. */
+  start(descriptors: StartDescriptors, onStarted: (times: StartTimes) => void): void {
+    this.#onStarted = onStarted;
     const { code, scratch, listener } = descriptors;
     if (this.#socket === null) return; // it has ended; `ended` tells how
     sendWithFds(this.#socket, encodeRequest({ op: 'start' }), [code, scratch, listener]);

@@ -20,6 +20,8 @@ export interface ProcessListener {
   forked(pidfd: number): void;
   /** All that can be done ahead of time is done. */
   waiting(): void;
+  /** Only when timing is on: see the event. */
+  started(times: readonly [number, number, number]): void;
   failed(step: string, error: string): void;
   /** Always the last. */
   exited(code: number | null, signal: number | null): void;
@@ -44,7 +46,10 @@ export class RootZygote {
   #pid = 0;
 
   /** Resolves when it can fork. Throws ERR_NO_PYTHON, ERR_KERNEL, ERR_ZYGOTE. */
-  static async start(settings: Omit<LaunchSettings, 'runtime' | 'worker_pid'>, log: Log): Promise<RootZygote> {
+  static async start(
+    settings: Omit<LaunchSettings, 'runtime' | 'worker_pid'>,
+    log: Log,
+  ): Promise<RootZygote> {
     const [ours, theirs] = seqpacketPair();
     // A group of its own: ctrl-C in the terminal is for the worker, which lets requests finish.
     const child = spawn(PYTHON, ['-I', '-S', '-B', `${RUNTIME_DIR}/launch.py`], {
@@ -130,6 +135,7 @@ export class RootZygote {
     }
     if (event.event === 'forked') this.#takePidfds();
     else if (event.event === 'waiting') listener?.waiting();
+    else if (event.event === 'started') listener?.started(event.times);
     else if (event.event === 'failed') {
       listener?.failed(event.step, event.error);
       if (event.step === 'fork') this.#exited(event.id, 1, null);

@@ -1,6 +1,12 @@
 import { OlError } from '../../errors.ts';
 import { signalName } from '../../linux/signals.ts';
-import { type Death, describeDeath, type Sandbox, type SandboxRequest, type SandboxResponse } from '../sandbox.ts';
+import {
+  type Death,
+  describeDeath,
+  type Sandbox,
+  type SandboxRequest,
+  type SandboxResponse,
+} from '../sandbox.ts';
 import { PipeError, type ServerPipe } from '../server-pipe.ts';
 import { memoryOfTree } from './memory.ts';
 import type { ProcessEnd, SandboxProcess } from './process.ts';
@@ -95,9 +101,14 @@ export class SockSandbox implements Sandbox {
     clearTimeout(timeout);
     if (end === null) {
       void this.destroy('it closed its connection');
-      return new OlError('ERR_BAD_RESPONSE', { name, reason: 'it closed its connection and went on' }, { cause });
+      return new OlError(
+        'ERR_BAD_RESPONSE',
+        { name, reason: 'it closed its connection and went on' },
+        { cause },
+      );
     }
-    if (end.failure !== null) return new OlError('ERR_SANDBOX_START', { name, reason: end.failure }, { cause });
+    if (end.failure !== null)
+      return new OlError('ERR_SANDBOX_START', { name, reason: end.failure }, { cause });
     return new OlError('ERR_SANDBOX_DIED', { name, how: describeDeath(this.#death(end)) }, { cause });
   }
 }

@@ -15,7 +15,8 @@ export class UidPool {
 
   /** A free uid, and not one that was given back a moment ago: the search goes round. */
   take(): number {
-    if (this.#taken.size === COUNT) throw new OlError('ERR_SANDBOX_START', { name: '*', reason: 'all uids are in use' });
+    if (this.#taken.size === COUNT)
+      throw new OlError('ERR_SANDBOX_START', { name: '*', reason: 'all uids are in use' });
     while (this.#taken.has(this.#next)) this.#next = (this.#next + 1) % COUNT;
     const offset = this.#next;
     this.#taken.add(offset);

@@ -11,7 +11,7 @@ const ready: WorkerReport = {
   ping: { status: 200, statusText: 'OK', text: 'ready' },
   sandboxes: [],
 };
-const sandbox = { function: 'hello', instance: 3, engine: 'sock', pid: 1234 };
+const sandbox = { function: 'hello', engine: 'sock', pid: 1234 };
 
 test('a worker without sandboxes looks as in the README', () => {
   expect(statusText([{ cluster: '/c', workers: [ready] }], { headings: false })).toBe(
@@ -21,14 +21,14 @@ test('a worker without sandboxes looks as in the README', () => {
 
 test('each sandbox has a line, in columns', () => {
   const sandboxes = [
-    { ...sandbox, id: 'hello/3', state: 'idle', memoryKb: 9216, ageMs: 12_345 },
-    { ...sandbox, id: 'a/12', state: 'running', memoryKb: 102_400, ageMs: 7_300_000 },
+    { ...sandbox, id: 'hello/3', state: 'idle' as const, memoryKb: 9216, ageMs: 12_345 },
+    { ...sandbox, id: 'a/12', state: 'busy' as const, memoryKb: 102_400, ageMs: 7_300_000 },
   ];
   const text = statusText([{ cluster: '/c', workers: [{ ...ready, sandboxes }] }], { headings: false });
   expect(text.split('\n').slice(3)).toEqual([
     'Cluster containers:',
-    '  hello/3  idle     pid 1234  9.0 MB    12 s',
-    '  a/12     running  pid 1234  100.0 MB  2 h',
+    '  hello/3  idle  pid 1234  9.0 MB    12 s',
+    '  a/12     busy  pid 1234  100.0 MB  2 h',
     '',
     '',
   ]);

@@ -13,6 +13,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { startWriter } from '../linux/writer.ts';
 import { setUp } from './setup.ts';
@@ -89,6 +90,7 @@ test('a pull in the gap between the old file and the new one waits for the new o
   await pulled('f');
   await rename(at('f/lambda_func.py'), at('f/lambda_func.py~'));
   const answer = pulled('f');
+  await sleep(50);
   await put('f/lambda_func.py', '# b');
   expect(await answer).toBe('# b');
 });

@@ -1,0 +1,16 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Does nothing. */
+export const NO_OP = `def handler(event):
+    return "ok"
+`;
+
+/** Writes a function to a registry directory. */
+export async function addFunction(registryDir: string, name: string, code: string): Promise<void> {
+  const dir = join(registryDir, name);
+  await mkdir(dir, { recursive: true });
+  const file = join(dir, 'lambda_func.py');
+  await writeFile(`${file}.new`, code);
+  await rename(`${file}.new`, file);
+}

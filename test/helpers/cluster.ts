@@ -1,0 +1,79 @@
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { createCluster } from '../../src/cluster/create.ts';
+import type { ClusterPaths } from '../../src/cluster/paths.ts';
+import type { ConfigFile } from '../../src/config/schema.ts';
+import { handlerFiles } from './handler-files.ts';
+import { until } from './poll.ts';
+import { makeTestDir, removeEmptyRoot } from './test-root.ts';
+
+const FIXTURES = join(import.meta.dirname, '../fixtures/functions');
+
+/** Files of a function by their path; a text alone is `lambda_func.py`. */
+export type FunctionFiles = string | Readonly<Record<string, string>>;
+
+/** A cluster in a temporary directory. Disposing of it removes it, and fails where a sandbox left something there. */
+export class TestCluster implements AsyncDisposable {
+  readonly paths: ClusterPaths;
+  readonly #parent: string;
+
+  static async create(): Promise<TestCluster> {
+    const parent = await makeTestDir();
+    return new TestCluster(await createCluster(join(parent, 'cluster')), parent);
+  }
+
+  private constructor(paths: ClusterPaths, parent: string) {
+    this.paths = paths;
+    this.#parent = parent;
+  }
+
+  /** Changes settings of the template, as `setconf` does. */
+  async configure(settings: ConfigFile): Promise<void> {
+    const template = JSON.parse(await readFile(this.paths.template, 'utf8'));
+    await writeFile(this.paths.template, JSON.stringify({ ...template, ...settings }));
+  }
+
+  /** Writes files of a function in place, as an editor does; others that are there stay. */
+  async writeFunction(name: string, files: FunctionFiles): Promise<void> {
+    const all = typeof files === 'string' ? { 'lambda_func.py': files } : files;
+    for (const [path, content] of Object.entries(all)) {
+      const full = join(this.paths.registry, name, path);
+      await mkdir(dirname(full), { recursive: true });
+      await writeFile(full, content);
+    }
+  }
+
+  /** Replaces `lambda_func.py` by rename, as an editor that saves with care does. */
+  async replaceFunction(name: string, code: string): Promise<void> {
+    const path = join(this.paths.registry, name, 'lambda_func.py');
+    await writeFile(`${path}.new`, code);
+    await rename(`${path}.new`, path);
+  }
+
+  /** Copies functions of `test/fixtures/functions` into the registry. */
+  async addFixtures(...names: readonly string[]): Promise<void> {
+    for (const name of names)
+      await cp(join(FIXTURES, name), join(this.paths.registry, name), { recursive: true });
+  }
+
+  async removeFunction(name: string): Promise<void> {
+    await rm(join(this.paths.registry, name), { recursive: true });
+  }
+
+  /** The registry's functions. */
+  async functions(): Promise<string[]> {
+    return await readdir(this.paths.registry);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await until('end of the scratch directories', async () => (await handlerFiles(this.paths)).length === 0);
+    } catch (cause) {
+      const files = await handlerFiles(this.paths);
+      throw new Error(`sandboxes left files: ${files.join(', ')}`, { cause });
+    } finally {
+      await rm(this.#parent, { recursive: true });
+      await removeEmptyRoot();
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import { spawnSync } from 'node:child_process';
+import { lookup } from 'node:dns/promises';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { afterAll, beforeAll } from 'vitest';
+import { CLAIMS_DIR } from '../../src/cluster/claims.ts';
+import { listProcesses, type ProcessInfo } from './processes.ts';
+import { TEST_ROOT } from './test-root.ts';
+
+/** What is on its way out has this long. */
+const PATIENCE_MS = 15_000;
+const EVERY_MS = 25;
+const LAUNCHER = '/runtime/python/launch.py';
+
+interface Snapshot {
+  readonly processes: ReadonlySet<string>;
+  readonly mounts: ReadonlySet<string>;
+  readonly namespaces: ReadonlySet<string>;
+  readonly descriptors: ReadonlySet<string>;
+}
+
+/**
+ * After all tests of this file: no process, mount, network namespace, descriptor, claim or file is left that was not there
+ * before. Call it first in the file, so that it looks last. Other workers of the machine are none of its business.
+ */
+export function leavesNothing(): void {
+  let before: Snapshot;
+  beforeAll(async () => {
+    await openWhatNodeKeeps();
+    before = takeSnapshot();
+  });
+  afterAll(async () => {
+    const end = performance.now() + PATIENCE_MS;
+    let left = findLeftovers(before);
+    while (left.length > 0 && performance.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+      left = findLeftovers(before);
+    }
+    if (left.length > 0) throw new Error(`left behind by the tests of this file:\n  ${left.join('\n  ')}`);
+  });
+}
+
+/** Node opens some descriptors when they are first needed, and keeps them: a pipe for signals, for one. */
+async function openWhatNodeKeeps(): Promise<void> {
+  spawnSync('/bin/true');
+  await lookup('localhost');
+}
+
+function takeSnapshot(): Snapshot {
+  return {
+    processes: new Set(listProcesses().map(identity)),
+    mounts: new Set(mounts()),
+    namespaces: new Set(namedNamespaces()),
+    descriptors: new Set(descriptors()),
+  };
+}
+
+function findLeftovers(before: Snapshot): string[] {
+  return [
+    ...ownProcesses(before).map(({ pid, command }) => `process ${pid}: ${command}`),
+    ...mounts().filter((line) => !before.mounts.has(line)).map((line) => `mount: ${line}`),
+    ...namedNamespaces().filter((name) => !before.namespaces.has(name)).map((name) => `network namespace ${name}`),
+    ...descriptors().filter((line) => !before.descriptors.has(line)).map((line) => `descriptor ${line}`),
+    ...claims().map((path) => `claim ${path}`),
+    ...(existsSync(TEST_ROOT) ? readdirSync(TEST_ROOT).map((name) => `directory ${TEST_ROOT}/${name}`) : []),
+  ];
+}
+
+function identity({ pid, startTicks }: ProcessInfo): string {
+  return `${pid}.${startTicks}`;
+}
+
+/** The new processes that our tests started, directly or not. */
+function ownProcesses({ processes }: Snapshot): ProcessInfo[] {
+  const all = new Map(listProcesses().map((one) => [one.pid, one]));
+  const self = all.get(process.pid);
+  if (self === undefined) throw new Error('/proc does not show this process');
+  const isOurs = (one: ProcessInfo) =>
+    isOfWorker(one, self) && !processes.has(identity(one)) && !isHeldByOthers(one, all, self);
+  return [...all.values()].filter(isOurs);
+}
+
+/** A worker of these tests, a launcher, a root zygote, or something in a sandbox. */
+function isOfWorker(one: ProcessInfo, self: ProcessInfo): boolean {
+  const isInside = one.pidNamespace !== self.pidNamespace || one.netNamespace !== self.netNamespace;
+  return isInside || one.command.includes(LAUNCHER) || one.command.includes(TEST_ROOT);
+}
+
+/** True for what hangs on a living worker that is not of these tests: a user's, or another run's. */
+function isHeldByOthers(one: ProcessInfo, all: ReadonlyMap<number, ProcessInfo>, self: ProcessInfo): boolean {
+  const above = ancestors(self, all);
+  for (const at of ancestors(one, all)) {
+    // Orphans go up to init, or to whichever ancestor of ours takes them in.
+    if (at.pid === self.pid || at.pid === 1 || above.includes(at)) return false;
+    if (!isOfWorker(at, self)) return true;
+  }
+  return false;
+}
+
+function ancestors(one: ProcessInfo, all: ReadonlyMap<number, ProcessInfo>): ProcessInfo[] {
+  const parent = all.get(one.parent);
+  return parent === undefined ? [] : [parent, ...ancestors(parent, all)];
+}
+
+function mounts(): string[] {
+  return readFileSync('/proc/self/mountinfo', 'utf8').trimEnd().split('\n');
+}
+
+function namedNamespaces(): string[] {
+  return existsSync('/run/netns') ? readdirSync('/run/netns') : [];
+}
+
+/** `12 -> socket:[4711]`, without the descriptor of the listing itself. */
+function descriptors(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [`${fd} -> ${readlinkSync(`/proc/self/fd/${fd}`)}`];
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw error;
+    }
+  });
+}
+
+function claims(): string[] {
+  if (!existsSync(CLAIMS_DIR)) return [];
+  const paths = readdirSync(CLAIMS_DIR).filter((name) => name.endsWith('.json')).map((name) => `${CLAIMS_DIR}/${name}`);
+  return paths.filter((path) => {
+    try {
+      return readFileSync(path, 'utf8').includes(TEST_ROOT);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+      throw error;
+    }
+  });
+}

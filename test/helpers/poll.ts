@@ -1,0 +1,17 @@
+/** Far above what anything here takes, so that a slow machine does not matter. */
+const LONG_MS = 30_000;
+const EVERY_MS = 10;
+
+/** Asks again and again until the answer is there (neither null nor false), and returns it. Fails after half a minute. */
+export async function until<T>(
+  what: string,
+  ask: () => Promise<T | null | false> | T | null | false,
+): Promise<T> {
+  const end = performance.now() + LONG_MS;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== null && answer !== false) return answer;
+    if (performance.now() > end) throw new Error(`after ${LONG_MS} ms there is still no ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+  }
+}

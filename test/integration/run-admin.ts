@@ -1,0 +1,62 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll } from 'vitest';
+
+const CLI = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+
+export interface Ran {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A working directory for `admin`, and what a test asks about it. */
+export interface Place {
+  readonly dir: string;
+  admin(...args: string[]): Promise<Ran>;
+  path(...parts: string[]): string;
+  read(...parts: string[]): string;
+}
+
+/** Runs a program to its end; never throws for its exit status. */
+export function run(file: string, args: readonly string[], cwd: string): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    execFile(file, args, { cwd }, (error, stdout, stderr) => {
+      const status = error === null ? 0 : error.code;
+      if (typeof status === 'number') resolve({ status, stdout, stderr });
+      else reject(error);
+    });
+  });
+}
+
+/** Gives the file's tests a directory of their own; its cluster `c` is ended and everything removed afterwards. */
+export function usePlace(): Place {
+  let dir = '';
+  const admin = (...args: string[]) => run(process.execPath, [CLI, ...args], dir);
+  beforeAll(() => {
+    dir = realpathSync(mkdtempSync(join(tmpdir(), 'ol-admin-')));
+  });
+  afterAll(async () => {
+    await admin('kill', '--cluster=c');
+    rmSync(dir, { recursive: true, force: true });
+  });
+  const path = (...parts: string[]) => join(dir, ...parts);
+  const read = (...parts: string[]) => readFileSync(path(...parts), 'utf8');
+  return {
+    get dir() {
+      return dir;
+    },
+    admin,
+    path,
+    read,
+  };
+}
+
+/** Writes a function into a registry. */
+export function writeFunction(registry: string, name: string, code: string): void {
+  mkdirSync(join(registry, name), { recursive: true });
+  writeFileSync(join(registry, name, 'lambda_func.py'), code);
+}
