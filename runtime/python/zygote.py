@@ -17,6 +17,7 @@ import os
 import select
 import signal
 import socket
+import types
 
 import control
 
@@ -124,6 +125,13 @@ def map_ids(pid, uid):
             file.write(b'%d %d 1' % (sandbox.UID, uid))
 
 
+def hide_own_modules():
+    """What a function finds by name is the library's and its own. Our code needs no names any more."""
+    for module in (baseline, control, kernel, sandbox, sandbox.server):
+        del sys.modules[module.__name__]
+    sys.modules['__main__'] = types.ModuleType('__main__')
+
+
 def main():
     with open(control.SETTINGS_FD, 'rb') as file:
         settings = json.load(file)
@@ -135,6 +143,7 @@ def main():
     # Our own code is in memory by now; from here on nothing of it is to be seen where the handler's will be.
     kernel.detach('/handler')
     sys.path_importer_cache.clear()
+    hide_own_modules()
     # What is there now lives for ever: children share its pages, and no collection ever touches them.
     gc.disable()
     gc.collect()

@@ -28,7 +28,7 @@ async function main(args: readonly string[]): Promise<number> {
     return Number(process.exitCode ?? 0);
   } catch (error) {
     const text = explain(error);
-    const name = asked !== undefined && asked in COMMANDS ? `admin ${asked}` : 'admin';
+    const name = asked !== undefined && Object.hasOwn(COMMANDS, asked) ? `admin ${asked}` : 'admin';
     if (text !== null) process.stderr.write(`${name}: ${text}\n`);
     return exitStatus(error);
   }
@@ -57,7 +57,7 @@ function quietly(command: Command): void {
 }
 
 function checkCommand(asked: string | undefined): void {
-  if (asked === undefined || asked.startsWith('-') || asked in COMMANDS) return;
+  if (asked === undefined || asked.startsWith('-') || Object.hasOwn(COMMANDS, asked)) return;
   const near = nearest(asked, Object.keys(COMMANDS));
   const hint = near === null ? 'see `admin help`' : `did you mean "${near}"?`;
   throw new UsageError(`unknown command "${asked}": ${hint}`);

@@ -37,8 +37,8 @@ export async function makeBase(base: string, choice: BaseChoice, abort?: AbortSi
   }
   if (choice.kind === 'dir') await copyTree(choice.path, base, abort);
   else await unpack(choice.path, base, abort);
-  await mend(base);
-  await checkPython(base, choice.kind);
+  await mend(base, choice.path);
+  await checkPython(base, choice.kind, choice.path);
   await writeMarker(base, choice.kind, []);
 }
 
@@ -58,11 +58,11 @@ export async function makeSkeleton(base: string, root = '/'): Promise<string[]> 
 }
 
 /** Adds to a foreign image what a sandbox needs. Where the image has links in the place of directories, it is refused. */
-async function mend(base: string): Promise<void> {
+async function mend(base: string, source: string): Promise<void> {
   await chmod(base, 0o755);
   for (const name of [...MOUNT_POINTS, 'etc']) {
     if ((await kindOf(join(base, name))) === null) await emptyDir(join(base, name));
-    await checkDirectory(base, name);
+    await checkDirectory(base, name, source);
   }
   await mendEtc(base);
 }

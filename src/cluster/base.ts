@@ -46,8 +46,11 @@ export async function readBase(path: string): Promise<BaseImage> {
   return { source, binds, python: PYTHON };
 }
 
-/** Throws where the image has no Python that can be used. That it runs is for the engine to find out. */
-export async function checkPython(path: string, source: BaseSource): Promise<void> {
+/**
+ * Throws where the image has no Python that can be used. That it runs is for the engine to find out. `name` is what the
+ * message calls the image.
+ */
+export async function checkPython(path: string, source: BaseSource, name = path): Promise<void> {
   const root = source === 'host' ? '/' : path;
   const found = await resolveInside(root, PYTHON);
   const minor = found === null ? null : /^python3\.(\d+)$/.exec(basename(found))?.[1];
@@ -56,7 +59,7 @@ export async function checkPython(path: string, source: BaseSource): Promise<voi
   const what = tooOld ? `it is version 3.${minor}` : 'it is not there';
   if (source !== 'host') {
     throw refused(
-      path,
+      name,
       `${PYTHON} of 3.9 or newer is needed in it and ${what}: install python3 in the image`,
     );
   }
@@ -64,13 +67,12 @@ export async function checkPython(path: string, source: BaseSource): Promise<voi
   throw new OlError('ERR_NO_PYTHON', { path: PYTHON, reason });
 }
 
-/** Throws where `name` in the image is anything but a directory. */
-export async function checkDirectory(path: string, name: string): Promise<void> {
-  const kind = await kindOf(join(path, name));
+/** Throws where `dir` in the image is anything but a directory. */
+export async function checkDirectory(path: string, dir: string, name = path): Promise<void> {
+  const kind = await kindOf(join(path, dir));
   if (kind === 'directory') return;
-  const reason =
-    kind === null ? `it has no directory ${name}` : `${name} in it is a ${kind}, not a directory`;
-  throw refused(path, `${reason}: ${REMAKE}`);
+  const reason = kind === null ? `it has no directory ${dir}` : `${dir} in it is a ${kind}, not a directory`;
+  throw refused(name, `${reason}: ${REMAKE}`);
 }
 
 /** What there is at `path`, links not followed; null for nothing. */

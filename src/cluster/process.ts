@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { OlError } from '../errors.ts';
 
 /**
  * A process, for as long as it lives and never afterwards: a process id is given out again, its start time in clock
@@ -45,14 +46,16 @@ export function processArgs(pid: number): readonly string[] | null {
   return readProc(pid, 'cmdline')?.split('\0').slice(0, -1) ?? null;
 }
 
-/** Sends a signal to this very process. False where it is gone. */
+/** Sends a signal to this very process. False where it is gone; throws ERR_NOT_ROOT where it is another user's. */
 export function signal(id: ProcessId, name: NodeJS.Signals): boolean {
   if (!isAlive(id.pid, id.startTicks)) return false;
   try {
     process.kill(id.pid, name);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ESRCH') return false;
+    if (code === 'EPERM') throw new OlError('ERR_NOT_ROOT', {}, { cause: error });
     throw error;
   }
 }

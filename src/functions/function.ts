@@ -147,7 +147,12 @@ export class OlFunction {
       this.#dispatch(instance);
     }
     const busy = this.#instances.size - this.#idle.length;
-    const load = { queued: this.#queue.length, starting: this.#starting, busy, max: this.#context.maxRunners };
+    const load = {
+      queued: this.#queue.length,
+      starting: this.#starting,
+      busy,
+      max: this.#context.maxRunners,
+    };
     for (let count = instancesToStart(load); count > 0; count--) void this.#startInstance();
   }
 

@@ -1,4 +1,4 @@
-import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createCluster } from '../../src/cluster/create.ts';
 import type { ClusterPaths } from '../../src/cluster/paths.ts';
@@ -50,19 +50,13 @@ export class TestCluster implements AsyncDisposable {
     await rename(`${path}.new`, path);
   }
 
-  /** Copies functions of `test/fixtures/functions` into the registry. */
-  async addFixtures(...names: readonly string[]): Promise<void> {
-    for (const name of names)
-      await cp(join(FIXTURES, name), join(this.paths.registry, name), { recursive: true });
+  /** Copies a function of `test/fixtures/functions` into the registry. */
+  async addFixture(name: string, as: string = name): Promise<void> {
+    await cp(join(FIXTURES, name), join(this.paths.registry, as), { recursive: true });
   }
 
   async removeFunction(name: string): Promise<void> {
     await rm(join(this.paths.registry, name), { recursive: true });
-  }
-
-  /** The registry's functions. */
-  async functions(): Promise<string[]> {
-    return await readdir(this.paths.registry);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -92,7 +92,7 @@ export function useWorker(fixtures: readonly string[] = [], settings: ConfigFile
   let worker: TestWorker | null = null;
   beforeAll(async () => {
     worker = await TestWorker.start(settings);
-    await worker.cluster.addFixtures(...fixtures);
+    for (const name of fixtures) await worker.cluster.addFixture(name);
   });
   afterAll(async () => {
     await worker?.[Symbol.asyncDispose]();

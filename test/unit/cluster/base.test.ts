@@ -171,6 +171,7 @@ with tarfile.open(sys.argv[1], 'w') as tar:
     const made = makeBase(base, { kind: 'dir', path: image });
     await expect(made).rejects.toMatchObject({
       code: 'ERR_BASE_IMAGE',
+      fields: { source: image },
       message: expect.stringContaining(message),
     });
   });
