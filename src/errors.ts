@@ -25,6 +25,7 @@ export const ERRORS = {
     status: 429,
     message: "function '{name}' has {length} requests waiting: try again later, or raise queue_max",
   },
+  ERR_CLIENT_GONE: { status: 499, message: "the client went away before it was the turn of its call of '{name}'" },
 
   // An invocation that fails.
   ERR_BAD_RESPONSE: { status: 502, message: "the sandbox of '{name}' broke the protocol: {reason}" },
@@ -33,6 +34,10 @@ export const ERRORS = {
     message: "the response of '{name}' is larger than {limitKb} kB: return less, or raise response_max_kb",
   },
   ERR_SANDBOX_DIED: { status: 502, message: "the sandbox of '{name}' died during the request: {how}" },
+  ERR_SANDBOX_GONE: {
+    status: 502,
+    message: "the sandbox of '{name}' died before it took the request: {how}",
+  },
   ERR_SANDBOX_START: { status: 503, message: "no sandbox could be started for '{name}': {reason}" },
   ERR_SHUTTING_DOWN: { status: 503, message: 'the worker is shutting down: try another one, or later' },
   ERR_CALL_FAILED: { status: 502, message: "'{name}' answered with status {status}: {body}" },

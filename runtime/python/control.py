@@ -1,15 +1,16 @@
 """The control protocol between the worker and its zygotes; `src/sandbox/sock/control.ts` is the other side.
 
-Requests come one a message on a SOCK_SEQPACKET socket, JSON with descriptors beside it:
+Requests come one a message on a SOCK_SEQPACKET socket, words with descriptors beside them:
 
-    {"op": "fork", "id": 7, "uid": 1879048199}    [socket]            to a zygote
-    {"op": "start"}                               [code, scratch, listener]   to a forked sandbox
+    fork 7 1879048199 8 1879048200    [socket, socket]             to a zygote: id and host uid of each
+    start                             [code, scratch, listener]    to a forked sandbox
 
-Events go back as lines of JSON on a stream. A forked sandbox's pidfd goes back on the control socket, as {"id": 7}.
-`null` stands for what is not there.
+Events go back as lines of JSON on a stream. A forked sandbox's pidfd goes back on the control socket, with its id.
+
+Every page that a zygote writes to between two forks is one that its children no longer share. So what it does for each
+sandbox is kept small: no JSON is parsed or made here, and no object of Python is made that need not be.
 """
 
-import json
 import os
 import socket
 
@@ -19,24 +20,53 @@ SETTINGS_FD = 5
 
 OLDEST_PYTHON = (3, 9)
 
-_MAX_MESSAGE = 65536
-_MAX_FDS = 16
+_MAX_MESSAGE = 256
+_FD_BYTES = 4
+_FDS_SPACE = socket.CMSG_SPACE(8 * _FD_BYTES)
 
 
 def receive(connection):
-    """The next request and its descriptors; (None, []) when the other side is gone."""
-    message, fds, _flags, _address = socket.recv_fds(connection, _MAX_MESSAGE, _MAX_FDS)
-    return (json.loads(message) if message else None), fds
+    """The words of the next request, and its descriptors; no words when the other side is gone."""
+    message, ancillary, _flags, _address = connection.recvmsg(_MAX_MESSAGE, _FDS_SPACE)
+    fds = []
+    for _level, _kind, data in ancillary:
+        fds += [int.from_bytes(data[at : at + _FD_BYTES], 'little') for at in range(0, len(data), _FD_BYTES)]
+    return message.split(), fds
 
 
 def send_pidfd(connection, sandbox_id, pidfd):
-    socket.send_fds(connection, [json.dumps({'id': sandbox_id}).encode()], [pidfd])
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, pidfd.to_bytes(_FD_BYTES, 'little'))
+    connection.sendmsg([b'%d' % sandbox_id], [rights])
 
 
-def emit(event, **fields):
-    """Sends one event. One write a line: a stream socket keeps it whole though several processes write."""
-    os.write(EVENTS_FD, json.dumps({'event': event, **fields}).encode() + b'\n')
+def tell(event, *values):
+    """Sends one event, a line of JSON. One write a line: a stream socket keeps it whole though many processes write."""
+    os.write(EVENTS_FD, event % values)
 
 
-def emit_failure(sandbox_id, step, error):
-    emit('failed', id=sandbox_id, step=step, error=f'{type(error).__name__}: {error}')
+LAUNCHED = b'{"event":"launched","pid":%d}\n'
+FORKED = b'{"event":"forked","id":%d}\n'
+WAITING = b'{"event":"waiting","id":%d}\n'
+STARTED = b'{"event":"started","id":%d,"times":[%d,%d,%d]}\n'
+EXITED = b'{"event":"exit","id":%d,"code":%d,"signal":null}\n'
+KILLED = b'{"event":"exit","id":%d,"code":null,"signal":%d}\n'
+
+
+def tell_ready(python):
+    _tell_json(event='ready', python=python)
+
+
+def tell_fatal(step, error):
+    """The zygote cannot be made."""
+    _tell_json(event='fatal', step=step, error=str(error))
+
+
+def tell_failed(sandbox_id, step, error):
+    """A sandbox cannot be made."""
+    _tell_json(event='failed', id=sandbox_id, step=step, error=f'{type(error).__name__}: {error}')
+
+
+def _tell_json(**event):
+    import json
+
+    tell(b'%s\n', json.dumps(event).encode())

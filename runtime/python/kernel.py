@@ -9,7 +9,6 @@ import platform
 
 # PyDLL keeps the GIL: a process that is cloned while another part of the interpreter runs would inherit a broken one.
 _libc = ctypes.PyDLL(None, use_errno=True)
-_api = ctypes.pythonapi
 
 _ARM = platform.machine() == 'aarch64'
 _SYS_PIVOT_ROOT = 41 if _ARM else 155
@@ -61,19 +60,43 @@ PR_CAP_AMBIENT_CLEAR_ALL = 4
 SECCOMP_MODE_FILTER = 2
 _CAPABILITY_VERSION_3 = 0x20080522
 
+_int = ctypes.c_int
+_uint = ctypes.c_uint
 _long = ctypes.c_long
 _ulong = ctypes.c_ulong
 _pointer = ctypes.c_void_p
 _text = ctypes.c_char_p
 
-_syscall = _libc.syscall
-_syscall.restype = _long
 
-_prctl = _libc.prctl
-_prctl.argtypes = [ctypes.c_int, _ulong, _ulong, _ulong, _ulong]
+def _function(name, result, *arguments):
+    """A C function with its types fixed. Each call of this makes another one, even of the same name."""
+    function = _libc[name]
+    function.restype = result
+    function.argtypes = arguments
+    return function
 
-_mount = _libc.mount
-_mount.argtypes = [_text, _text, _text, _ulong, _text]
+
+def _system_call(*arguments):
+    return _function('syscall', _long, _long, *arguments)
+
+
+_prctl = _function('prctl', _int, _int, _ulong, _ulong, _ulong, _ulong)
+_mount = _function('mount', _int, _text, _text, _text, _ulong, _text)
+_umount2 = _function('umount2', _int, _text, _int)
+_unshare = _function('unshare', _int, _int)
+_pivot_root = _system_call(_text, _text)
+_open_tree = _system_call(_int, _text, _uint)
+_mount_setattr = _system_call(_int, _text, _uint, _pointer, ctypes.c_size_t)
+_move_mount = _system_call(_int, _text, _int, _text, _uint)
+_close_range = _system_call(_uint, _uint, _uint)
+_capset = _system_call(_pointer, _pointer)
+_clone3 = _system_call(_pointer, ctypes.c_size_t)
+
+_before_fork = ctypes.pythonapi.PyOS_BeforeFork
+_after_fork_in_child = ctypes.pythonapi.PyOS_AfterFork_Child
+_after_fork_in_parent = ctypes.pythonapi.PyOS_AfterFork_Parent
+for _hook in (_before_fork, _after_fork_in_child, _after_fork_in_parent):
+    _hook.restype = None
 
 
 def _checked(result, call, target):
@@ -84,31 +107,33 @@ def _checked(result, call, target):
 
 
 def prctl(option, arg2=0, arg3=0):
-    return _checked(_prctl(option, arg2, arg3, 0, 0), 'prctl', str(option))
+    return _checked(_prctl(option, arg2, arg3, 0, 0), 'prctl', option)
 
 
 def unshare(flags):
-    _checked(_libc.unshare(flags), 'unshare', hex(flags))
+    _checked(_unshare(flags), 'unshare', hex(flags))
+
+
+# Paths are bytes: they come ready-made, and nothing is converted in a sandbox that has just been forked.
 
 
 def mount(source, target, kind, flags, data=None):
-    encode = lambda text: None if text is None else os.fsencode(text)
-    _checked(_mount(encode(source), encode(target), encode(kind), flags, encode(data)), 'mount', target)
+    _checked(_mount(source, target, kind, flags, data), 'mount', target)
 
 
 def detach(target):
     """Takes the topmost mount at `target` out of the tree, now and for good."""
-    _checked(_libc.umount2(os.fsencode(target), MNT_DETACH), 'umount2', target)
+    _checked(_umount2(target, MNT_DETACH), 'umount2', target)
 
 
 def bind_read_only(source, target):
     """Attaches what is mounted at `source` and below at `target` as well: read-only, nosuid, nodev, all of it."""
     flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | _AT_RECURSIVE
-    tree = _checked(_syscall(_SYS_OPEN_TREE, AT_FDCWD, _text(os.fsencode(source)), flags), 'open_tree', source)
+    tree = _checked(_open_tree(_SYS_OPEN_TREE, AT_FDCWD, source, flags), 'open_tree', source)
+    # struct mount_attr: set, clear, propagation, userns_fd.
     attr = (ctypes.c_uint64 * 4)(MS_RDONLY | MS_NOSUID | MS_NODEV, 0, 0, 0)
     how = _AT_EMPTY_PATH | _AT_RECURSIVE
-    size = ctypes.c_size_t(ctypes.sizeof(attr))
-    result = _syscall(_SYS_MOUNT_SETATTR, tree, _text(b''), how, ctypes.byref(attr), size)
+    result = _mount_setattr(_SYS_MOUNT_SETATTR, tree, b'', how, ctypes.addressof(attr), ctypes.sizeof(attr))
     _checked(result, 'mount_setattr', source)
     attach(tree, target)
     os.close(tree)
@@ -116,8 +141,7 @@ def bind_read_only(source, target):
 
 def attach(tree, target):
     """Attaches a detached mount, given as a descriptor, at `target`."""
-    path = _text(os.fsencode(target))
-    result = _syscall(_SYS_MOVE_MOUNT, tree, _text(b''), AT_FDCWD, path, _MOVE_MOUNT_F_EMPTY_PATH)
+    result = _move_mount(_SYS_MOVE_MOUNT, tree, b'', AT_FDCWD, target, _MOVE_MOUNT_F_EMPTY_PATH)
     _checked(result, 'move_mount', target)
 
 
@@ -125,8 +149,8 @@ def make_root(path):
     """Makes the mount at `path` the root of this mount namespace; nothing of the old root stays reachable."""
     os.chdir(path)
     # Both arguments '.': the old root ends up stacked on the new one, and is detached from there.
-    _checked(_syscall(_SYS_PIVOT_ROOT, _text(b'.'), _text(b'.')), 'pivot_root', path)
-    detach('.')
+    _checked(_pivot_root(_SYS_PIVOT_ROOT, b'.', b'.'), 'pivot_root', path)
+    detach(b'.')
     os.chdir('/')
 
 
@@ -148,42 +172,55 @@ def _thread_id_address():
     return address.value
 
 
-def clone(flags, signal):
-    """Forks with new namespaces in one step: (0, -1) in the child, (pid, pidfd) in the parent.
+class Cloner:
+    """Forks with new namespaces in one step.
 
-    clone3 skips glibc's fork handlers, so no other thread may exist: it could hold a lock that the child needs.
+    clone3 skips glibc's fork handlers, so no other thread may exist: it could hold a lock that the child needs. All
+    that can be made once is made here: each object that a fork makes or touches costs every child a page.
     """
-    pidfd = ctypes.c_int(-1)
-    args = _CloneArgs(flags=flags | CLONE_PIDFD, pidfd=ctypes.addressof(pidfd), exit_signal=signal)
-    args.child_tid = _thread_id_address()
-    if args.child_tid:
-        args.flags |= _CLONE_CHILD_SETTID | _CLONE_CHILD_CLEARTID
-    reference, size = ctypes.byref(args), ctypes.c_size_t(ctypes.sizeof(args))
-    _api.PyOS_BeforeFork()
-    pid = _syscall(_SYS_CLONE3, reference, size)
-    if pid == 0:
-        _api.PyOS_AfterFork_Child()
-        return 0, -1
-    _api.PyOS_AfterFork_Parent()
-    return _checked(pid, 'clone3', hex(flags)), pidfd.value
+
+    def __init__(self, flags, signal):
+        self._pidfd = ctypes.c_int(-1)
+        self._args = _CloneArgs(
+            flags=flags | CLONE_PIDFD, pidfd=ctypes.addressof(self._pidfd), exit_signal=signal
+        )
+        self._args.child_tid = _thread_id_address()
+        if self._args.child_tid:
+            self._args.flags |= _CLONE_CHILD_SETTID | _CLONE_CHILD_CLEARTID
+        self._address = ctypes.addressof(self._args)
+        self._size = ctypes.sizeof(self._args)
+
+    def fork(self):
+        """(0, -1) in the child, (pid, pidfd) in the parent."""
+        _before_fork()
+        pid = _clone3(_SYS_CLONE3, self._address, self._size)
+        if pid == 0:
+            _after_fork_in_child()
+            return 0, -1
+        _after_fork_in_parent()
+        return _checked(pid, 'clone3', hex(self._args.flags)), self._pidfd.value
 
 
 def close_from(first):
     """Closes every descriptor from `first` on."""
-    _checked(_syscall(_SYS_CLOSE_RANGE, ctypes.c_uint(first), ctypes.c_uint(0xFFFFFFFF), 0), 'close_range', str(first))
+    _checked(_close_range(_SYS_CLOSE_RANGE, first, 0xFFFFFFFF, 0), 'close_range', first)
 
 
 def drop_capability_bounds(count):
     for capability in range(count):
-        prctl(PR_CAPBSET_DROP, capability)
+        _checked(_prctl(PR_CAPBSET_DROP, capability, 0, 0, 0), 'prctl', 'PR_CAPBSET_DROP')
+
+
+# For capset: the calling thread, and empty sets.
+_own_capabilities = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+_no_capabilities = (ctypes.c_uint32 * 6)()
+_capset_arguments = (ctypes.addressof(_own_capabilities), ctypes.addressof(_no_capabilities))
 
 
 def drop_capabilities():
     """Empties the effective, permitted, inheritable and ambient sets of the calling thread."""
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    empty = (ctypes.c_uint32 * 6)()
-    _checked(_syscall(_SYS_CAPSET, ctypes.byref(header), ctypes.byref(empty)), 'capset', 'self')
+    _checked(_capset(_SYS_CAPSET, *_capset_arguments), 'capset', 'self')
 
 
 class _FilterProgram(ctypes.Structure):
@@ -196,8 +233,9 @@ class SeccompFilter:
     def __init__(self, program):
         self._code = ctypes.create_string_buffer(program, len(program))
         self._program = _FilterProgram(len(program) // 8, ctypes.addressof(self._code))
+        self._address = ctypes.addressof(self._program)
 
     def load(self):
         """Binds this process and all that it forks to the program; needs no privilege, and can't be undone."""
         prctl(PR_SET_NO_NEW_PRIVS, 1)
-        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(self._program))
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self._address)

@@ -23,13 +23,13 @@ _NAMESPACES = (
 )
 
 # name, minor number; all have major number 1 (memory devices) and are harmless.
-_DEVICES = (('null', 3), ('zero', 5), ('full', 7), ('random', 8), ('urandom', 9))
+_DEVICES = ((b'null', 3), (b'zero', 5), (b'full', 7), (b'random', 8), (b'urandom', 9))
 _DEVICE_LINKS = (
-    ('fd', '/proc/self/fd'),
-    ('stdin', '/proc/self/fd/0'),
-    ('stdout', '/proc/self/fd/1'),
-    ('stderr', '/proc/self/fd/2'),
-    ('shm', '/tmp'),
+    (b'fd', b'/proc/self/fd'),
+    (b'stdin', b'/proc/self/fd/0'),
+    (b'stdout', b'/proc/self/fd/1'),
+    (b'stderr', b'/proc/self/fd/2'),
+    (b'shm', b'/tmp'),
 )
 
 
@@ -49,18 +49,18 @@ def main():
         step = 'fork'
         pid = os.fork()
     except OSError as error:
-        control.emit('fatal', step=step, error=str(error))
+        control.tell_fatal(step, error)
         sys.exit(1)
     if pid == 0:
         become_zygote(settings)
-    control.emit('launched', pid=pid)
+    control.tell(control.LAUNCHED, pid)
     _, status = os.waitpid(pid, 0)
     end_like(status)
 
 
 def require_python():
     if sys.version_info < control.OLDEST_PYTHON:
-        control.emit('fatal', step='python', error=f'{sys.executable} is {sys.version.split()[0]}')
+        control.tell_fatal('python', f'{sys.executable} is {sys.version.split()[0]}')
         sys.exit(1)
 
 
@@ -73,20 +73,20 @@ def die_with_parent(parent):
 
 def build_root(settings):
     """Attaches the base image over itself, and in it the machine's directories, the packages, /dev and our code."""
-    base = settings['base']
+    base = os.fsencode(settings['base'])
     # From here on no mount that we make reaches the machine's namespace.
-    kernel.mount(None, '/', None, kernel.MS_REC | kernel.MS_PRIVATE)
+    kernel.mount(None, b'/', None, kernel.MS_REC | kernel.MS_PRIVATE)
     binds = [(f'/{name}', name) for name in settings['binds']]
     binds += [(settings['packages'], 'packages'), (settings['runtime'], 'handler')]
     kernel.bind_read_only(base, base)
     for source, target in binds:
-        kernel.bind_read_only(source, os.path.join(base, target))
-    make_devices(os.path.join(base, 'dev'))
+        kernel.bind_read_only(os.fsencode(source), os.path.join(base, os.fsencode(target)))
+    make_devices(os.path.join(base, b'dev'))
 
 
 def make_devices(dev):
     flags = kernel.MS_NOSUID | kernel.MS_NOEXEC
-    kernel.mount('dev', dev, 'tmpfs', flags, 'mode=0755,size=64k,nr_inodes=64')
+    kernel.mount(b'dev', dev, b'tmpfs', flags, b'mode=0755,size=64k,nr_inodes=64')
     os.umask(0)
     for name, minor in _DEVICES:
         os.mknod(os.path.join(dev, name), 0o666 | stat.S_IFCHR, os.makedev(1, minor))
@@ -101,9 +101,9 @@ def become_zygote(settings):
     step = 'proc'
     try:
         die_with_parent(None)
-        proc = os.path.join(settings['base'], 'proc')
+        proc = os.path.join(os.fsencode(settings['base']), b'proc')
         # Fully visible, so that the kernel lets sandboxes mount a proc of their own in their user namespace.
-        kernel.mount('proc', proc, 'proc', kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+        kernel.mount(b'proc', proc, b'proc', kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
         hand_over(settings)
         step = 'pivot_root'
         kernel.make_root(settings['base'])
@@ -111,7 +111,7 @@ def become_zygote(settings):
         python = settings['python']
         os.execve(python, [python, '-I', '-S', '-B', '-X', 'utf8', '/handler/zygote.py'], settings['environment'])
     except OSError as error:
-        control.emit('fatal', step=step, error=str(error))
+        control.tell_fatal(step, error)
         os._exit(1)
 
 

@@ -2,17 +2,21 @@
 
 Made ahead of time (a spare): ids, proc, /tmp, loopback, capability bounds, limits. On request: code and scratch
 attached, output redirected, the last capabilities dropped, the seccomp filter loaded. Then the handler is served.
+
+Every page that is written to here is one that this sandbox shares with no other. So all that can be made beforehand
+is in the blueprint, and the C modules below are used directly: their wrappers in Python are mostly about enums.
 """
 
+import base64
 import fcntl
 import gc
 import os
 import resource
-import signal
-import socket
-import struct
 import sys
 import time
+
+import _signal
+import _socket
 
 import control
 import kernel
@@ -23,23 +27,54 @@ UID = 1000
 
 # What a container never needs to read: kernel memory, keys, timers and hardware of the machine.
 MASKED = (
-    '/proc/acpi', '/proc/asound', '/proc/interrupts', '/proc/kallsyms', '/proc/kcore', '/proc/keys', '/proc/kmsg',
-    '/proc/latency_stats', '/proc/sched_debug', '/proc/scsi', '/proc/timer_list', '/proc/timer_stats',
+    b'/proc/acpi', b'/proc/asound', b'/proc/interrupts', b'/proc/kallsyms', b'/proc/kcore', b'/proc/keys',
+    b'/proc/kmsg', b'/proc/latency_stats', b'/proc/sched_debug', b'/proc/scsi', b'/proc/timer_list',
+    b'/proc/timer_stats',
 )  # fmt: skip
 
 # What a process with power over the machine could change it by.
-READ_ONLY = ('/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger')
+READ_ONLY = (b'/proc/bus', b'/proc/fs', b'/proc/irq', b'/proc/sys', b'/proc/sysrq-trigger')
 
 _NO_EXEC = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
-_EMPTY_DIRECTORY = '/host'  # before scratch is attached there
+_EMPTY_DIRECTORY = b'/host'  # before scratch is attached there
 
 _SIOCSIFFLAGS = 0x8914
-_IFF_UP_RUNNING = 0x41
+# struct ifreq: the name in 16 bytes, flags (IFF_UP | IFF_RUNNING), and the rest.
+_LOOPBACK_UP = b'lo'.ljust(16, b'\0') + (0x41).to_bytes(2, sys.byteorder) + bytes(22)
+
+_OUTPUT_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _LISTENER_FD = 3
 
 
-def run(settings, sandbox_id, connection, mapped):
+class Blueprint:
+    """What is the same in every sandbox, in the form in which it is used."""
+
+    def __init__(self, settings):
+        self.seccomp = kernel.SeccompFilter(base64.b64decode(settings['seccomp']))
+        self.timing = settings['timing']
+        with open('/proc/sys/kernel/cap_last_cap') as file:
+            self.capabilities = int(file.read()) + 1
+        tmp = f'size={settings["tmp_max_mb"]}m,nr_inodes=16384,mode=1777,uid={UID},gid={UID}'
+        self.mounts = [
+            (b'proc', b'/proc', b'proc', _NO_EXEC, None),
+            *(mount for path in MASKED if os.path.exists(path) for mount in mask(path)),
+            *(mount for path in READ_ONLY if os.path.exists(path) for mount in make_read_only(path)),
+            (b'tmp', b'/tmp', b'tmpfs', kernel.MS_NOSUID | kernel.MS_NODEV, tmp.encode()),
+        ]
+
+
+def mask(path):
+    source = _EMPTY_DIRECTORY if os.path.isdir(path) else b'/dev/null'
+    yield source, path, None, kernel.MS_BIND, None
+
+
+def make_read_only(path):
+    yield path, path, None, kernel.MS_BIND, None
+    yield None, path, None, kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | _NO_EXEC, None
+
+
+def run(blueprint, sandbox_id, connection, mapped):
     """Never returns. `connection` brings the start request; `mapped` tells when our ids are mapped."""
     step = 'descriptors'
     try:
@@ -48,33 +83,33 @@ def run(settings, sandbox_id, connection, mapped):
         step = 'ids'
         take_ids(mapped)
         step = 'mounts'
-        mount_own(settings)
+        for mount in blueprint.mounts:
+            kernel.mount(*mount)
         step = 'loopback'
         loopback_up()
         step = 'bounds'
-        kernel.drop_capability_bounds(settings['capabilities'])
-        set_limits()
-        control.emit('waiting', id=sandbox_id)
+        kernel.drop_capability_bounds(blueprint.capabilities)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        control.tell(control.WAITING, sandbox_id)
         step = 'start'
         fds = wait_for_start(connection)
-        times = [time.monotonic_ns()]
+        woken = time.monotonic_ns()
         step = 'attach'
         attach(fds)
-        times.append(time.monotonic_ns())
+        attached = time.monotonic_ns()
         step = 'drop'
         kernel.drop_capabilities()
         # After the change of ids /proc/self belongs to root; a program may look at itself.
         kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
-        settings['seccomp'].load()
-        times.append(time.monotonic_ns())
-        if settings['timing']:
-            control.emit('started', id=sandbox_id, times=times)
+        blueprint.seccomp.load()
+        if blueprint.timing:
+            control.tell(control.STARTED, sandbox_id, woken, attached, time.monotonic_ns())
     except BaseException as error:
-        control.emit_failure(sandbox_id, step, error)
+        control.tell_failed(sandbox_id, step, error)
         os._exit(1)
     kernel.close_from(_LISTENER_FD + 1)
     gc.enable()
-    server.serve(socket.socket(fileno=_LISTENER_FD))
+    server.serve(_socket.socket(fileno=_LISTENER_FD))
 
 
 def keep_descriptors(connection, mapped):
@@ -82,12 +117,12 @@ def keep_descriptors(connection, mapped):
     os.dup2(connection, control.CONTROL_FD, inheritable=False)
     os.dup2(mapped, control.SETTINGS_FD, inheritable=False)
     kernel.close_from(control.SETTINGS_FD + 1)
-    return socket.socket(fileno=control.CONTROL_FD), control.SETTINGS_FD
+    return _socket.socket(fileno=control.CONTROL_FD), control.SETTINGS_FD
 
 
 def reset_signals():
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _signal.set_wakeup_fd(-1)
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
 
 
 def take_ids(mapped):
@@ -100,31 +135,15 @@ def take_ids(mapped):
     os.setresuid(UID, UID, UID)
 
 
-def mount_own(settings):
-    kernel.mount('proc', '/proc', 'proc', _NO_EXEC)
-    for path in settings['masked']:
-        source = _EMPTY_DIRECTORY if os.path.isdir(path) else '/dev/null'
-        kernel.mount(source, path, None, kernel.MS_BIND)
-    for path in settings['read_only']:
-        kernel.mount(path, path, None, kernel.MS_BIND)
-        kernel.mount(None, path, None, kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | _NO_EXEC)
-    options = f'size={settings["tmp_max_mb"]}m,nr_inodes=16384,mode=1777,uid={UID},gid={UID}'
-    kernel.mount('tmp', '/tmp', 'tmpfs', kernel.MS_NOSUID | kernel.MS_NODEV, options)
-
-
 def loopback_up():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        request = struct.pack('16sh14x', b'lo', _IFF_UP_RUNNING)
-        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, request)
-
-
-def set_limits():
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    any_socket = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+    fcntl.ioctl(any_socket, _SIOCSIFFLAGS, _LOOPBACK_UP)
+    any_socket.close()
 
 
 def wait_for_start(connection):
-    request, fds = control.receive(connection)
-    if request is None:
+    words, fds = control.receive(connection)
+    if not words:
         os._exit(0)  # a spare that is not needed any more
     connection.close()
     return fds
@@ -132,19 +151,16 @@ def wait_for_start(connection):
 
 def attach(fds):
     code, scratch, listener = fds
-    kernel.attach(code, '/handler')
-    kernel.attach(scratch, '/host')
+    kernel.attach(code, b'/handler')
+    kernel.attach(scratch, b'/host')
     os.chdir('/handler')
-    redirect('stdout', 1)
-    redirect('stderr', 2)
+    redirect('/host/stdout', 1)
+    redirect('/host/stderr', 2)
     os.dup2(listener, _LISTENER_FD, inheritable=False)
-    # What is printed before a crash is to be found in the files.
-    sys.stdout.reconfigure(line_buffering=True)
 
 
-def redirect(name, fd):
+def redirect(path, fd):
     """Opened here and not by the worker, so that no path of the machine shows in /proc/self/fd."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    file = os.open(f'/host/{name}', flags, 0o644)
+    file = os.open(path, _OUTPUT_FLAGS, 0o644)
     os.dup2(file, fd)
     os.close(file)

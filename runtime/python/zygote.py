@@ -10,19 +10,19 @@ import sys
 sys.path.insert(0, '/handler')
 
 import baseline  # noqa: F401 (first: it notes what is loaded)
-import base64
 import gc
 import json
 import os
 import select
 import signal
-import socket
 import types
+
+import _socket
 
 import control
 
 if sys.version_info < control.OLDEST_PYTHON:
-    control.emit('fatal', step='python', error=f'the base image has {sys.version.split()[0]}')
+    control.tell_fatal('python', f'the base image has {sys.version.split()[0]}')
     sys.exit(1)
 
 import kernel
@@ -42,8 +42,9 @@ _NAMESPACES = (
 
 class Zygote:
     def __init__(self, settings):
-        self._settings = settings
-        self._control = socket.socket(fileno=control.CONTROL_FD)
+        self._blueprint = sandbox.Blueprint(settings)
+        self._control = _socket.socket(fileno=control.CONTROL_FD)
+        self._cloner = kernel.Cloner(_NAMESPACES, signal.SIGCHLD)
         self._sandboxes = {}  # pid -> id, of those that live
 
     def run(self):
@@ -51,7 +52,7 @@ class Zygote:
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         poll.register(wake, select.POLLIN)
-        control.emit('ready', python=sys.version.split()[0])
+        control.tell_ready(sys.version.split()[0])
         while True:
             for fd, _events in poll.poll():
                 if fd == wake:
@@ -67,36 +68,47 @@ class Zygote:
         return wake
 
     def _take_request(self):
-        request, fds = control.receive(self._control)
-        if request is None:
+        words, fds = control.receive(self._control)
+        if not words:
             os._exit(0)
-        if request['op'] != 'fork':
-            raise ValueError(f'unknown request {request}')
-        self._fork(request['id'], request['uid'], fds[0])
-        os.close(fds[0])
+        if words[0] != b'fork':
+            raise ValueError(f'unknown request {words[0]!r}')
+        self._fork_all([int(word) for word in words[1:]], fds)
 
-    def _fork(self, sandbox_id, uid, connection):
-        # The child may go on when its ids are mapped, and that is for us to do: it has no power over them.
-        mapped, map_done = os.pipe()
-        try:
-            pid, pidfd = kernel.clone(_NAMESPACES, signal.SIGCHLD)
-            if pid == 0:
-                sandbox.run(self._settings, sandbox_id, connection, mapped)
-            self._sandboxes[pid] = sandbox_id
+    def _fork_all(self, ids_and_uids, connections):
+        """First all forks, then all that is to be done about each: so the pages that we write to meanwhile are
+        copied once for all of these children, and not once for each."""
+        forked = []
+        for at, connection in enumerate(connections):
+            sandbox_id, uid = ids_and_uids[2 * at], ids_and_uids[2 * at + 1]
+            # The child may go on when its ids are mapped, and that is for us to do: it has no power over them.
+            mapped, map_done = os.pipe()
             try:
-                map_ids(pid, uid)
-                control.send_pidfd(self._control, sandbox_id, pidfd)
-                os.write(map_done, b'1')
-            except OSError:
-                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-                raise
-            finally:
-                os.close(pidfd)
-            control.emit('forked', id=sandbox_id)
-        except OSError as error:
-            control.emit_failure(sandbox_id, 'fork', error)
-        finally:
+                pid, pidfd = self._cloner.fork()
+            except OSError as error:
+                control.tell_failed(sandbox_id, 'fork', error)
+                os.close(map_done)
+            else:
+                if pid == 0:
+                    sandbox.run(self._blueprint, sandbox_id, connection, mapped)
+                forked.append((sandbox_id, uid, pid, pidfd, map_done))
             os.close(mapped)
+            os.close(connection)
+        for child in forked:
+            self._let_go_on(*child)
+
+    def _let_go_on(self, sandbox_id, uid, pid, pidfd, map_done):
+        self._sandboxes[pid] = sandbox_id
+        try:
+            control.send_pidfd(self._control, sandbox_id, pidfd)
+            control.tell(control.FORKED, sandbox_id)
+            map_ids(pid, uid)
+            os.write(map_done, b'1')
+        except OSError as error:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            control.tell_failed(sandbox_id, 'map', error)
+        finally:
+            os.close(pidfd)
             os.close(map_done)
 
     def _reap(self):
@@ -109,25 +121,24 @@ class Zygote:
                 return
             sandbox_id = self._sandboxes.pop(pid, None)
             if sandbox_id is not None:
-                exited = os.WIFEXITED(status)
-                control.emit(
-                    'exit',
-                    id=sandbox_id,
-                    code=os.WEXITSTATUS(status) if exited else None,
-                    signal=None if exited else os.WTERMSIG(status),
-                )
+                if os.WIFEXITED(status):
+                    control.tell(control.EXITED, sandbox_id, os.WEXITSTATUS(status))
+                else:
+                    control.tell(control.KILLED, sandbox_id, os.WTERMSIG(status))
 
 
 def map_ids(pid, uid):
     """One id, of no power on the machine, is all that exists in the sandbox's user namespace."""
-    for name in ('uid_map', 'gid_map'):
-        with open(f'/proc/{pid}/{name}', 'wb', buffering=0) as file:
-            file.write(b'%d %d 1' % (sandbox.UID, uid))
+    ids = b'%d %d 1' % (sandbox.UID, uid)
+    for path in (b'/proc/%d/uid_map', b'/proc/%d/gid_map'):
+        file = os.open(path % pid, os.O_WRONLY | os.O_CLOEXEC)
+        os.write(file, ids)
+        os.close(file)
 
 
 def hide_own_modules():
     """What a function finds by name is the library's and its own. Our code needs no names any more."""
-    for module in (baseline, control, kernel, sandbox, sandbox.server):
+    for module in (baseline, control, kernel, sandbox, sandbox.server, sandbox.server.function):
         del sys.modules[module.__name__]
     sys.modules['__main__'] = types.ModuleType('__main__')
 
@@ -135,20 +146,19 @@ def hide_own_modules():
 def main():
     with open(control.SETTINGS_FD, 'rb') as file:
         settings = json.load(file)
-    settings['seccomp'] = kernel.SeccompFilter(base64.b64decode(settings['seccomp']))
-    settings['masked'] = [path for path in sandbox.MASKED if os.path.exists(path)]
-    settings['read_only'] = [path for path in sandbox.READ_ONLY if os.path.exists(path)]
-    with open('/proc/sys/kernel/cap_last_cap') as file:
-        settings['capabilities'] = int(file.read()) + 1
+    zygote = Zygote(settings)
     # Our own code is in memory by now; from here on nothing of it is to be seen where the handler's will be.
-    kernel.detach('/handler')
+    kernel.detach(b'/handler')
     sys.path_importer_cache.clear()
     hide_own_modules()
+    sandbox.server.rehearse()
+    # What a handler prints before a crash is to be found in its file.
+    sys.stdout.reconfigure(line_buffering=True)
     # What is there now lives for ever: children share its pages, and no collection ever touches them.
     gc.disable()
     gc.collect()
     gc.freeze()
-    Zygote(settings).run()
+    zygote.run()
 
 
 main()

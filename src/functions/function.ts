@@ -1,4 +1,4 @@
-import { OlError, toOlError } from '../errors.ts';
+import { isOlError, OlError, toOlError } from '../errors.ts';
 import type { Code, Registry } from '../registry/registry.ts';
 import type { Engine, SandboxResponse } from '../sandbox/sandbox.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -82,7 +82,7 @@ export class OlFunction {
     const state = { cancelled: false };
     const cancel = () => {
       state.cancelled = true;
-      this.#leaveQueue(waiting);
+      if (this.#leaveQueue(waiting)) this.#giveUp(waiting);
     };
     try {
       const code = this.#context.registry.pull(this.name);
@@ -99,7 +99,8 @@ export class OlFunction {
     this.#pulling++;
     try {
       const code = await pull;
-      if (!state.cancelled) this.#accept(code, waiting);
+      if (state.cancelled) this.#giveUp(waiting);
+      else this.#accept(code, waiting);
     } catch (error) {
       this.#refuse(waiting, error);
     } finally {
@@ -134,9 +135,15 @@ export class OlFunction {
     this.#retireIdle('its code was replaced');
   }
 
-  #leaveQueue(waiting: Waiting): void {
+  #leaveQueue(waiting: Waiting): boolean {
     const at = this.#queue.indexOf(waiting);
     if (at >= 0) this.#queue.splice(at, 1);
+    return at >= 0;
+  }
+
+  /** Nobody reads this any more, but whoever counts the calls has to see that it is over. */
+  #giveUp(waiting: Waiting): void {
+    waiting.reject(new OlError('ERR_CLIENT_GONE', { name: this.name }));
   }
 
   #pump(): void {
@@ -163,8 +170,9 @@ export class OlFunction {
     return waiting !== undefined;
   }
 
-  async #serve(instance: Instance, { body, sinceNs }: Waiting): Promise<InvocationResult> {
+  async #serve(instance: Instance, waiting: Waiting): Promise<InvocationResult> {
     const { start } = instance;
+    const { body, sinceNs } = waiting;
     const { timeoutMs, responseMaxBytes, timing } = this.#context;
     const watch = timing === null ? null : new Stopwatch(timing, sinceNs);
     watch?.lap(`${start}:wait`);
@@ -175,10 +183,20 @@ export class OlFunction {
       return { response, start };
     } catch (error) {
       this.#drop(instance, 'its request failed');
+      // It died while it was idle, and no handler has seen the request. One that has never served dies of its own code.
+      if (start === 'warm' && isOlError(error, 'ERR_SANDBOX_GONE')) return await this.#again(waiting);
       throw error;
     } finally {
       this.#pump();
     }
+  }
+
+  /** Puts a request back to the head of the queue. */
+  #again(waiting: Waiting): Promise<InvocationResult> {
+    const { promise, resolve, reject } = Promise.withResolvers<InvocationResult>();
+    this.#queue.unshift({ ...waiting, resolve, reject });
+    this.#pump();
+    return promise;
   }
 
   async #startInstance(): Promise<void> {

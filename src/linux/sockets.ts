@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
 import koffi from 'koffi';
+import { isOlError } from '../errors.ts';
 import { check, errnoName, libc } from './libc.ts';
 
 /** Unix sockets that can carry file descriptors, which Node's own cannot. Descriptors are plain numbers here. */
@@ -85,6 +86,12 @@ export function sendWithFds(socket: number, message: Buffer, fds: readonly numbe
   const control = fds.length === 0 ? null : rights(fds);
   const header = messageHeader(message, control);
   check(sendmsgC(socket, header, MSG_NOSIGNAL | MSG_DONTWAIT), 'sendmsg', `descriptor ${socket}`);
+}
+
+/** True for the error of a send whose receiver is gone. */
+export function isReceiverGone(error: unknown): boolean {
+  if (!isOlError(error, 'ERR_SYSCALL')) return false;
+  return ['EPIPE', 'ECONNRESET', 'ECONNREFUSED'].includes(String(error.fields.errno));
 }
 
 /** Takes one waiting message and its descriptors; null where none waits. An empty message means the peer is gone. */

@@ -25,7 +25,7 @@ export interface Death {
  * An isolated process tree that serves one version of one function.
  *
  * States: alive, then dead for ever. At most one request at a time; a second one before the first is answered is the
- * caller's error and throws. After death `request` rejects with ERR_SANDBOX_DIED; everything else is safe to call.
+ * caller's error and throws. After death `request` rejects with ERR_SANDBOX_GONE; everything else is safe to call.
  */
 export interface Sandbox {
   /** `<function>/<instance number>`, unique in the worker while it runs. */
@@ -38,7 +38,8 @@ export interface Sandbox {
 
   /**
    * Sends the event and waits for the answer. Rejects with ERR_TIMEOUT, ERR_RESPONSE_TOO_LARGE, ERR_BAD_RESPONSE,
-   * ERR_SANDBOX_START or ERR_SANDBOX_DIED; after each of these the sandbox is destroyed.
+   * ERR_SANDBOX_START, ERR_SANDBOX_DIED, or ERR_SANDBOX_GONE where the request is as good as never sent; after each of
+   * these the sandbox is destroyed.
    */
   request(request: SandboxRequest): Promise<SandboxResponse>;
   /** Ends it and all its processes at once. Idempotent; resolves with `dead`. */

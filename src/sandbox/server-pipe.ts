@@ -23,8 +23,11 @@ interface ResponseHead {
   readonly bodyBytes: number;
 }
 
-/** What ended a connection; `closed` is how a dying sandbox looks from here. */
-export type PipeFailure = 'closed' | 'timeout' | 'too-large' | 'protocol';
+/**
+ * What ended a connection. `closed` is how a dying sandbox looks from here; `unread`, one that died before it had read the
+ * whole request, so that no handler has seen it.
+ */
+export type PipeFailure = 'closed' | 'unread' | 'timeout' | 'too-large' | 'protocol';
 
 /** A connection's end, with what the sandbox did. */
 export class PipeError extends Error {
@@ -55,13 +58,13 @@ export class ServerPipe {
     this.#name = name;
     this.#socket = new Socket({ fd, readable: true, writable: true });
     this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk));
-    this.#socket.on('error', (error) => this.#fail(new PipeError('closed', error.message)));
+    this.#socket.on('error', (error) => this.#fail(new PipeError(meaningOf(error), error.message)));
     this.#socket.on('close', () => this.#fail(new PipeError('closed', 'the connection was closed')));
   }
 
   /** Sends the event; rejects with a PipeError, after which the connection is closed. */
   exchange(request: SandboxRequest): Promise<SandboxResponse> {
-    if (this.#failure !== null) return Promise.reject(this.#failure);
+    if (this.#failure !== null) return Promise.reject(new PipeError('unread', this.#failure.message));
     if (this.#exchange !== null)
       throw new OlError('ERR_INTERNAL', { reason: `two requests at once: ${this.#name}` });
     return new Promise((resolve, reject) => {
@@ -151,6 +154,11 @@ export class ServerPipe {
     clearTimeout(exchange.timer);
     exchange.reject(error);
   }
+}
+
+/** The kernel says EPIPE where nobody was left to take the request, ECONNRESET where some of it was never read. */
+function meaningOf({ code }: NodeJS.ErrnoException): PipeFailure {
+  return code === 'EPIPE' || code === 'ECONNRESET' ? 'unread' : 'closed';
 }
 
 function joined(chunks: readonly Buffer[]): Buffer {

@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll } from 'vitest';
-import { type SandboxInfo, WorkerClient, type WorkerResponse } from '../../src/client/worker-client.ts';
+import { WorkerClient, type WorkerResponse } from '../../src/client/worker-client.ts';
 import { workerPaths } from '../../src/cluster/paths.ts';
 import { checkConfig } from '../../src/config/check.ts';
 import { type Config, resolveConfig } from '../../src/config/load.ts';
 import type { ConfigFile } from '../../src/config/schema.ts';
+import type { SandboxReport } from '../../src/telemetry/sandbox-report.ts';
 import { type RunningWorker, startWorker } from '../../src/worker/compose.ts';
 import { TestCluster } from './cluster.ts';
 
@@ -70,7 +71,7 @@ export class TestWorker implements AsyncDisposable {
   }
 
   /** The only sandbox of a function; fails where there are none or more. */
-  async sandbox(name: string): Promise<SandboxInfo> {
+  async sandbox(name: string): Promise<SandboxReport> {
     const all = (await this.client.sandboxes()).filter((sandbox) => sandbox.function === name);
     const [only] = all;
     if (only === undefined || all.length > 1) throw new Error(`${all.length} sandboxes of ${name}`);

@@ -113,16 +113,18 @@ describe('new', () => {
 });
 
 describe('setconf', () => {
-  test.each([['-cluster', 'c'], ['-cluster=c'], ['--cluster=c'], ['--cluster', 'c']])(
-    'takes %s %s',
-    async (...flag) => {
-      const value = flag.join('').length;
-      const { status, stdout } = await admin('setconf', ...flag, `{"max_runners": ${value}}`);
-      expect(status).toBe(0);
-      expect(stdout).toMatch(new RegExp(`^max_runners: \\d+ -> ${value}\n|^nothing changed`));
-      expect(JSON.parse(read('c', 'config', 'template.json')).max_runners).toBe(value);
-    },
-  );
+  test.each([
+    ['-cluster', 'c'],
+    ['-cluster=c'],
+    ['--cluster=c'],
+    ['--cluster', 'c'],
+  ])('takes %s %s', async (...flag) => {
+    const value = flag.join('').length;
+    const { status, stdout } = await admin('setconf', ...flag, `{"max_runners": ${value}}`);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(new RegExp(`^max_runners: \\d+ -> ${value}\n|^nothing changed`));
+    expect(JSON.parse(read('c', 'config', 'template.json')).max_runners).toBe(value);
+  });
 
   test('takes the words of the README', async () => {
     const { status } = await admin('setconf', '--cluster=c', '{"sandbox": "sock", "registry": "local"}');

@@ -1,20 +1,27 @@
 /**
  * The control protocol between the worker and its zygotes: this is the worker's side, `runtime/python/control.py` the
- * other. Requests are messages of JSON with descriptors beside them; events come back as lines of JSON. `null` stands
- * for what is not there. Examples that both sides are tested against: `test/fixtures/control/`.
+ * other. Requests are messages of words with descriptors beside them (a zygote that parsed JSON would write to pages
+ * that its children share); events come back as lines of JSON. `null` stands for what is not there.
+ * Examples that both sides are tested against: `test/fixtures/control/`.
  */
 
-/** Asks a zygote for a sandbox; with it goes one end of the new sandbox's control socket. */
+/** A sandbox that is asked for: `uid` is the host uid and gid of its only user. */
 export interface ForkRequest {
-  readonly op: 'fork';
   readonly id: number;
-  /** Host uid and gid of the sandbox's only user. */
   readonly uid: number;
 }
 
+/** The most sandboxes in one request: a message carries so many descriptors. */
+export const MAX_FORKS = 8;
+
+/** Asks a zygote for sandboxes. With it goes one end of each one's control socket. */
+export function forkRequest(forks: readonly ForkRequest[]): Buffer {
+  return Buffer.from(`fork ${forks.map(({ id, uid }) => `${id} ${uid}`).join(' ')}`);
+}
+
 /** Tells a forked sandbox to serve; with it go code and scratch (detached mounts) and the listener. */
-export interface StartRequest {
-  readonly op: 'start';
+export function startRequest(): Buffer {
+  return Buffer.from('start');
 }
 
 /** What a zygote and the sandboxes that are on their way tell. */
@@ -55,10 +62,6 @@ export interface LaunchSettings {
     readonly tmp_max_mb: number;
     readonly timing: boolean;
   };
-}
-
-export function encodeRequest(request: ForkRequest | StartRequest): Buffer {
-  return Buffer.from(JSON.stringify(request));
 }
 
 export function decodeEvent(line: string): ZygoteEvent {

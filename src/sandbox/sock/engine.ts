@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { OlError } from '../../errors.ts';
 import { detachedMount } from '../../linux/mounts.ts';
 import type { Code } from '../../registry/registry.ts';
@@ -43,6 +44,8 @@ interface Nursery {
 
 const FIRST_RESTART_MS = 50;
 const LAST_RESTART_MS = 5000;
+/** Each process that is found dead costs one; when the root zygote has died, the next one comes from another. */
+const MAX_ATTEMPTS = 3;
 
 /** Makes sandboxes by forking a root zygote into namespaces of their own. */
 export class SockEngine implements Engine {
@@ -74,8 +77,21 @@ export class SockEngine implements Engine {
   }
 
   async create(code: Code): Promise<Sandbox> {
-    const { spares } = await this.#nursery;
-    const process = spares.take();
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      const { spares } = await this.#nursery;
+      const process = spares.take();
+      const sandbox = this.#tryStart(code, process);
+      if (sandbox !== null) return sandbox;
+      // It was dead, and perhaps its zygote with it: after this we know of both.
+      await process.ended;
+      await setImmediate();
+    }
+    const reason = 'what it would have been made of died again and again';
+    throw new OlError('ERR_SANDBOX_START', { name: code.name, reason });
+  }
+
+  /** Null where the process died before it could start. Throws ERR_SANDBOX_START. */
+  #tryStart(code: Code, process: SandboxProcess): Sandbox | null {
     try {
       return this.#startSandbox(code, process);
     } catch (cause) {
@@ -96,7 +112,8 @@ export class SockEngine implements Engine {
     await Promise.all(all);
   }
 
-  #startSandbox(code: Code, process: SandboxProcess): SockSandbox {
+  /** Null where the process has died; the sandbox that was nearly made goes by itself. */
+  #startSandbox(code: Code, process: SandboxProcess): SockSandbox | null {
     const { timing, handlersDir } = this.#options;
     const watch = timing === null ? null : new Stopwatch(timing);
     const instance = this.#nextInstance++;
@@ -122,13 +139,13 @@ export class SockEngine implements Engine {
       scratch: hold(detachedMount(scratch.dir, 'writable')),
     };
     watch?.lap('cold:mounts');
-    process.start(descriptors, ([woke, attached, dropped]) => {
+    const isStarted = process.start(descriptors, ([woke, attached, dropped]) => {
       watch?.lapAt('sandbox:wake', woke);
       watch?.lapAt('sandbox:attach', attached);
       watch?.lapAt('sandbox:drop', dropped);
     });
     watch?.lap('cold:send');
-    return sandbox;
+    return isStarted ? sandbox : null;
   }
 
   #remember(sandbox: SockSandbox): void {

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import { pidOf, signalPidfd } from '../../linux/pidfd.ts';
-import { sendWithFds, seqpacketPair } from '../../linux/sockets.ts';
-import { encodeRequest } from './control.ts';
+import { isReceiverGone, sendWithFds, seqpacketPair } from '../../linux/sockets.ts';
+import { startRequest } from './control.ts';
 import type { RootZygote } from './root-zygote.ts';
 
 const SIGKILL = 9;
@@ -76,13 +76,19 @@ export class SandboxProcess {
     return this.#isWaiting && this.#socket !== null;
   }
 
-  /** `onStarted` is called when timing is on. */
-  start(descriptors: StartDescriptors, onStarted: (times: StartTimes) => void): void {
+  /** False where it has ended; `ended` tells how. `onStarted` is called when timing is on. */
+  start(descriptors: StartDescriptors, onStarted: (times: StartTimes) => void): boolean {
     this.#onStarted = onStarted;
     const { code, scratch, listener } = descriptors;
-    if (this.#socket === null) return; // it has ended; `ended` tells how
-    sendWithFds(this.#socket, encodeRequest({ op: 'start' }), [code, scratch, listener]);
+    if (this.#socket === null) return false;
+    try {
+      sendWithFds(this.#socket, startRequest(), [code, scratch, listener]);
+    } catch (error) {
+      if (isReceiverGone(error)) return false; // it has just ended
+      throw error;
+    }
     this.#closeSocket();
+    return true;
   }
 
   /** Ends it at once; does nothing when it has ended. */

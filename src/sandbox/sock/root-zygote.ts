@@ -4,9 +4,9 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { OlError } from '../../errors.ts';
-import { receiveWithFds, sendWithFds, seqpacketPair } from '../../linux/sockets.ts';
+import { isReceiverGone, receiveWithFds, sendWithFds, seqpacketPair } from '../../linux/sockets.ts';
 import type { Log } from '../../telemetry/log.ts';
-import { decodeEvent, encodeRequest, type LaunchSettings, type ZygoteEvent } from './control.ts';
+import { decodeEvent, type ForkRequest, forkRequest, type LaunchSettings, MAX_FORKS, type ZygoteEvent } from './control.ts';
 
 /** The distribution's Python; another one in PATH is outside the base image. */
 const PYTHON = '/usr/bin/python3';
@@ -14,6 +14,7 @@ const RUNTIME_DIR = fileURLToPath(new URL('../../../runtime/python', import.meta
 
 /** More requests than this would fill the socket's buffer; the rest wait here. */
 const MAX_FORKS_IN_FLIGHT = 64;
+const SIGKILL = 9;
 
 /** What happens to a sandbox's process, as its zygote tells it. Each is called at most once. */
 export interface ProcessListener {
@@ -27,9 +28,7 @@ export interface ProcessListener {
   exited(code: number | null, signal: number | null): void;
 }
 
-interface Fork {
-  readonly id: number;
-  readonly uid: number;
+interface Fork extends ForkRequest {
   /** The sandbox's end of its control socket; closed when it is sent. */
   readonly socket: number;
 }
@@ -43,6 +42,7 @@ export class RootZygote {
   readonly #listeners = new Map<number, ProcessListener>();
   readonly #queue: Fork[] = [];
   #inFlight = 0;
+  #isGone = false;
   #pid = 0;
 
   /** Resolves when it can fork. Throws ERR_NO_PYTHON, ERR_KERNEL, ERR_ZYGOTE. */
@@ -82,11 +82,19 @@ export class RootZygote {
     return this.#pid;
   }
 
-  /** Asks for a sandbox that takes requests from the socket whose other end is `socket`, which is closed. */
+  /**
+   * Asks for a sandbox that takes requests from the socket whose other end is `socket`, which is closed. Where the zygote
+   * is gone, or goes before it has forked, the listener is told of an exit.
+   */
   fork(fork: Fork, listener: ProcessListener): void {
+    if (this.#isGone) {
+      closeSync(fork.socket);
+      return listener.exited(null, SIGKILL);
+    }
     this.#listeners.set(fork.id, listener);
     this.#queue.push(fork);
-    this.#pump();
+    // What is asked for in one go is forked in one go, and then shares more of its memory.
+    if (this.#queue.length === 1) queueMicrotask(() => this.#isGone || this.#pump());
   }
 
   /** Ends it and with it all sandboxes; resolves when they are gone. */
@@ -118,12 +126,22 @@ export class RootZygote {
   }
 
   #pump(): void {
-    while (this.#inFlight < MAX_FORKS_IN_FLIGHT) {
-      const fork = this.#queue.shift();
-      if (fork === undefined) return;
-      this.#inFlight++;
-      sendWithFds(this.#control, encodeRequest({ op: 'fork', id: fork.id, uid: fork.uid }), [fork.socket]);
-      closeSync(fork.socket);
+    while (this.#queue.length > 0 && this.#inFlight < MAX_FORKS_IN_FLIGHT) {
+      const forks = this.#queue.splice(0, MAX_FORKS);
+      this.#inFlight += forks.length;
+      this.#send(forks);
+    }
+  }
+
+  #send(forks: readonly Fork[]): void {
+    const sockets = forks.map((fork) => fork.socket);
+    try {
+      sendWithFds(this.#control, forkRequest(forks), sockets);
+    } catch (error) {
+      // It has died, and we are about to be told: `#end` will tell the listeners.
+      if (!isReceiverGone(error)) throw error;
+    } finally {
+      for (const socket of sockets) closeSync(socket);
     }
   }
 
@@ -148,8 +166,7 @@ export class RootZygote {
       const received = receiveWithFds(this.#control);
       const [pidfd] = received?.fds ?? [];
       if (received === null || pidfd === undefined) return;
-      const { id } = JSON.parse(received.message.toString()) as { id: number };
-      const listener = this.#listeners.get(id);
+      const listener = this.#listeners.get(Number(received.message.toString()));
       if (listener === undefined) closeSync(pidfd);
       else listener.forked(pidfd);
     }
@@ -162,9 +179,9 @@ export class RootZygote {
   }
 
   #end(how: string): string {
+    this.#isGone = true;
     closeSync(this.#control);
     for (const { socket } of this.#queue.splice(0)) closeSync(socket);
-    const SIGKILL = 9;
     for (const id of [...this.#listeners.keys()]) this.#exited(id, null, SIGKILL);
     return how;
   }

@@ -79,7 +79,7 @@ export class SockSandbox implements Sandbox {
   async #explain(error: PipeError, request: SandboxRequest): Promise<OlError> {
     const name = this.functionName;
     const options = { cause: error };
-    if (error.failure === 'closed') return await this.#explainClosed(error);
+    if (error.failure === 'closed' || error.failure === 'unread') return await this.#explainClosed(error);
     void this.destroy(error.message);
     switch (error.failure) {
       case 'timeout':
@@ -109,6 +109,8 @@ export class SockSandbox implements Sandbox {
     }
     if (end.failure !== null)
       return new OlError('ERR_SANDBOX_START', { name, reason: end.failure }, { cause });
-    return new OlError('ERR_SANDBOX_DIED', { name, how: describeDeath(this.#death(end)) }, { cause });
+    const how = describeDeath(this.#death(end));
+    const code = cause.failure === 'unread' ? 'ERR_SANDBOX_GONE' : 'ERR_SANDBOX_DIED';
+    return new OlError(code, { name, how }, { cause });
   }
 }

@@ -2,12 +2,15 @@
 
 writer.py half <path> <first> <rest>   writes <first>, waits, writes <rest>, closes
 writer.py map <path>                   maps the file shared and writable, closes its descriptor, waits, unmaps
-writer.py rename <path> <times>        replaces the file by rename, again and again
-writer.py rewrite <path> <times>       writes the file anew in two steps, again and again
+writer.py rename <path>                replaces the file by rename, again and again, until told to stop
+writer.py rewrite <path>               writes the file anew in two steps, again and again, until told to stop
+
+The last two say the number that is in the file at the end.
 """
 
 import mmap
 import os
+import select
 import sys
 import time
 
@@ -41,26 +44,32 @@ def body(number):
     return f"{number:06}" * 2000 + "\n"
 
 
-def rename(path, times):
+def edits():
+    """Numbers, with pauses from none (the next edit meets a reader halfway) to 0.2 s (the slowest reader gets through)."""
     say("ready")
-    for number in range(int(times)):
+    number = 0
+    while True:
+        yield number
+        if select.select([sys.stdin], [], [], (number % 7) ** 3 / 1000)[0]:
+            return say(f"{number:06}")
+        number += 1
+
+
+def rename(path):
+    for number in edits():
         with open(path + ".new", "w") as file:
             file.write(body(number) + body(number))
         os.rename(path + ".new", path)
-        time.sleep(0.003)
 
 
-def rewrite(path, times):
-    say("ready")
-    for number in range(int(times)):
+def rewrite(path):
+    for number in edits():
         with open(path, "w") as file:
             file.write(body(number))
             file.flush()
             time.sleep(0.002)
             file.write(body(number))
-        time.sleep(0.008)
 
 
 if __name__ == "__main__":
     {"half": half, "map": mapped, "rename": rename, "rewrite": rewrite}[sys.argv[1]](*sys.argv[2:])
-    say("done")

@@ -7,24 +7,25 @@ import { onTestFinished } from 'vitest';
 const SCRIPT = join(import.meta.dirname, 'writer.py');
 
 export interface Writer {
-  /** Lets a writer that waits go on, and returns when it is done. */
-  finish(): Promise<void>;
-  /** Returns when the writer has ended by itself. */
-  readonly done: Promise<unknown>;
+  /** Tells the writer to go on, or to stop, and returns the last line that it said when it has ended. */
+  finish(): Promise<string>;
 }
 
 /** Starts `writer.py`, and returns when it has the file open. It ends with the test. */
 export async function startWriter(...args: string[]): Promise<Writer> {
   const child = spawn('/usr/bin/python3', [SCRIPT, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const done = once(child, 'exit');
+  const closed = once(child, 'close');
   onTestFinished(async () => {
     child.kill('SIGKILL');
-    await done;
+    await closed;
   });
-  await once(createInterface({ input: child.stdout }), 'line');
+  const said: string[] = [];
+  const lines = createInterface({ input: child.stdout }).on('line', (line) => said.push(line));
+  await once(lines, 'line');
   const finish = async () => {
     child.stdin.end('\n');
-    await done;
+    await closed;
+    return said.at(-1) ?? '';
   };
-  return { finish, done };
+  return { finish };
 }

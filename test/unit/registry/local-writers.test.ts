@@ -1,8 +1,8 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { startWriter } from '../linux/writer.ts';
 import { type Setup, setUp } from './setup.ts';
 
@@ -63,14 +63,13 @@ test('one function that is being written does not hold up another', async () => 
   await slow;
 });
 
-/** Pulls until the writer is done: every version has to be two equal halves, and the last one has to be the last. */
-async function pullWhile(done: Promise<unknown>, { registry, pulled, codeDir }: Setup): Promise<number> {
-  const state = { ended: false };
-  const end = done.then(() => {
-    state.ended = true;
-  });
+/** As many as show that pulls met edits all the time, and not only the first and the last version. */
+const VERSIONS = 15;
+
+/** Pulls until so many versions have been seen, however long that takes: each has to be two equal halves. */
+async function pullVersions({ registry }: Setup): Promise<void> {
   const versions = new Set<string>();
-  while (!state.ended) {
+  while (versions.size < VERSIONS) {
     const code = await registry.pull('f');
     const release = registry.retain(code);
     const lines = (await readFile(join(code.dir, 'lambda_func.py'), 'utf8')).split('\n');
@@ -80,11 +79,6 @@ async function pullWhile(done: Promise<unknown>, { registry, pulled, codeDir }: 
     release();
     await sleep(1);
   }
-  await end;
-  expect((await pulled('f')).slice(0, 6)).toBe('000149');
-  await registry.close();
-  expect(readdirSync(join(codeDir, 'f'))).toHaveLength(1);
-  return versions.size;
 }
 
 for (const how of ['rename', 'rewrite']) {
@@ -92,7 +86,45 @@ for (const how of ['rename', 'rewrite']) {
     const setup = await setUp();
     await setup.put('f/lambda_func.py', 'first\nfirst\n');
     await setup.registry.pull('f');
-    const writer = await startWriter(how, setup.at('f/lambda_func.py'), '150');
-    expect(await pullWhile(writer.done, setup)).toBeGreaterThan(5);
+    const writer = await startWriter(how, setup.at('f/lambda_func.py'));
+    await pullVersions(setup);
+    const last = await writer.finish();
+    expect((await setup.pulled('f')).slice(0, 6)).toBe(last);
+    await setup.registry.close();
+    expect(readdirSync(join(setup.codeDir, 'f'))).toHaveLength(1);
   });
 }
+
+/** Changes a file of a function on each turn of the event loop, which a reading needs many of. Returns how to stop. */
+function keepChanging(path: string): () => void {
+  let count = 0;
+  let timer = setImmediate(function change() {
+    writeFileSync(path, `${count++}`);
+    timer = setImmediate(change);
+  });
+  const stop = () => clearImmediate(timer);
+  onTestFinished(stop);
+  return stop;
+}
+
+test('a function that does not stop changing is answered with the version before, and the newest once it stops', async () => {
+  const { at, put, pulled, registry } = await setUp();
+  await put('f/lambda_func.py', '#');
+  const before = await registry.pull('f');
+  const stop = keepChanging(at('f/data'));
+  await sleep(20);
+  expect(await registry.pull('f')).toBe(before);
+  stop();
+  await put('f/data', 'last');
+  expect(await pulled('f', 'data')).toBe('last');
+});
+
+test('a new function that does not stop changing is busy, and there once it stops', async () => {
+  const { at, put, pulled, registry } = await setUp();
+  await put('f/lambda_func.py', '#');
+  const stop = keepChanging(at('f/data'));
+  await sleep(20);
+  await expect(registry.pull('f')).rejects.toMatchObject({ code: 'ERR_CODE_BUSY' });
+  stop();
+  expect(await pulled('f')).toBe('#');
+});

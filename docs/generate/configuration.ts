@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { checkConfig } from '../../src/config/check.ts';
+import { configKeys, configSchema } from '../../src/config/schema.ts';
+import { code, table } from './markdown.ts';
+
+const INTRODUCTION = `# Configuration
+
+*Made from \`src/config/schema.ts\` by \`node docs/generate.ts\`: do not edit.*
+
+A worker reads one JSON file when it starts: \`admin worker-exec --config=<file>\` names it. In a cluster nobody has to write
+it: \`admin workers\` makes \`<cluster>/config/worker-<N>.json\` for each worker at every start, from \`config/template.json\`
+and what is the worker's own (\`cluster_name\`, \`worker_port\`, \`worker_dir\`). So change the template, not those files.
+
+\`admin new\` writes the template with every default in it. \`admin setconf --cluster=<cluster> '{"max_runners": 10}'\` merges
+keys into it: a key that is given replaces the old value whole, \`null\` takes the key out and so back to its default, all
+others stay. The result is checked before it is written: an unknown key or a wrong value is refused, with the nearest known
+key, and the file is left as it was. You may also edit the file by hand; it is checked when a worker starts. Workers that
+run already keep what they have read: end them with \`admin kill\`, and start them again.
+
+A key that is left out has its default. Paths are absolute. Names carry their unit: \`_ms\`, \`_kb\` (1024 bytes), \`_mb\`; the
+size of the handler cache is in kB.
+`;
+
+const GROUPS: readonly (readonly [string, readonly string[]])[] = [
+  ['The worker', ['cluster_name', 'worker_dir', 'worker_port', 'worker_host', 'shutdown_grace_ms']],
+  ['Functions', ['registry', 'registry_dir', 'sandbox_config']],
+  [
+    'Sandboxes',
+    ['sandbox', 'sock_base_path', 'pkgs_dir', 'tmp_max_mb', 'handler_cache_size', 'spare_sandboxes'],
+  ],
+  ['Requests', ['max_runners', 'queue_max', 'invocation_timeout_ms', 'request_max_kb', 'response_max_kb']],
+  ['Log', ['log_level', 'timing', 'benchmark_log']],
+];
+
+/** What is used of the JSON schema of a key. */
+const kindSchema = z.object({
+  description: z.string().default(''),
+  type: z.string().optional(),
+  enum: z.array(z.string()).optional(),
+  minimum: z.number().optional(),
+  maximum: z.number().optional(),
+  pattern: z.string().optional(),
+  anyOf: z.array(z.unknown()).optional(),
+});
+type Kind = z.infer<typeof kindSchema>;
+
+/** The content of `docs/configuration.md`. Throws where a key is in no group, or in two. */
+export function configurationPage(): string {
+  const listed = GROUPS.flatMap(([, keys]) => keys);
+  if (listed.toSorted().join() !== configKeys.toSorted().join()) {
+    const wrong = [...new Set(listed).symmetricDifference(new Set(configKeys))];
+    throw new Error(`docs/generate/configuration.ts has to name each key in one group: see ${wrong.join(', ')}`);
+  }
+  const { properties } = z.toJSONSchema(configSchema, { io: 'input' });
+  const defaults: Record<string, unknown> = checkConfig({}, 'the defaults');
+  const row = (key: string) => {
+    const kind = kindSchema.parse(properties?.[key]);
+    return [code(key), typeOf(kind), defaultOf(defaults[key]), kind.description];
+  };
+  const sections = GROUPS.map(
+    ([title, keys]) => `## ${title}\n\n${table(['key', 'type', 'default', 'meaning'], keys.map(row))}\n`,
+  );
+  return [INTRODUCTION, ...sections].join('\n');
+}
+
+function typeOf(kind: Kind): string {
+  if (kind.anyOf !== undefined) return typeOf(kindSchema.parse(kind.anyOf[0]));
+  if (kind.enum !== undefined) return kind.enum.map(code).join(', ');
+  if (kind.type === 'integer') return `${kind.minimum} to ${kind.maximum}`;
+  if (kind.pattern?.startsWith('^\\/') === true) return 'path';
+  return kind.type ?? 'any';
+}
+
+/** Paths have no value here that is everybody's: their descriptions say what they follow from. */
+function defaultOf(value: unknown): string {
+  return value === undefined ? '' : code(JSON.stringify(value));
+}

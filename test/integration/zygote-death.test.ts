@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest';
+import { untilGone, zygoteOf } from '../helpers/background.ts';
+import { leavesNothing } from '../helpers/leftovers.ts';
+import { until } from '../helpers/poll.ts';
+import { treeOf } from '../helpers/processes.ts';
+import { TestWorker } from '../helpers/worker.ts';
+
+leavesNothing();
+
+/** Kills the root zygote; returns what died with it. */
+async function killZygote(worker: TestWorker): Promise<{ died: Promise<void>; pid: number }> {
+  const pid = await zygoteOf(worker.cluster);
+  const tree = treeOf(pid);
+  process.kill(pid, 'SIGKILL');
+  return { died: untilGone(tree), pid };
+}
+
+test('after the death of the root zygote the next calls work, and the log says what happened', async () => {
+  await using worker = await TestWorker.start();
+  await worker.cluster.addFixture('echo');
+  await worker.result('echo', 1);
+  const { died, pid } = await killZygote(worker);
+  await died;
+  expect(await worker.result('echo', 2)).toBe(2);
+  expect(worker.log).toContainEqual(
+    expect.objectContaining({ level: 50, how: 'signal SIGKILL', msg: expect.stringMatching(/root zygote died/) }),
+  );
+  await until('new zygote in the claim', async () => (await zygoteOf(worker.cluster)) !== pid);
+});
+
+test('calls in the very moment of its death are answered, one after another, again and again', async () => {
+  await using worker = await TestWorker.start({ spare_sandboxes: 2 });
+  await worker.cluster.addFixture('echo');
+  for (let round = 0; round < 5; round++) {
+    await worker.result('echo', 'idle');
+    const { died, pid } = await killZygote(worker);
+    for (let count = 0; count < 10; count++) expect(await worker.result('echo', count)).toBe(count);
+    await died;
+    await until('new zygote in the claim', async () => (await zygoteOf(worker.cluster)) !== pid);
+  }
+});
+
+test('many cold calls at once in that moment are answered too', async () => {
+  await using worker = await TestWorker.start({ spare_sandboxes: 2 });
+  const names = Array.from({ length: 8 }, (_, index) => `echo${index}`);
+  for (const name of names) await worker.cluster.addFixture('echo', name);
+  await worker.result('echo0', 'warm');
+  const { died } = await killZygote(worker);
+  expect(await Promise.all(names.map((name) => worker.result(name, name)))).toEqual(names);
+  await died;
+});
+
+test('a request that a handler has begun is 502 when its sandbox goes with the zygote', async () => {
+  await using worker = await TestWorker.start();
+  await worker.cluster.addFixture('sleep');
+  const cut = worker.call('sleep', { ms: 60_000 });
+  await until('busy sandbox', async () => (await worker.client.sandboxes()).some(({ state }) => state === 'busy'));
+  // Until the handler has read the request it would be sent to another sandbox.
+  await worker.result('sleep', { ms: 50 });
+  await (await killZygote(worker)).died;
+  expect(JSON.parse((await cut).body).error).toEqual({
+    code: 'ERR_SANDBOX_DIED',
+    message: "the sandbox of 'sleep' died during the request: signal SIGKILL",
+  });
+});
+
+test('a worker whose root zygote has just died ends cleanly', async () => {
+  const worker = await TestWorker.start();
+  await worker.cluster.addFixture('echo');
+  await worker.result('echo', 1);
+  const { died } = await killZygote(worker);
+  await worker[Symbol.asyncDispose]();
+  await died;
+});
