@@ -25,7 +25,10 @@ export const ERRORS = {
     status: 429,
     message: "function '{name}' has {length} requests waiting: try again later, or raise queue_max",
   },
-  ERR_CLIENT_GONE: { status: 499, message: "the client went away before it was the turn of its call of '{name}'" },
+  ERR_CLIENT_GONE: {
+    status: 499,
+    message: "the client went away before it was the turn of its call of '{name}'",
+  },
 
   // An invocation that fails.
   ERR_BAD_RESPONSE: { status: 502, message: "the sandbox of '{name}' broke the protocol: {reason}" },
@@ -112,6 +115,20 @@ export const ERRORS = {
   },
   ERR_KERNEL: { status: 500, message: 'this kernel ({release}) cannot run sandboxes: {reason}' },
   ERR_NO_PYTHON: { status: 500, message: 'no usable Python at {path}: {reason}' },
+  ERR_NO_CGROUPS: {
+    status: 500,
+    message: 'sandboxes cannot be bounded on this machine: {reason}',
+  },
+  ERR_CGROUP: { status: 500, message: '{action} failed with {errno} on the cgroup {path}' },
+  ERR_CGROUP_PAUSE: {
+    status: 500,
+    message: 'the processes in the cgroup {path} did not stop within {waitedMs} ms: destroy the sandbox',
+  },
+  ERR_CGROUP_BUSY: {
+    status: 500,
+    message:
+      'the cgroup {path} cannot be removed after {waitedMs} ms: end what is in it (pids: {pids}), then remove it with rmdir',
+  },
   ERR_SYSCALL: { status: 500, message: '{call} failed with {errno} on {target}' },
   ERR_ZYGOTE: { status: 503, message: 'the root zygote is not there: {reason}' },
   ERR_INTERNAL: { status: 500, message: 'an unexpected error in the worker: {reason}' },

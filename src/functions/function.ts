@@ -2,9 +2,10 @@ import { isOlError, OlError, toOlError } from '../errors.ts';
 import type { Code, Registry } from '../registry/registry.ts';
 import type { Engine, SandboxResponse } from '../sandbox/sandbox.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Metrics, StartKind } from '../telemetry/metrics.ts';
 import { monotonicNs, Stopwatch, type Timing } from '../telemetry/timing.ts';
 import type { IdleLru } from './idle-lru.ts';
-import { Instance, type Start } from './instance.ts';
+import { Instance } from './instance.ts';
 import { instancesToStart } from './scaling.ts';
 
 /** What all functions of a worker share. */
@@ -17,13 +18,14 @@ export interface FunctionContext {
   readonly queueMax: number;
   readonly timeoutMs: number;
   readonly responseMaxBytes: number;
+  readonly metrics: Metrics;
   /** Gets the steps of each request; null for none. */
   readonly timing: Timing | null;
 }
 
 export interface InvocationResult {
   readonly response: SandboxResponse;
-  readonly start: Start;
+  readonly start: StartKind;
 }
 
 /** One request on its way; `cancel` takes it out of the queue, and does nothing when it is served already. */
@@ -32,9 +34,26 @@ export interface Invocation {
   cancel(): void;
 }
 
+/** Code, and the number of the pull that it comes from. */
+interface Pulled<C> {
+  readonly pull: number;
+  readonly code: C;
+}
+
+/** Why we end a sandbox, for the log and for whoever waits for it. */
+const END_REASONS = {
+  evicted: 'its memory was needed',
+  failed: 'its request failed',
+  removed: 'the function was removed',
+  replaced: 'its code was replaced',
+} as const;
+type EndReason = keyof typeof END_REASONS;
+
 interface Waiting {
   readonly body: Buffer;
-  /** When it came, where timing is on. */
+  /** When it came, in ms of `performance.now()`. */
+  readonly since: number;
+  /** The same moment in ns, where timing is on. */
   readonly sinceNs: number;
   readonly resolve: (result: InvocationResult | Promise<InvocationResult>) => void;
   readonly reject: (error: Error) => void;
@@ -58,6 +77,9 @@ export class OlFunction {
   readonly #idle: Instance[] = [];
   readonly #instances = new Set<Instance>();
   #code: Code | null = null;
+  /** Which pull `#code` came from; they are counted, and may end in another order than they began in. */
+  #codePull = 0;
+  #pulls = 0;
   #starting = 0;
   #pulling = 0;
 
@@ -70,6 +92,14 @@ export class OlFunction {
     return this.#instances;
   }
 
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  get starting(): number {
+    return this.#starting;
+  }
+
   /** True when nothing waits, runs or is kept. */
   get isUnused(): boolean {
     return this.#instances.size + this.#queue.length + this.#starting + this.#pulling === 0;
@@ -78,29 +108,34 @@ export class OlFunction {
   invoke(body: Buffer): Invocation {
     const { promise, resolve, reject } = Promise.withResolvers<InvocationResult>();
     const sinceNs = this.#context.timing === null ? 0 : monotonicNs();
-    const waiting: Waiting = { body, sinceNs, resolve, reject };
+    const waiting: Waiting = { body, since: performance.now(), sinceNs, resolve, reject };
     const state = { cancelled: false };
     const cancel = () => {
       state.cancelled = true;
       if (this.#leaveQueue(waiting)) this.#giveUp(waiting);
     };
+    const pull = ++this.#pulls;
     try {
       const code = this.#context.registry.pull(this.name);
       // No promise on the warm path: the code is nearly always there.
-      if (code instanceof Promise) void this.#pullThen(code, waiting, state);
-      else this.#accept(code, waiting);
+      if (code instanceof Promise) void this.#pullThen({ pull, code }, waiting, state);
+      else this.#accept({ pull, code }, waiting);
     } catch (error) {
       this.#refuse(waiting, error);
     }
     return { result: promise, cancel };
   }
 
-  async #pullThen(pull: Promise<Code>, waiting: Waiting, state: { cancelled: boolean }): Promise<void> {
+  async #pullThen(
+    pulled: Pulled<Promise<Code>>,
+    waiting: Waiting,
+    state: { cancelled: boolean },
+  ): Promise<void> {
     this.#pulling++;
     try {
-      const code = await pull;
+      const code = await pulled.code;
       if (state.cancelled) this.#giveUp(waiting);
-      else this.#accept(code, waiting);
+      else this.#accept({ ...pulled, code }, waiting);
     } catch (error) {
       this.#refuse(waiting, error);
     } finally {
@@ -108,8 +143,8 @@ export class OlFunction {
     }
   }
 
-  #accept(code: Code, waiting: Waiting): void {
-    this.#use(code);
+  #accept(pulled: Pulled<Code>, waiting: Waiting): void {
+    this.#use(pulled);
     const { queueMax } = this.#context;
     if (this.#queue.length >= queueMax) {
       waiting.reject(new OlError('ERR_QUEUE_FULL', { name: this.name, length: this.#queue.length }));
@@ -122,17 +157,20 @@ export class OlFunction {
   /** A function that is gone, or that can't be read any more, has no use for its instances. */
   #refuse(waiting: Waiting, error: unknown): void {
     const known = toOlError(error);
-    if (known.code === 'ERR_NO_FUNCTION') this.#retireIdle('the function was removed');
+    if (known.code === 'ERR_NO_FUNCTION') this.#retireIdle('removed');
     waiting.reject(known);
   }
 
-  #use(code: Code): void {
+  #use({ pull, code }: Pulled<Code>): void {
+    // A pull that began later has seen at least as much: never go back behind it, others may have been promised that.
+    if (pull < this.#codePull) return;
+    this.#codePull = pull;
     if (code === this.#code) return;
     const isEdit = this.#code !== null && code.version !== this.#code.version;
     this.#code = code;
     if (!isEdit) return;
     this.#context.log.info({ function: this.name, version: code.version.slice(0, 16) }, 'new code');
-    this.#retireIdle('its code was replaced');
+    this.#retireIdle('replaced');
   }
 
   #leaveQueue(waiting: Waiting): boolean {
@@ -172,17 +210,19 @@ export class OlFunction {
 
   async #serve(instance: Instance, waiting: Waiting): Promise<InvocationResult> {
     const { start } = instance;
-    const { body, sinceNs } = waiting;
-    const { timeoutMs, responseMaxBytes, timing } = this.#context;
+    const { body, since, sinceNs } = waiting;
+    const { timeoutMs, responseMaxBytes, timing, metrics } = this.#context;
+    const dispatched = performance.now();
     const watch = timing === null ? null : new Stopwatch(timing, sinceNs);
     watch?.lap(`${start}:wait`);
     try {
       const response = await instance.serve({ body, timeoutMs, responseMaxBytes });
       watch?.lap(`${start}:exchange`);
+      metrics.invoked(start, dispatched - since, performance.now() - dispatched);
       this.#release(instance);
       return { response, start };
     } catch (error) {
-      this.#drop(instance, 'its request failed');
+      this.#drop(instance, 'failed');
       // It died while it was idle, and no handler has seen the request. One that has never served dies of its own code.
       if (start === 'warm' && isOlError(error, 'ERR_SANDBOX_GONE')) return await this.#again(waiting);
       throw error;
@@ -219,7 +259,7 @@ export class OlFunction {
     const letGo = registry.retain(code);
     try {
       const sandbox = await engine.create(code);
-      const instance = new Instance(sandbox, code, (evicted) => this.#drop(evicted, 'its memory was needed'));
+      const instance = new Instance(sandbox, code, (evicted) => this.#drop(evicted, 'evicted'));
       this.#instances.add(instance);
       void sandbox.dead.then(() => {
         letGo();
@@ -234,7 +274,7 @@ export class OlFunction {
 
   /** Gives a free instance its next request, or puts it to the idle ones; unless its code has been replaced. */
   #release(instance: Instance): void {
-    if (instance.code.version !== this.#code?.version) return this.#drop(instance, 'its code was replaced');
+    if (instance.code.version !== this.#code?.version) return this.#drop(instance, 'replaced');
     // First the queue: the LRU may have no room, and would evict an instance that has just been made for a request.
     if (this.#dispatch(instance)) return;
     this.#idle.push(instance);
@@ -250,13 +290,14 @@ export class OlFunction {
     }
   }
 
-  #retireIdle(reason: string): void {
+  #retireIdle(reason: EndReason): void {
     for (const instance of [...this.#idle]) this.#drop(instance, reason);
   }
 
-  #drop(instance: Instance, reason: string): void {
+  #drop(instance: Instance, reason: EndReason): void {
     this.#forget(instance);
-    void instance.sandbox.destroy(reason);
+    this.#context.metrics.ended(reason);
+    void instance.sandbox.destroy(END_REASONS[reason]);
   }
 
   #forget(instance: Instance): void {

@@ -1,5 +1,6 @@
 import type { Code } from '../registry/registry.ts';
 import type { Sandbox, SandboxRequest, SandboxResponse } from '../sandbox/sandbox.ts';
+import type { StartKind } from '../telemetry/metrics.ts';
 import type { SandboxReport } from '../telemetry/sandbox-report.ts';
 import type { Idle } from './idle-lru.ts';
 
@@ -7,9 +8,6 @@ import type { Idle } from './idle-lru.ts';
 const FIRST_GUESS_KB = 5 * 1024;
 /** Measuring walks the page tables; once in so many ms a sandbox is enough. */
 const MEASURE_EVERY_MS = 5000;
-
-/** How a request found its sandbox: one that was there, or a new one. */
-export type Start = 'cold' | 'warm';
 
 /** One serving slot of a function: a sandbox, the version of the code that it runs, and what we know of it. */
 export class Instance implements Idle {
@@ -36,7 +34,7 @@ export class Instance implements Idle {
   }
 
   /** How the next request will find it. */
-  get start(): Start {
+  get start(): StartKind {
     return this.#served === 0 ? 'cold' : 'warm';
   }
 

@@ -1,5 +1,6 @@
 import { OlError } from '../errors.ts';
 import { checkFunctionName } from '../registry/names.ts';
+import type { Levels } from '../telemetry/metrics.ts';
 import type { SandboxReport } from '../telemetry/sandbox-report.ts';
 import { type FunctionContext, type Invocation, OlFunction } from './function.ts';
 
@@ -34,6 +35,22 @@ export class FunctionManager {
       ageMs: Math.round(now - sandbox.createdAt),
       memoryKb,
     }));
+  }
+
+  /** What there is of everything, now. */
+  levels(): Levels {
+    const functions = [...this.#functions.values()];
+    const sum = (count: (one: OlFunction) => number) =>
+      functions.reduce((total, one) => total + count(one), 0);
+    const instances = functions.flatMap((one) => [...one.instances]);
+    const idle = instances.filter(({ state }) => state === 'idle').length;
+    return {
+      queued: sum((one) => one.queued),
+      starting: sum((one) => one.starting),
+      idle,
+      busy: instances.length - idle,
+      memoryKb: instances.reduce((total, { memoryKb }) => total + memoryKb, 0),
+    };
   }
 
   /** True from the start of `drain` on. */

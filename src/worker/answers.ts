@@ -12,6 +12,9 @@ const CORS = {
 export const JSON_TYPE = 'application/json';
 export const TEXT_TYPE = 'text/plain; charset=utf-8';
 
+/** Up to this size, copying a body costs less than a second buffer in the system call. */
+const JOINED_BYTES = 16 * 1024;
+
 /** Seconds after which a client that was told to come back may do so. */
 const RETRY_AFTER_S = 1;
 
@@ -26,7 +29,9 @@ export function send(
   if (response.headersSent || response.destroyed) return;
   const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
   response.writeHead(status, { ...CORS, 'Content-Type': type, 'Content-Length': length, ...headers });
-  response.end(body);
+  // Latin-1 keeps every byte as it is, and a string goes out with the header in one system call.
+  if (typeof body !== 'string' && length <= JOINED_BYTES) response.end(body.toString('latin1'), 'latin1');
+  else response.end(body);
 }
 
 /** Sends one of our own errors: its status, and `{"error": {"code", "message"}}`. */

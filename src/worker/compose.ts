@@ -12,6 +12,7 @@ import type { Registry } from '../registry/registry.ts';
 import type { Engine } from '../sandbox/sandbox.ts';
 import { SockEngine } from '../sandbox/sock/engine.ts';
 import type { Log } from '../telemetry/log.ts';
+import { Metrics } from '../telemetry/metrics.ts';
 import { createTiming, type Timing } from '../telemetry/timing.ts';
 import { route } from './routes.ts';
 import { RunLambda } from './run-lambda.ts';
@@ -49,8 +50,10 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
   undo.defer(() => registry.close());
   const engine = await createEngine(config, claim, { log, timing });
   undo.defer(() => engine.close());
-  const functions = createFunctions(config, { registry, engine, log, timing });
-  const server = await serve(config, functions, log);
+  const metrics = new Metrics();
+  const functions = createFunctions(config, { registry, engine, log, timing, metrics });
+  metrics.watch(() => functions.levels());
+  const server = await serve(config, { functions, log, metrics });
   await claim.update({ port: server.port });
   log.info(
     { urls: server.urls, workerDir: config.workerDir, engine: engine.name, pid: process.pid },
@@ -89,6 +92,7 @@ interface Telemetry {
 interface Parts extends Telemetry {
   readonly registry: Registry;
   readonly engine: Engine;
+  readonly metrics: Metrics;
 }
 
 function createFunctions(config: Config, parts: Parts): FunctionManager {
@@ -102,9 +106,15 @@ function createFunctions(config: Config, parts: Parts): FunctionManager {
   });
 }
 
-async function serve(config: Config, functions: FunctionManager, log: Log): Promise<HttpServer> {
-  const runLambda = new RunLambda({ functions, requestMaxBytes: config.requestMaxKb * 1024, log });
-  const routes = { runLambda, functions, isClosing: () => functions.isClosing };
+interface Served {
+  readonly functions: FunctionManager;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+async function serve(config: Config, served: Served): Promise<HttpServer> {
+  const runLambda = new RunLambda({ ...served, requestMaxBytes: config.requestMaxKb * 1024 });
+  const routes = { ...served, runLambda, isClosing: () => served.functions.isClosing };
   return await HttpServer.listen(config.workerHost, config.workerPort, {
     request: (request, response) => route(routes, request, response),
     checkContinue: (request, response) => runLambda.checkContinue(request, response),

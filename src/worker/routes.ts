@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { OlError } from '../errors.ts';
+import { OlError, toOlError } from '../errors.ts';
 import type { FunctionManager } from '../functions/manager.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import { JSON_TYPE, send, sendError, TEXT_TYPE } from './answers.ts';
 import type { RunLambda } from './run-lambda.ts';
 
@@ -9,6 +11,8 @@ const RUN_LAMBDA = '/runLambda/';
 export interface Routes {
   readonly runLambda: RunLambda;
   readonly functions: FunctionManager;
+  readonly metrics: Metrics;
+  readonly log: Log;
   /** True once the worker has been told to end. */
   readonly isClosing: () => boolean;
 }
@@ -27,18 +31,34 @@ export function route(routes: Routes, request: IncomingMessage, response: Server
   if (read === undefined) return sendError(response, new OlError('ERR_NO_ROUTE', { path: shown(path) }));
   if (method !== 'GET' && method !== 'HEAD')
     return refuseMethod(response, method, path, 'GET, HEAD, OPTIONS');
-  return read(routes, response);
+  void answerRead(routes, response, read);
 }
 
-const READS: Readonly<Record<string, (routes: Routes, response: ServerResponse) => void>> = {
+type Read = (routes: Routes, response: ServerResponse) => void | Promise<void>;
+
+const READS: Readonly<Record<string, Read>> = {
   '/status': (routes, response) => {
     if (routes.isClosing()) sendError(response, new OlError('ERR_SHUTTING_DOWN', {}));
     else send(response, 200, TEXT_TYPE, 'ready\n');
+  },
+  '/metrics': async (routes, response) => {
+    const { type, body } = await routes.metrics.text();
+    send(response, 200, type, body);
   },
   '/sandboxes': (routes, response) => {
     send(response, 200, JSON_TYPE, `${JSON.stringify({ sandboxes: routes.functions.sandboxes() })}\n`);
   },
 };
+
+async function answerRead(routes: Routes, response: ServerResponse, read: Read): Promise<void> {
+  try {
+    await read(routes, response);
+  } catch (thrown) {
+    const error = toOlError(thrown);
+    routes.log.error({ err: thrown }, 'a request for the state of the worker failed');
+    sendError(response, error);
+  }
+}
 
 function refuseMethod(response: ServerResponse, method: string, path: string, allow: string): void {
   const error = new OlError('ERR_BAD_METHOD', { method, path: shown(path), allow });

@@ -3,6 +3,7 @@ import { OlError, toOlError } from '../errors.ts';
 import type { InvocationResult } from '../functions/function.ts';
 import type { FunctionManager } from '../functions/manager.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import { JSON_TYPE, send, sendError, TEXT_TYPE } from './answers.ts';
 import { declaresTooMuch, readBody, tooLarge } from './body.ts';
 
@@ -16,6 +17,7 @@ export interface RunLambdaOptions {
   readonly functions: FunctionManager;
   readonly requestMaxBytes: number;
   readonly log: Log;
+  readonly metrics: Metrics;
 }
 
 /** Answers `POST /runLambda/<name>`. */
@@ -29,8 +31,7 @@ export class RunLambda {
   handle(request: IncomingMessage, response: ServerResponse, name: string): void {
     readBody(request, this.#options.requestMaxBytes, (error, body) => {
       if (error === null) void this.#invoke(response, name, body);
-      // The rest of the body would be taken for the next request.
-      else sendError(response, error, { Connection: 'close' });
+      else this.#refuseBody(response, error);
     });
   }
 
@@ -38,11 +39,17 @@ export class RunLambda {
   checkContinue(request: IncomingMessage, response: ServerResponse): boolean {
     const { requestMaxBytes } = this.#options;
     if (declaresTooMuch(request, requestMaxBytes)) {
-      sendError(response, tooLarge(requestMaxBytes), { Connection: 'close' });
+      this.#refuseBody(response, tooLarge(requestMaxBytes));
       return false;
     }
     response.writeContinue();
     return true;
+  }
+
+  #refuseBody(response: ServerResponse, error: OlError): void {
+    this.#options.metrics.refused(error.code);
+    // The rest of the body would be taken for the next request.
+    sendError(response, error, { Connection: 'close' });
   }
 
   async #invoke(response: ServerResponse, name: string, body: Buffer): Promise<void> {
@@ -51,9 +58,12 @@ export class RunLambda {
       const { result, cancel } = this.#options.functions.invoke(name, body);
       // Also comes after a complete response, when there is nothing left to cancel.
       response.on('close', cancel);
-      answer(response, await result);
+      const done = await result;
+      if (done.response.status === 500) this.#options.metrics.failed();
+      answer(response, done);
     } catch (thrown) {
       const error = toOlError(thrown);
+      this.#options.metrics.refused(error.code);
       this.#logFailure(name, error);
       sendError(response, error);
     }

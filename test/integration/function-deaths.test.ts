@@ -45,7 +45,8 @@ test('a system call that is not on the list of the allowed ones fails, and the p
 
 test('a process that ends while it is loaded is 502, each time', async () => {
   for (let count = 0; count < 2; count++) {
-    expectError(await answerOf('pass', 'os._exit(7)'), 'ERR_SANDBOX_DIED', /exit code 7$/);
+    const message = /the sandbox of 'f\d+' died before it took the request: exit code 7$/;
+    expectError(await answerOf('pass', 'os._exit(7)'), 'ERR_SANDBOX_GONE', message);
   }
 });
 

@@ -6,7 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { OlError } from '../../errors.ts';
 import { isReceiverGone, receiveWithFds, sendWithFds, seqpacketPair } from '../../linux/sockets.ts';
 import type { Log } from '../../telemetry/log.ts';
-import { decodeEvent, type ForkRequest, forkRequest, type LaunchSettings, MAX_FORKS, type ZygoteEvent } from './control.ts';
+import {
+  decodeEvent,
+  type ForkRequest,
+  forkRequest,
+  type LaunchSettings,
+  MAX_FORKS,
+  type ZygoteEvent,
+} from './control.ts';
 
 /** The distribution's Python; another one in PATH is outside the base image. */
 const PYTHON = '/usr/bin/python3';

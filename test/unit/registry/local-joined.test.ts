@@ -1,6 +1,7 @@
-import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, writeFileSync, writeSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { join } from 'node:path';
+import { setImmediate as endOfTurn, setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { QUIET_MS } from '../../../src/registry/copy.ts';
 import { type Setup, setUp } from './setup.ts';
@@ -64,6 +65,35 @@ test('a pull that joins a reading without a copy sees an edit that ended before 
     await sleep(delayMs);
     writeFileSync(at('f/aa'), `new ${delayMs}`);
     expect(await pulled('f', 'aa')).toBe(`new ${delayMs}`);
+    await first;
+  }
+});
+
+/** Returns when a reading has begun to remove what it copied: it has given up, and not answered yet. */
+async function untilGivingUp(dir: string): Promise<void> {
+  for (let most = 0; ; await endOfTurn()) {
+    const staged = readdirSync(dir).find((name) => name.startsWith('.tmp-'));
+    const count = staged === undefined ? 0 : countIn(join(dir, staged, 'data'));
+    if (count < most) return;
+    most = count;
+  }
+}
+
+function countIn(dir: string): number {
+  return existsSync(dir) ? readdirSync(dir).length : 0;
+}
+
+test('a pull that joins a reading that has just given up because of a writer sees what was written', async () => {
+  const { at, put, pulled, codeDir } = await setUpLarge();
+  for (let count = 0; count < 5; count += 1) {
+    await put('f/lambda_func.py', `# ${count}`);
+    const file = openSync(at('f/zz'), 'w');
+    writeSync(file, 'new');
+    const first = pulled('f');
+    await untilGivingUp(join(codeDir, 'f'));
+    writeSync(file, ` ${count}`);
+    closeSync(file);
+    expect(await pulled('f', 'zz')).toBe(`new ${count}`);
     await first;
   }
 });

@@ -1,0 +1,97 @@
+/** The bounds of one sandbox. 0 means no bound. */
+export interface CgroupLimits {
+  readonly memoryMb: number;
+  /** Processes and threads together. */
+  readonly pids: number;
+  /** Of one core: 150 is one and a half cores. */
+  readonly cpuPercent: number;
+}
+
+export interface CgroupUsage {
+  readonly memoryKb: number;
+  readonly pids: number;
+}
+
+/** How often a bound was hit since the cgroup was made or reset. */
+export interface CgroupHits {
+  /** Processes that the kernel ended because the memory was used up. */
+  readonly oomKills: number;
+  /** Forks and threads that the kernel refused. */
+  readonly pidsRefused: number;
+}
+
+/**
+ * How a process gets in. `write-self`: it writes "0" to each of the descriptors, in their order. `clone-into`: there is
+ * one descriptor, and its parent clones it with CLONE_INTO_CGROUP. Dispose of it as soon as the descriptors were sent.
+ */
+export interface CgroupEntry extends Disposable {
+  readonly kind: 'write-self' | 'clone-into';
+  readonly fds: readonly number[];
+}
+
+/**
+ * A group of processes with bounds, which can be paused and ended together. Nothing but `destroy` may be called once
+ * `destroy` was. A cgroup keeps two descriptors open. What the kernel refuses throws ERR_CGROUP.
+ */
+export interface Cgroup {
+  readonly name: string;
+
+  openEntry(): CgroupEntry;
+
+  /** Holds from now on, also for what is in there already. Limits that are set already cost nothing. */
+  setLimits(limits: CgroupLimits): void;
+
+  /**
+   * Stops every process in it, also those that get in later. The order is given before this returns; the promise
+   * resolves when all have stopped, or when `unpause` or `destroy` came in between. Pausing what is paused does nothing.
+   * Rejects with ERR_CGROUP_PAUSE where a process does not stop for seconds.
+   */
+  pause(): Promise<void>;
+
+  /** Lets them go on. Unpausing what runs does nothing. */
+  unpause(): void;
+
+  /** What is used now. Some microseconds. */
+  usage(): CgroupUsage;
+
+  hits(): CgroupHits;
+
+  /**
+   * Sends SIGKILL to all in it, paused or not; does not wait. Where the kernel has no `cgroup.kill`, a process may fork
+   * while they are killed one by one, so nothing can be forked in it from then on until `reset`.
+   */
+  killAll(): void;
+
+  /** True when no process is in it. A zombie does not count. */
+  isEmpty(): boolean;
+
+  /** Makes a used cgroup that is empty like a new one with the same limits. */
+  reset(): Promise<void>;
+
+  /**
+   * Ends what is in it and removes it; resolves when it is gone. Rejects with ERR_CGROUP_BUSY where processes do not go
+   * for seconds. Can be called again.
+   */
+  destroy(): Promise<void>;
+}
+
+/** Makes cgroups for one worker, below a group that is the worker's own. */
+export interface CgroupDriver {
+  readonly kind: 'v1' | 'v2';
+  /** For the log: what is mounted, and why this driver was chosen. */
+  readonly why: string;
+  /**
+   * The directories that are the worker's own. Keep them where they outlive the worker: `removeGroups` takes them, where
+   * a worker was killed and the next one is started from another group.
+   */
+  readonly dirs: readonly string[];
+
+  /** A new cgroup without limits. Its name is a file name, and no other cgroup of this worker has it. */
+  create(name: string): Cgroup;
+
+  /** Ends and removes what an earlier worker of the same name has left in the same place. Call it before `create`. */
+  removeLeftovers(): Promise<void>;
+
+  /** Ends and removes all that it made, and the worker's own group. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,114 @@
+import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
+
+/** How a request found its sandbox. */
+export type StartKind = 'cold' | 'warm';
+
+/** What is counted at the moment of a scrape. */
+export interface Levels {
+  readonly queued: number;
+  readonly idle: number;
+  readonly busy: number;
+  readonly starting: number;
+  /** Measured memory of all sandboxes. */
+  readonly memoryKb: number;
+}
+
+/** From half a millisecond, a good warm call, to the default time limit. */
+const SECONDS = [0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5, 30];
+
+/**
+ * What `GET /metrics` tells. Every label has a fixed, small set of values: functions are not among them, because anybody
+ * may make up names.
+ */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #phase: Histogram<'phase' | 'start'>;
+  readonly #errors: Counter<'code'>;
+  readonly #failures: Counter;
+  readonly #ended: Counter<'reason'>;
+
+  constructor() {
+    const registers = [this.#registry];
+    this.#phase = new Histogram({
+      name: 'openlambda_invocation_seconds',
+      help: 'Invocations by phase: wait is until a sandbox has the request, exchange from there to the answer.',
+      labelNames: ['phase', 'start'],
+      buckets: SECONDS,
+      registers,
+    });
+    this.#errors = new Counter({
+      name: 'openlambda_errors_total',
+      help: "Requests that were answered with an error of the worker's table, by its code.",
+      labelNames: ['code'],
+      registers,
+    });
+    this.#failures = new Counter({
+      name: 'openlambda_function_failures_total',
+      help: 'Invocations that the function itself failed: status 500 with text.',
+      registers,
+    });
+    this.#ended = new Counter({
+      name: 'openlambda_sandboxes_ended_total',
+      help: 'Sandboxes that the worker ended, by the reason.',
+      labelNames: ['reason'],
+      registers,
+    });
+  }
+
+  /** Tells of an invocation that was answered; times in ms. */
+  invoked(start: StartKind, waitMs: number, exchangeMs: number): void {
+    this.#phase.observe({ phase: 'wait', start }, waitMs / 1000);
+    this.#phase.observe({ phase: 'exchange', start }, exchangeMs / 1000);
+  }
+
+  failed(): void {
+    this.#failures.inc();
+  }
+
+  /** Tells of an answer from the table of errors. */
+  refused(code: string): void {
+    this.#errors.inc({ code });
+  }
+
+  ended(reason: 'evicted' | 'failed' | 'removed' | 'replaced'): void {
+    this.#ended.inc({ reason });
+  }
+
+  /** Says how to find the levels, which are looked at when somebody asks. */
+  watch(levels: () => Levels): void {
+    const registers = [this.#registry];
+    new Gauge({
+      name: 'openlambda_queue_length',
+      help: 'Requests that wait for a sandbox, of all functions.',
+      registers,
+      collect() {
+        this.set(levels().queued);
+      },
+    });
+    new Gauge({
+      name: 'openlambda_sandboxes',
+      help: 'Sandboxes by state.',
+      labelNames: ['state'],
+      registers,
+      collect() {
+        const { idle, busy, starting } = levels();
+        this.set({ state: 'idle' }, idle);
+        this.set({ state: 'busy' }, busy);
+        this.set({ state: 'starting' }, starting);
+      },
+    });
+    new Gauge({
+      name: 'openlambda_sandbox_memory_bytes',
+      help: 'Memory of all sandboxes, as last measured.',
+      registers,
+      collect() {
+        this.set(levels().memoryKb * 1024);
+      },
+    });
+  }
+
+  /** The text of a scrape, and its content type. */
+  async text(): Promise<{ readonly type: string; readonly body: string }> {
+    return { type: this.#registry.contentType, body: await this.#registry.metrics() };
+  }
+}
