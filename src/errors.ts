@@ -32,6 +32,10 @@ export const ERRORS = {
 
   // An invocation that fails.
   ERR_BAD_RESPONSE: { status: 502, message: "the sandbox of '{name}' broke the protocol: {reason}" },
+  ERR_OUT_OF_MEMORY: {
+    status: 502,
+    message: "'{name}' used more than {limitMb} MB of memory: use less, or raise mem_limit_mb",
+  },
   ERR_RESPONSE_TOO_LARGE: {
     status: 502,
     message: "the response of '{name}' is larger than {limitKb} kB: return less, or raise response_max_kb",

@@ -2,8 +2,12 @@
 
 Requests come one a message on a SOCK_SEQPACKET socket, words with descriptors beside them:
 
-    fork 7 1879048199 8 1879048200    [socket, socket]             to a zygote: id and host uid of each
+    fork write-self 2 7 1879048199    [socket, file, file]         to a zygote, see below
     start                             [code, scratch, listener]    to a forked sandbox
+
+A request to fork says how a child enters its cgroup (`none`; `write-self`, by writing to files; `clone-into`, a
+directory to be cloned into), with how many descriptors, and then id and host uid of each child. The descriptors are a
+socket and those of the cgroup for each child in turn.
 
 Events go back as lines of JSON on a stream. A forked sandbox's pidfd goes back on the control socket, with its id.
 
@@ -20,9 +24,9 @@ SETTINGS_FD = 5
 
 OLDEST_PYTHON = (3, 9)
 
-_MAX_MESSAGE = 256
+_MAX_MESSAGE = 512
 _FD_BYTES = 4
-_FDS_SPACE = socket.CMSG_SPACE(8 * _FD_BYTES)
+_FDS_SPACE = socket.CMSG_SPACE(64 * _FD_BYTES)
 
 
 def receive(connection):

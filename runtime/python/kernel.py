@@ -40,6 +40,7 @@ MNT_DETACH = 2
 
 CLONE_NEWTIME = 0x80
 CLONE_PIDFD = 0x1000
+CLONE_INTO_CGROUP = 0x200000000
 _CLONE_CHILD_CLEARTID = 0x200000
 _CLONE_CHILD_SETTID = 0x1000000
 CLONE_NEWNS = 0x20000
@@ -189,6 +190,11 @@ class Cloner:
             self._args.flags |= _CLONE_CHILD_SETTID | _CLONE_CHILD_CLEARTID
         self._address = ctypes.addressof(self._args)
         self._size = ctypes.sizeof(self._args)
+
+    def set_cgroup(self, fd):
+        """From now on children start in the cgroup v2 whose directory is open at `fd`."""
+        self._args.flags |= CLONE_INTO_CGROUP
+        self._args.cgroup = fd
 
     def fork(self):
         """(0, -1) in the child, (pid, pidfd) in the parent."""

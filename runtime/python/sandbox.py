@@ -53,6 +53,11 @@ class Blueprint:
     def __init__(self, settings):
         self.seccomp = kernel.SeccompFilter(base64.b64decode(settings['seccomp']))
         self.timing = settings['timing']
+        self.limits = (
+            (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_FSIZE, settings['file_max_mb'] * 1024 * 1024),
+            (resource.RLIMIT_NOFILE, min(settings['open_files_max'], resource.getrlimit(resource.RLIMIT_NOFILE)[1])),
+        )
         with open('/proc/sys/kernel/cap_last_cap') as file:
             self.capabilities = int(file.read()) + 1
         tmp = f'size={settings["tmp_max_mb"]}m,nr_inodes=16384,mode=1777,uid={UID},gid={UID}'
@@ -74,10 +79,14 @@ def make_read_only(path):
     yield None, path, None, kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | _NO_EXEC, None
 
 
-def run(blueprint, sandbox_id, connection, mapped):
-    """Never returns. `connection` brings the start request; `mapped` tells when our ids are mapped."""
-    step = 'descriptors'
+def run(blueprint, sandbox_id, connection, mapped, cgroup_files):
+    """Never returns. `connection` brings the start request; `mapped` tells when our ids are mapped. We enter our cgroup by
+    writing to each of `cgroup_files`."""
+    step = 'cgroup'
     try:
+        for file in cgroup_files:
+            os.write(file, b'0')
+        step = 'descriptors'
         connection, mapped = keep_descriptors(connection, mapped)
         reset_signals()
         step = 'ids'
@@ -89,7 +98,8 @@ def run(blueprint, sandbox_id, connection, mapped):
         loopback_up()
         step = 'bounds'
         kernel.drop_capability_bounds(blueprint.capabilities)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        for limit, value in blueprint.limits:
+            resource.setrlimit(limit, (value, value))
         control.tell(control.WAITING, sandbox_id)
         step = 'start'
         fds = wait_for_start(connection)

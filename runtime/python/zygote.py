@@ -73,29 +73,38 @@ class Zygote:
             os._exit(0)
         if words[0] != b'fork':
             raise ValueError(f'unknown request {words[0]!r}')
-        self._fork_all([int(word) for word in words[1:]], fds)
-
-    def _fork_all(self, ids_and_uids, connections):
-        """First all forks, then all that is to be done about each: so the pages that we write to meanwhile are
-        copied once for all of these children, and not once for each."""
+        entry, entry_fds = words[1], int(words[2])
+        ids_and_uids = [int(word) for word in words[3:]]
         forked = []
-        for at, connection in enumerate(connections):
-            sandbox_id, uid = ids_and_uids[2 * at], ids_and_uids[2 * at + 1]
-            # The child may go on when its ids are mapped, and that is for us to do: it has no power over them.
-            mapped, map_done = os.pipe()
-            try:
-                pid, pidfd = self._cloner.fork()
-            except OSError as error:
-                control.tell_failed(sandbox_id, 'fork', error)
-                os.close(map_done)
-            else:
-                if pid == 0:
-                    sandbox.run(self._blueprint, sandbox_id, connection, mapped)
-                forked.append((sandbox_id, uid, pid, pidfd, map_done))
-            os.close(mapped)
-            os.close(connection)
+        # First all forks, then all that is to be done about each: so the pages that we write to meanwhile are copied
+        # once for all of these children, and not once for each.
+        for at in range(len(ids_and_uids) // 2):
+            own_fds = fds[at * (1 + entry_fds) : (at + 1) * (1 + entry_fds)]
+            child = self._fork(*ids_and_uids[2 * at : 2 * at + 2], own_fds[0], entry, own_fds[1:])
+            if child is not None:
+                forked.append(child)
+        for fd in fds:
+            os.close(fd)
         for child in forked:
             self._let_go_on(*child)
+
+    def _fork(self, sandbox_id, uid, connection, entry, entry_fds):
+        # The child may go on when its ids are mapped, and that is for us to do: it has no power over them.
+        mapped, map_done = os.pipe()
+        if entry == b'clone-into':
+            self._cloner.set_cgroup(entry_fds[0])
+            entry_fds = ()
+        try:
+            pid, pidfd = self._cloner.fork()
+        except OSError as error:
+            control.tell_failed(sandbox_id, 'fork', error)
+            os.close(map_done)
+            os.close(mapped)
+            return None
+        if pid == 0:
+            sandbox.run(self._blueprint, sandbox_id, connection, mapped, entry_fds)
+        os.close(mapped)
+        return sandbox_id, uid, pid, pidfd, map_done
 
     def _let_go_on(self, sandbox_id, uid, pid, pidfd, map_done):
         self._sandboxes[pid] = sandbox_id

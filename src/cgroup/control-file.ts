@@ -77,7 +77,7 @@ export function readControl(path: string): string {
     for (;;) {
       const length = readSync(fd, buffer, 0, BUFFER_BYTES, null);
       if (length === 0) return text;
-      text += buffer.latin1Slice(0, length);
+      text += buffer.toString('latin1', 0, length);
     }
   });
 }

@@ -1,3 +1,6 @@
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { OlError } from '../errors.ts';
+
 /** Stops and ends all processes of one cgroup. */
 export interface Freezer {
   /** The directory whose processes it is about. */
@@ -5,11 +8,28 @@ export interface Freezer {
   /** Gives the order; `isFrozen` tells when it has been carried out. */
   freeze(): void;
   thaw(): void;
-  /** True when all are stopped. Asked again and again until then. */
   isFrozen(): boolean;
   /** Kills all at once, frozen or not; false where the kernel cannot. */
   killAtOnce(): boolean;
   /** True where a frozen process only dies once it is thawed. */
   readonly mustThawToKill: boolean;
   close(): void;
+}
+
+/** Most processes have stopped by the first or second look; one that is throttled takes tens of milliseconds. */
+const QUICK_LOOKS = 10;
+const LOOK_EVERY_MS = 1;
+const PATIENCE_MS = 5_000;
+
+/** Resolves when all are frozen, or at the next look once `isOver` says that it does not matter any more. */
+export async function untilFrozen(freezer: Freezer, isOver: () => boolean): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  // The kernel could tell by a notification, but sends at most one in 10 ms.
+  for (let looks = 0; ; looks++) {
+    await (looks < QUICK_LOOKS ? nextTurn() : sleep(LOOK_EVERY_MS));
+    if (isOver() || freezer.isFrozen()) return;
+    if (performance.now() > end) {
+      throw new OlError('ERR_CGROUP_PAUSE', { path: freezer.dir, waitedMs: PATIENCE_MS });
+    }
+  }
 }

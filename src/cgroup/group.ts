@@ -1,10 +1,10 @@
-import { closeSync, constants, openSync } from 'node:fs';
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { closeSync } from 'node:fs';
 import { OlError } from '../errors.ts';
 import type { Bounds } from './bounds.ts';
 import type { Cgroup, CgroupEntry, CgroupHits, CgroupLimits, CgroupUsage } from './cgroup.ts';
-import { attempt, openControl, readPids } from './control-file.ts';
-import type { Freezer } from './freezer.ts';
+import { openControl, readPids } from './control-file.ts';
+import { type Freezer, untilFrozen } from './freezer.ts';
+import { HitCounter } from './hit-counter.ts';
 import { killListed, removeDir } from './remove.ts';
 
 /** What a cgroup is made of, on v1 and v2 alike. */
@@ -15,53 +15,53 @@ export interface GroupParts {
   /** Its directory in each hierarchy, the freezer's first. */
   readonly dirs: readonly string[];
   readonly entryKind: CgroupEntry['kind'];
-  readonly onDestroy: () => void;
+  readonly onDestroyed: () => void;
 }
 
-/** Most processes have stopped by the first or second look; one that is throttled takes tens of milliseconds. */
-const QUICK_LOOKS = 20;
-const LOOK_EVERY_MS = 1;
-const PAUSE_PATIENCE_MS = 5_000;
-const NO_HITS: CgroupHits = { oomKills: 0, pidsRefused: 0 };
+/** What may stay charged to a cgroup that is used again: giving back less is not worth its time. */
+const KEPT_MEMORY_KB = 1024;
+const NO_LIMITS: CgroupLimits = { memoryMb: 0, pids: 0, cpuPercent: 0 };
 
 /** The bounds and the freezer of one cgroup, put together. */
 export class Group implements Cgroup {
   readonly name: string;
   readonly #parts: GroupParts;
-  #limits: CgroupLimits | null = null;
+  #limits: CgroupLimits = NO_LIMITS;
+  /** Settled by the time the cgroup is frozen; null while it runs. */
   #pausing: Promise<void> | null = null;
   #destroying: Promise<void> | null = null;
-  /** What the kernel had counted when it was reset last. */
-  #hitsBefore: CgroupHits = NO_HITS;
-  /** What was counted when we began to refuse forks ourselves; null while we do not. */
-  #hitsAtKill: CgroupHits | null = null;
+  readonly #hits: HitCounter;
 
   constructor(parts: GroupParts) {
     this.name = parts.name;
     this.#parts = parts;
+    this.#hits = new HitCounter(parts.bounds);
   }
 
   openEntry(): CgroupEntry {
-    const fds = this.#openEntryFds();
-    return {
-      kind: this.#parts.entryKind,
-      fds,
-      [Symbol.dispose]: () => {
-        for (const fd of fds.splice(0)) closeSync(fd);
-      },
-    };
+    const { dirs, entryKind } = this.#parts;
+    return entryKind === 'clone-into'
+      ? openAll(entryKind, dirs, 'read')
+      : openAll(
+          entryKind,
+          dirs.map((dir) => `${dir}/cgroup.procs`),
+          'write',
+        );
   }
 
   setLimits(limits: CgroupLimits): void {
-    if (this.#limits !== null && isSame(this.#limits, limits)) return;
+    const { memoryMb, pids, cpuPercent } = this.#limits;
+    if (limits.memoryMb === memoryMb && limits.pids === pids && limits.cpuPercent === cpuPercent) return;
     this.#parts.bounds.set(limits);
     this.#limits = limits;
   }
 
   pause(): Promise<void> {
     if (this.#pausing !== null) return this.#pausing;
-    this.#parts.freezer.freeze();
-    const pausing = this.#waitUntilFrozen();
+    const { freezer } = this.#parts;
+    freezer.freeze();
+    const isOver = () => this.#pausing !== pausing;
+    const pausing: Promise<void> = untilFrozen(freezer, isOver);
     this.#pausing = pausing;
     return pausing;
   }
@@ -77,24 +77,19 @@ export class Group implements Cgroup {
   }
 
   hits(): CgroupHits {
-    const { oomKills, pidsRefused } = this.#hitsAtKill ?? this.#parts.bounds.hits();
-    return {
-      oomKills: oomKills - this.#hitsBefore.oomKills,
-      pidsRefused: pidsRefused - this.#hitsBefore.pidsRefused,
-    };
+    return this.#hits.read();
   }
 
   killAll(): void {
     const { freezer, bounds, dirs } = this.#parts;
     const isDone = freezer.killAtOnce();
     if (!isDone) {
-      this.#hitsAtKill ??= bounds.hits();
-      this.#limits = null;
+      this.#hits.hold();
       bounds.refuseForks();
     }
     // A process that is just getting in may be in one v1 hierarchy and not yet in the freezer's.
-    for (const dir of isDone ? dirs.filter((one) => one !== freezer.dir) : dirs) killListed(dir);
-    if (freezer.mustThawToKill) freezer.thaw();
+    for (const dir of dirs) if (!isDone || dir !== freezer.dir) killListed(dir);
+    if (freezer.mustThawToKill) this.unpause();
   }
 
   isEmpty(): boolean {
@@ -107,9 +102,9 @@ export class Group implements Cgroup {
       throw new OlError('ERR_CGROUP', { action: 'reset', path: dirs.join(', '), errno: 'EBUSY' });
     }
     this.unpause();
-    await bounds.release();
-    this.#hitsAtKill = null;
-    this.#hitsBefore = bounds.hits();
+    if (this.#hits.isHeld) bounds.set(this.#limits);
+    if (bounds.usage().memoryKb > KEPT_MEMORY_KB) await bounds.release();
+    this.#hits.restart();
   }
 
   destroy(): Promise<void> {
@@ -118,13 +113,27 @@ export class Group implements Cgroup {
   }
 
   async #destroy(): Promise<void> {
-    const { bounds, freezer, dirs, onDestroy } = this.#parts;
-    const kill = () => {
-      if (!this.isEmptyOf(dirs)) this.killAll();
-    };
-    onDestroy();
-    for (const dir of dirs) await removeDir(dir, kill);
+    const { bounds, freezer, dirs, onDestroyed } = this.#parts;
+    // Kill first: what is paused must not get to run again.
+    if (!this.isEmpty()) this.killAll();
+    this.unpause();
+    for (const dir of dirs) await removeDir(dir, () => killListed(dir));
     bounds.close();
     freezer.close();
+    onDestroyed();
   }
+}
+
+function openAll(kind: CgroupEntry['kind'], paths: readonly string[], use: 'read' | 'write'): CgroupEntry {
+  const fds: number[] = [];
+  const dispose = () => {
+    for (const fd of fds.splice(0)) closeSync(fd);
+  };
+  try {
+    for (const path of paths) fds.push(openControl(path, use));
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+  return { kind, fds, [Symbol.dispose]: dispose };
 }

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { removeGroups } from '../cgroup/remove.ts';
+import type { ClaimRecord } from '../cluster/claims.ts';
 import { type StopStep, stopCluster } from '../cluster/stop.ts';
 import { CLUSTER_FLAG, CLUSTER_HELP, example, needCluster } from './command.ts';
 import { note, say } from './show.ts';
@@ -11,7 +13,8 @@ export function setup(command: Command): void {
 }
 
 async function run(cluster: string): Promise<void> {
-  const stopped = await stopCluster(cluster, { onStep: tell });
+  const cleanUpAfter = ({ cgroupDirs }: ClaimRecord) => removeGroups(cgroupDirs);
+  const stopped = await stopCluster(cluster, { onStep: tell, cleanUpAfter });
   if (stopped.length === 0) say(`no worker runs in ${cluster}: there is nothing to end`);
 }
 

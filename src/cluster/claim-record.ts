@@ -20,6 +20,8 @@ export interface ClaimRecord {
   readonly port: number;
   readonly zygotePid: number | null;
   readonly zygoteStartTicks: number | null;
+  /** The directories of its own cgroups. They outlive it when it is killed. */
+  readonly cgroupDirs: readonly string[];
 }
 
 export interface Claims {

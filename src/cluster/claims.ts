@@ -32,13 +32,21 @@ export interface ClaimRequest {
   readonly port: number;
   /** Where the worker listens, as its config says. Default: `localhost`. */
   readonly host?: string;
+  /** Removes what the cluster room cannot see of a dead worker of the same directory, its cgroups. */
+  readonly cleanUpAfter?: (claim: ClaimRecord) => Promise<void>;
+}
+
+export interface ClaimUpdate {
+  readonly port?: number;
+  readonly zygotePid?: number;
+  readonly cgroupDirs?: readonly string[];
 }
 
 /** This process's own claim. */
 export interface Claim {
   readonly slot: number;
-  /** Tells the port that was taken, or the root zygote. One update at a time. */
-  update(fields: { port?: number; zygotePid?: number }): Promise<void>;
+  /** Tells the port that was taken, the root zygote, or the cgroups. */
+  update(fields: ClaimUpdate): Promise<void>;
   /** Gives the slot back; a second call does nothing. */
   release(): Promise<void>;
 }
@@ -67,7 +75,10 @@ export async function claimSlot(request: ClaimRequest, dir = CLAIMS_DIR): Promis
     const running = live.find((claim) => claim.workerDir === wanted.workerDir);
     if (running !== undefined) throw workerRunning(running);
     const mine = stale.filter((claim) => claim.workerDir === wanted.workerDir);
-    for (const claim of mine) await endZygote(claim);
+    for (const claim of mine) {
+      await endZygote(claim);
+      await request.cleanUpAfter?.(claim);
+    }
     const record = newRecord(freeSlot(live, stale), wanted);
     for (const claim of mine) if (claim.slot !== record.slot) await rm(claimFile(dir, claim.slot));
     await writeRecord(dir, record);
@@ -112,7 +123,7 @@ class OwnClaim implements Claim {
     this.#record = record;
   }
 
-  async update(fields: { port?: number; zygotePid?: number }): Promise<void> {
+  async update(fields: ClaimUpdate): Promise<void> {
     if (this.#released) return;
     const { zygotePid } = fields;
     const zygote = zygotePid === undefined ? {} : { zygoteStartTicks: startTicks(zygotePid) };
@@ -153,7 +164,7 @@ function newRecord(slot: number, request: ClaimRequest): ClaimRecord {
   if (ticks === null) throw new OlError('ERR_INTERNAL', { reason: '/proc does not show this process' });
   const { cluster, workerDir, port, host = 'localhost' } = request;
   const worker = { pid: process.pid, startTicks: ticks, bootId: bootId() };
-  return { slot, ...worker, cluster, workerDir, host, port, zygotePid: null, zygoteStartTicks: null };
+  return { slot, ...worker, cluster, workerDir, host, port, zygotePid: null, zygoteStartTicks: null, cgroupDirs: [] };
 }
 
 async function locked<T>(dir: string, work: () => Promise<T>): Promise<T> {

@@ -30,6 +30,8 @@ export type StopStep =
 
 export interface StopOptions {
   readonly onStep?: (step: StopStep) => void;
+  /** Removes what this room cannot see of a worker that was killed, its cgroups. */
+  readonly cleanUpAfter?: (claim: ClaimRecord) => Promise<void>;
 }
 
 /** A worker that drains takes this much longer than its grace at most. */
@@ -51,6 +53,7 @@ export async function stopCluster(cluster: string, options: StopOptions = {}): P
   // Asked again: a worker may have got its zygote after the first look.
   const after = await claimsOf(paths.root);
   await endZygotes([...before.live, ...before.stale, ...after.stale]);
+  for (const claim of after.stale) await options.cleanUpAfter?.(claim);
   await removeStaleClaims(paths.root);
   await removeLeftovers(paths);
   return stopped;

@@ -24,6 +24,13 @@ export interface Config {
   readonly invocationTimeoutMs: number;
   readonly requestMaxKb: number;
   readonly responseMaxKb: number;
+  readonly memLimitMb: number;
+  readonly procsMax: number;
+  readonly cpuPercent: number;
+  readonly openFilesMax: number;
+  readonly fileMaxMb: number;
+  readonly cgPoolSize: number;
+  readonly pauseDelayMs: number;
   readonly tmpMaxMb: number;
   readonly shutdownGraceMs: number;
   readonly timing: boolean;
@@ -68,6 +75,13 @@ export function resolveConfig(checked: CheckedConfig, path: string): Config {
     invocationTimeoutMs: checked.invocation_timeout_ms,
     requestMaxKb: checked.request_max_kb,
     responseMaxKb: checked.response_max_kb,
+    memLimitMb: checked.mem_limit_mb,
+    procsMax: checked.procs_max,
+    cpuPercent: checked.cpu_percent,
+    openFilesMax: checked.open_files_max,
+    fileMaxMb: checked.file_max_mb,
+    cgPoolSize: checked.cg_pool_size,
+    pauseDelayMs: checked.pause_delay_ms,
     tmpMaxMb: checked.tmp_max_mb,
     shutdownGraceMs: checked.shutdown_grace_ms,
     timing: checked.timing,

@@ -68,6 +68,23 @@ export const configSchema = z.strictObject({
   response_max_kb: count(1, 1024 * 1024)
     .default(6144)
     .describe('Largest result of a function; a larger one is answered 502.'),
+  mem_limit_mb: count(16, 1024 * 1024)
+    .default(128)
+    .describe('Memory that one sandbox may use, `/tmp` included; beyond it the call is answered 502.'),
+  procs_max: count(2, 100_000).default(128).describe('Processes and threads that one sandbox may have.'),
+  cpu_percent: count(0, 100_000)
+    .default(100)
+    .describe('CPU time that one sandbox may use, in percent of one core; 0 is no bound.'),
+  open_files_max: count(16, 1_000_000).default(1024).describe('Files that one process in a sandbox may have open.'),
+  file_max_mb: count(1, 1024 * 1024)
+    .default(64)
+    .describe('Largest file that a sandbox may write; holds for its `stdout` and `stderr`, too.'),
+  cg_pool_size: count(0, 10_000)
+    .default(16)
+    .describe('Cgroups that are kept ready: making one takes longer than using one again.'),
+  pause_delay_ms: count(0, 3_600_000)
+    .default(20)
+    .describe('How long a sandbox has to be idle before it is paused. A pause and its end cost time of their own.'),
   tmp_max_mb: count(1, 1024 * 1024)
     .default(64)
     .describe('Size of `/tmp` in a sandbox; it counts as memory.'),

@@ -6,6 +6,7 @@ import type { Metrics, StartKind } from '../telemetry/metrics.ts';
 import { monotonicNs, Stopwatch, type Timing } from '../telemetry/timing.ts';
 import type { IdleLru } from './idle-lru.ts';
 import { Instance } from './instance.ts';
+import type { Pauser } from './pauser.ts';
 import { instancesToStart } from './scaling.ts';
 
 /** What all functions of a worker share. */
@@ -13,6 +14,7 @@ export interface FunctionContext {
   readonly registry: Registry;
   readonly engine: Engine;
   readonly idle: IdleLru;
+  readonly pauser: Pauser;
   readonly log: Log;
   readonly maxRunners: number;
   readonly queueMax: number;
@@ -46,6 +48,7 @@ const END_REASONS = {
   failed: 'its request failed',
   removed: 'the function was removed',
   replaced: 'its code was replaced',
+  unpausable: 'it could not be paused',
 } as const;
 type EndReason = keyof typeof END_REASONS;
 
@@ -259,7 +262,7 @@ export class OlFunction {
     const letGo = registry.retain(code);
     try {
       const sandbox = await engine.create(code);
-      const instance = new Instance(sandbox, code, (evicted) => this.#drop(evicted, 'evicted'));
+      const instance = new Instance(sandbox, code, (ended, reason) => this.#drop(ended, reason));
       this.#instances.add(instance);
       void sandbox.dead.then(() => {
         letGo();
@@ -279,6 +282,7 @@ export class OlFunction {
     if (this.#dispatch(instance)) return;
     this.#idle.push(instance);
     this.#context.idle.add(instance);
+    this.#context.pauser.add(instance);
     void this.#measure(instance);
   }
 

@@ -3,6 +3,7 @@ import type { Sandbox, SandboxRequest, SandboxResponse } from '../sandbox/sandbo
 import type { StartKind } from '../telemetry/metrics.ts';
 import type { SandboxReport } from '../telemetry/sandbox-report.ts';
 import type { Idle } from './idle-lru.ts';
+import type { Pausable } from './pauser.ts';
 
 /** Before it has been measured: what a sandbox without packages takes. */
 const FIRST_GUESS_KB = 5 * 1024;
@@ -10,27 +11,33 @@ const FIRST_GUESS_KB = 5 * 1024;
 const MEASURE_EVERY_MS = 5000;
 
 /** One serving slot of a function: a sandbox, the version of the code that it runs, and what we know of it. */
-export class Instance implements Idle {
+export class Instance implements Idle, Pausable {
   readonly sandbox: Sandbox;
   readonly code: Code;
-  readonly #onEvict: (instance: Instance) => void;
+  readonly #onEnd: (instance: Instance, reason: 'evicted' | 'unpausable') => void;
   #memoryKb = FIRST_GUESS_KB;
   #measuredAt = Number.NEGATIVE_INFINITY;
   #served = 0;
-  #state: SandboxReport['state'] = 'idle';
+  #idleSince: number | null = performance.now();
+  #isPaused = false;
 
-  constructor(sandbox: Sandbox, code: Code, onEvict: (instance: Instance) => void) {
+  constructor(sandbox: Sandbox, code: Code, onEnd: (instance: Instance, reason: 'evicted' | 'unpausable') => void) {
     this.sandbox = sandbox;
     this.code = code;
-    this.#onEvict = onEvict;
+    this.#onEnd = onEnd;
   }
 
   get memoryKb(): number {
     return this.#memoryKb;
   }
 
+  get idleSince(): number | null {
+    return this.#idleSince;
+  }
+
   get state(): SandboxReport['state'] {
-    return this.#state;
+    if (this.#idleSince === null) return 'busy';
+    return this.#isPaused ? 'paused' : 'idle';
   }
 
   /** How the next request will find it. */
@@ -39,17 +46,24 @@ export class Instance implements Idle {
   }
 
   async serve(request: SandboxRequest): Promise<SandboxResponse> {
-    this.#state = 'busy';
+    this.#idleSince = null;
+    this.#isPaused = false;
     this.#served++;
     try {
       return await this.sandbox.request(request);
     } finally {
-      this.#state = 'idle';
+      this.#idleSince = performance.now();
     }
   }
 
+  /** Pauses the sandbox; one that does not stop is of no use any more. */
+  pause(): void {
+    this.#isPaused = true;
+    this.sandbox.pause().catch(() => this.#onEnd(this, 'unpausable'));
+  }
+
   evict(): void {
-    this.#onEvict(this);
+    this.#onEnd(this, 'evicted');
   }
 
   /** Measures its memory where that is due; true when there is a new figure. */

@@ -43,12 +43,13 @@ export class FunctionManager {
     const sum = (count: (one: OlFunction) => number) =>
       functions.reduce((total, one) => total + count(one), 0);
     const instances = functions.flatMap((one) => [...one.instances]);
-    const idle = instances.filter(({ state }) => state === 'idle').length;
+    const inState = (wanted: string) => instances.filter(({ state }) => state === wanted).length;
     return {
       queued: sum((one) => one.queued),
       starting: sum((one) => one.starting),
-      idle,
-      busy: instances.length - idle,
+      idle: inState('idle'),
+      paused: inState('paused'),
+      busy: inState('busy'),
       memoryKb: instances.reduce((total, { memoryKb }) => total + memoryKb, 0),
     };
   }

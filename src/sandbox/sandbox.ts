@@ -19,6 +19,8 @@ export interface Death {
   readonly code: number | null;
   readonly signal: string | null;
   readonly reason: string | null;
+  /** True where it used up its memory. */
+  readonly outOfMemory: boolean;
 }
 
 /**
@@ -42,6 +44,12 @@ export interface Sandbox {
    * these the sandbox is destroyed.
    */
   request(request: SandboxRequest): Promise<SandboxResponse>;
+  /**
+   * Stops all its processes until `unpause`: they use no CPU time, and keep their memory. Resolves when they have stopped,
+   * or `unpause` or `destroy` came first. Idempotent. A request to a paused sandbox unpauses it.
+   */
+  pause(): Promise<void>;
+  unpause(): void;
   /** Ends it and all its processes at once. Idempotent; resolves with `dead`. */
   destroy(reason: string): Promise<Death>;
   /** Pid of its first process as the machine sees it; null when that is not known yet, or any more. */

@@ -7,6 +7,7 @@ export type StartKind = 'cold' | 'warm';
 export interface Levels {
   readonly queued: number;
   readonly idle: number;
+  readonly paused: number;
   readonly busy: number;
   readonly starting: number;
   /** Measured memory of all sandboxes. */
@@ -70,7 +71,7 @@ export class Metrics {
     this.#errors.inc({ code });
   }
 
-  ended(reason: 'evicted' | 'failed' | 'removed' | 'replaced'): void {
+  ended(reason: 'evicted' | 'failed' | 'removed' | 'replaced' | 'unpausable'): void {
     this.#ended.inc({ reason });
   }
 
@@ -91,8 +92,9 @@ export class Metrics {
       labelNames: ['state'],
       registers,
       collect() {
-        const { idle, busy, starting } = levels();
+        const { idle, paused, busy, starting } = levels();
         this.set({ state: 'idle' }, idle);
+        this.set({ state: 'paused' }, paused);
         this.set({ state: 'busy' }, busy);
         this.set({ state: 'starting' }, starting);
       },

@@ -4,8 +4,8 @@ export interface SandboxReport {
   readonly id: string;
   readonly function: string;
   readonly engine: string;
-  /** `idle` waits for a request; `busy` serves one. */
-  readonly state: 'idle' | 'busy';
+  /** `idle` waits for a request, `paused` as well but stopped; `busy` serves one. */
+  readonly state: 'idle' | 'paused' | 'busy';
   /** Its first process as the machine sees it; null while it starts or ends. */
   readonly pid: number | null;
   readonly ageMs: number;

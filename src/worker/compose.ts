@@ -1,11 +1,15 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { chooseDriver } from '../cgroup/choose.ts';
+import { CgroupPool } from '../cgroup/pool.ts';
+import { removeGroups } from '../cgroup/remove.ts';
 import { readBase } from '../cluster/base.ts';
 import { type Claim, claimSlot, uidBase } from '../cluster/claims.ts';
 import type { Config } from '../config/load.ts';
 import { OlError } from '../errors.ts';
 import { IdleLru } from '../functions/idle-lru.ts';
 import { FunctionManager } from '../functions/manager.ts';
+import { Pauser } from '../functions/pauser.ts';
 import { checkKernel } from '../linux/kernel.ts';
 import { createLocalRegistry } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -42,16 +46,21 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
     workerDir: config.workerDir,
     host: config.workerHost,
     port: config.workerPort,
+    cleanUpAfter: ({ cgroupDirs }) => removeGroups(cgroupDirs),
   });
   undo.defer(() => claim.release());
   const timing = createTiming({ toLog: config.timing, file: config.benchmarkLog, log });
   undo.defer(() => timing?.close());
   const registry = await createRegistry(config, log);
   undo.defer(() => registry.close());
-  const engine = await createEngine(config, claim, { log, timing });
+  const cgroups = await createCgroups(config, claim, log);
+  undo.defer(() => cgroups.close());
+  const engine = await createEngine(config, claim, { log, timing, cgroups: cgroups.pool });
   undo.defer(() => engine.close());
   const metrics = new Metrics();
-  const functions = createFunctions(config, { registry, engine, log, timing, metrics });
+  const pauser = new Pauser({ delayMs: config.pauseDelayMs });
+  undo.defer(() => pauser.close());
+  const functions = createFunctions(config, pauser, { registry, engine, log, timing, metrics });
   metrics.watch(() => functions.levels());
   const server = await serve(config, { functions, log, metrics });
   await claim.update({ port: server.port });
@@ -67,7 +76,21 @@ async function createRegistry(config: Config, log: Log): Promise<Registry> {
   return await createLocalRegistry({ registryDir: config.registryDir, codeDir, log });
 }
 
-async function createEngine(config: Config, claim: Claim, telemetry: Telemetry): Promise<Engine> {
+/** The cgroups of this worker's sandboxes; what an earlier worker of the same slot left of its own goes first. */
+async function createCgroups(config: Config, claim: Claim, log: Log) {
+  const driver = chooseDriver({ workerName: String(claim.slot), log });
+  await claim.update({ cgroupDirs: driver.dirs });
+  await driver.removeLeftovers();
+  const limits = { memoryMb: config.memLimitMb, pids: config.procsMax, cpuPercent: config.cpuPercent };
+  const pool = new CgroupPool({ driver, size: config.cgPoolSize, limits, log });
+  const close = async () => {
+    await pool.close();
+    await driver.close();
+  };
+  return { pool, close };
+}
+
+async function createEngine(config: Config, claim: Claim, parts: EngineParts): Promise<Engine> {
   const handlersDir = join(config.workerDir, 'handlers');
   await emptyDirectory(handlersDir);
   const base = await readBase(config.sockBasePath);
@@ -79,7 +102,10 @@ async function createEngine(config: Config, claim: Claim, telemetry: Telemetry):
     sandboxConfig: config.sandboxConfig,
     tmpMaxMb: config.tmpMaxMb,
     spares: config.spareSandboxes,
-    ...telemetry,
+    memLimitMb: config.memLimitMb,
+    fileMaxMb: config.fileMaxMb,
+    openFilesMax: config.openFilesMax,
+    ...parts,
     onZygote: async (zygotePid) => await claim.update({ zygotePid }),
   });
 }
@@ -89,16 +115,21 @@ interface Telemetry {
   readonly timing: Timing | null;
 }
 
+interface EngineParts extends Telemetry {
+  readonly cgroups: CgroupPool;
+}
+
 interface Parts extends Telemetry {
   readonly registry: Registry;
   readonly engine: Engine;
   readonly metrics: Metrics;
 }
 
-function createFunctions(config: Config, parts: Parts): FunctionManager {
+function createFunctions(config: Config, pauser: Pauser, parts: Parts): FunctionManager {
   return new FunctionManager({
     ...parts,
     idle: new IdleLru({ maxKb: config.handlerCacheKb }),
+    pauser,
     maxRunners: config.maxRunners,
     queueMax: config.queueMax,
     timeoutMs: config.invocationTimeoutMs,

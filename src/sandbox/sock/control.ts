@@ -1,3 +1,5 @@
+import type { CgroupEntry } from '../../cgroup/cgroup.ts';
+
 /**
  * The control protocol between the worker and its zygotes: this is the worker's side, `runtime/python/control.py` the
  * other. Requests are messages of words with descriptors beside them (a zygote that parsed JSON would write to pages
@@ -11,12 +13,18 @@ export interface ForkRequest {
   readonly uid: number;
 }
 
-/** The most sandboxes in one request: a message carries so many descriptors. */
+/** How children enter their cgroups, and with how many descriptors each. */
+export interface EntryKind {
+  readonly kind: CgroupEntry['kind'] | 'none';
+  readonly count: number;
+}
+
+/** The most sandboxes in one request: the other side makes room for so many descriptors. */
 export const MAX_FORKS = 8;
 
-/** Asks a zygote for sandboxes. With it goes one end of each one's control socket. */
-export function forkRequest(forks: readonly ForkRequest[]): Buffer {
-  return Buffer.from(`fork ${forks.map(({ id, uid }) => `${id} ${uid}`).join(' ')}`);
+/** Asks a zygote for sandboxes. With it go, for each in turn, its control socket's end and its cgroup's entry. */
+export function forkRequest({ kind, count }: EntryKind, forks: readonly ForkRequest[]): Buffer {
+  return Buffer.from(`fork ${kind} ${count} ${forks.map(({ id, uid }) => `${id} ${uid}`).join(' ')}`);
 }
 
 /** Tells a forked sandbox to serve; with it go code and scratch (detached mounts) and the listener. */
@@ -60,6 +68,8 @@ export interface LaunchSettings {
     /** The BPF program of the seccomp filter, in base64. */
     readonly seccomp: string;
     readonly tmp_max_mb: number;
+    readonly file_max_mb: number;
+    readonly open_files_max: number;
     readonly timing: boolean;
   };
 }

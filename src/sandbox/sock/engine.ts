@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import type { CgroupPool } from '../../cgroup/pool.ts';
 import { OlError } from '../../errors.ts';
 import { detachedMount } from '../../linux/mounts.ts';
 import type { Code } from '../../registry/registry.ts';
@@ -28,6 +29,12 @@ export interface SockEngineOptions {
   /** JSON; the handler's environment variable `ol.config`. */
   readonly sandboxConfig: string;
   readonly tmpMaxMb: number;
+  /** What `cgroups` sets; for messages. */
+  readonly memLimitMb: number;
+  readonly fileMaxMb: number;
+  readonly openFilesMax: number;
+  /** Where each sandbox gets its cgroup; null for no bounds. */
+  readonly cgroups: CgroupPool | null;
   readonly spares: number;
   readonly log: Log;
   /** Gets the steps of each start; null for none. */
@@ -129,6 +136,7 @@ export class SockEngine implements Engine {
       instance,
       process,
       pipe,
+      memLimitMb: this.#options.memLimitMb,
       cleanUp: () => removeScratch(scratch.dir),
     });
     this.#remember(sandbox);
@@ -157,9 +165,12 @@ export class SockEngine implements Engine {
   }
 
   #fork(zygote: RootZygote): SandboxProcess {
-    const process = new SandboxProcess(zygote, this.#nextId++, this.#uids.take());
+    const { cgroups } = this.#options;
+    const cgroup = cgroups?.take() ?? null;
+    const process = new SandboxProcess(zygote, { id: this.#nextId++, uid: this.#uids.take(), cgroup });
     void process.ended.then((end) => {
       this.#uids.giveBack(process.uid);
+      if (cgroup !== null) cgroups?.giveBack(cgroup);
       if (end.failure !== null)
         this.#options.log.error({ failure: end.failure }, 'sandbox could not be made');
     });
@@ -221,6 +232,8 @@ export class SockEngine implements Engine {
       zygote: {
         seccomp: compileSeccomp(process.arch === 'arm64' ? 'arm64' : 'x64').toString('base64'),
         tmp_max_mb: tmpMaxMb,
+        file_max_mb: this.#options.fileMaxMb,
+        open_files_max: this.#options.openFilesMax,
         timing: timing !== null,
       },
     };

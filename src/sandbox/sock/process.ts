@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs';
+import type { Cgroup } from '../../cgroup/cgroup.ts';
 import { pidOf, signalPidfd } from '../../linux/pidfd.ts';
 import { isReceiverGone, sendWithFds, seqpacketPair } from '../../linux/sockets.ts';
 import { startRequest } from './control.ts';
@@ -10,6 +11,8 @@ const SIGKILL = 9;
 export interface ProcessEnd {
   readonly code: number | null;
   readonly signal: number | null;
+  /** True where the kernel ended a process in it because the memory was used up. */
+  readonly outOfMemory: boolean;
   /** The step in which our own code in it failed, and how; null where it got as far as user code. */
   readonly failure: string | null;
 }
@@ -24,12 +27,20 @@ export interface StartDescriptors {
   readonly listener: number;
 }
 
+export interface ProcessOptions {
+  readonly id: number;
+  readonly uid: number;
+  readonly cgroup: Cgroup | null;
+}
+
 /**
  * A sandbox's first process, from the fork on: first a spare that waits for its start request, then a sandbox. It is
  * PID 1 of its namespace, so the kernel kills everything in the sandbox when it ends.
  */
 export class SandboxProcess {
   readonly uid: number;
+  /** What bounds it, and all that it starts; null where nothing does. */
+  readonly cgroup: Cgroup | null;
   /** Resolves when it has been reaped. Never rejects. */
   readonly ended: Promise<ProcessEnd>;
   /** Resolves when it waits for its start request, or has ended. */
@@ -38,12 +49,14 @@ export class SandboxProcess {
   #pidfd: number | null = null;
   #failure: string | null = null;
   #killed = false;
+  #hasEnded = false;
   #isWaiting = false;
   #onStarted: ((times: StartTimes) => void) | null = null;
 
   /** Asks the zygote for it. May be started at once: the request waits for the process. */
-  constructor(zygote: RootZygote, id: number, uid: number) {
+  constructor(zygote: RootZygote, { id, uid, cgroup }: ProcessOptions) {
     this.uid = uid;
+    this.cgroup = cgroup;
     const ended = Promise.withResolvers<ProcessEnd>();
     const waiting = Promise.withResolvers<void>();
     this.ended = ended.promise;
@@ -51,7 +64,7 @@ export class SandboxProcess {
     const [ours, theirs] = seqpacketPair();
     this.#socket = ours;
     zygote.fork(
-      { id, uid, socket: theirs },
+      { id, uid, socket: theirs, entry: cgroup?.openEntry() ?? null },
       {
         forked: (pidfd) => this.#forked(pidfd),
         waiting: () => {
@@ -63,9 +76,11 @@ export class SandboxProcess {
           this.#failure = `${step}: ${error}`;
         },
         exited: (code, signal) => {
+          this.#hasEnded = true;
           this.#release();
           waiting.resolve();
-          ended.resolve({ code, signal, failure: this.#failure });
+          const outOfMemory = cgroup !== null && cgroup.hits().oomKills > 0;
+          ended.resolve({ code, signal, outOfMemory, failure: this.#failure });
         },
       },
     );
@@ -93,8 +108,11 @@ export class SandboxProcess {
 
   /** Ends it at once; does nothing when it has ended. */
   kill(): void {
+    if (this.#hasEnded) return; // its cgroup may be another's by now
     this.#killed = true;
     if (this.#pidfd !== null) signalPidfd(this.#pidfd, SIGKILL);
+    // With cgroup v1, what is paused does not die before it goes on.
+    this.cgroup?.unpause();
     // One that still waits for its start request ends by itself.
     this.#closeSocket();
   }

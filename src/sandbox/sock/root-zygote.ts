@@ -3,11 +3,13 @@ import { closeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import type { CgroupEntry } from '../../cgroup/cgroup.ts';
 import { OlError } from '../../errors.ts';
 import { isReceiverGone, receiveWithFds, sendWithFds, seqpacketPair } from '../../linux/sockets.ts';
 import type { Log } from '../../telemetry/log.ts';
 import {
   decodeEvent,
+  type EntryKind,
   type ForkRequest,
   forkRequest,
   type LaunchSettings,
@@ -22,6 +24,8 @@ const RUNTIME_DIR = fileURLToPath(new URL('../../../runtime/python', import.meta
 /** More requests than this would fill the socket's buffer; the rest wait here. */
 const MAX_FORKS_IN_FLIGHT = 64;
 const SIGKILL = 9;
+
+const NO_CGROUP: EntryKind = { kind: 'none', count: 0 };
 
 /** What happens to a sandbox's process, as its zygote tells it. Each is called at most once. */
 export interface ProcessListener {
@@ -38,6 +42,8 @@ export interface ProcessListener {
 interface Fork extends ForkRequest {
   /** The sandbox's end of its control socket; closed when it is sent. */
   readonly socket: number;
+  /** How it gets into its cgroup; disposed of when it is sent. All forks of a zygote have the same kind, or none. */
+  readonly entry: CgroupEntry | null;
 }
 
 /** The process that all sandboxes are forked from. When it goes, the kernel kills every sandbox. */
@@ -95,7 +101,7 @@ export class RootZygote {
    */
   fork(fork: Fork, listener: ProcessListener): void {
     if (this.#isGone) {
-      closeSync(fork.socket);
+      discard(fork);
       return listener.exited(null, SIGKILL);
     }
     this.#listeners.set(fork.id, listener);
@@ -141,14 +147,16 @@ export class RootZygote {
   }
 
   #send(forks: readonly Fork[]): void {
-    const sockets = forks.map((fork) => fork.socket);
+    const entry = forks[0]?.entry ?? null;
+    const how = entry === null ? NO_CGROUP : { kind: entry.kind, count: entry.fds.length };
+    const fds = forks.flatMap((fork) => [fork.socket, ...(fork.entry?.fds ?? [])]);
     try {
-      sendWithFds(this.#control, forkRequest(forks), sockets);
+      sendWithFds(this.#control, forkRequest(how, forks), fds);
     } catch (error) {
       // It has died, and we are about to be told: `#end` will tell the listeners.
       if (!isReceiverGone(error)) throw error;
     } finally {
-      for (const socket of sockets) closeSync(socket);
+      for (const fork of forks) discard(fork);
     }
   }
 
@@ -188,10 +196,15 @@ export class RootZygote {
   #end(how: string): string {
     this.#isGone = true;
     closeSync(this.#control);
-    for (const { socket } of this.#queue.splice(0)) closeSync(socket);
+    for (const fork of this.#queue.splice(0)) discard(fork);
     for (const id of [...this.#listeners.keys()]) this.#exited(id, null, SIGKILL);
     return how;
   }
+}
+
+function discard({ socket, entry }: Fork): void {
+  closeSync(socket);
+  entry?.[Symbol.dispose]();
 }
 
 function startError(step: string, error: string): OlError {

@@ -19,6 +19,8 @@ export interface SockSandboxParts {
   readonly instance: number;
   readonly process: SandboxProcess;
   readonly pipe: ServerPipe;
+  /** For messages. */
+  readonly memLimitMb: number;
   /** Removes what is left when the process is gone. */
   readonly cleanUp: () => Promise<void>;
 }
@@ -31,14 +33,17 @@ export class SockSandbox implements Sandbox {
   readonly dead: Promise<Death>;
   readonly #process: SandboxProcess;
   readonly #pipe: ServerPipe;
+  readonly #memLimitMb: number;
   #reason: string | null = null;
   #isDead = false;
+  #isPaused = false;
 
-  constructor({ functionName, instance, process, pipe, cleanUp }: SockSandboxParts) {
+  constructor({ functionName, instance, process, pipe, memLimitMb, cleanUp }: SockSandboxParts) {
     this.id = `${functionName}/${instance}`;
     this.functionName = functionName;
     this.#process = process;
     this.#pipe = pipe;
+    this.#memLimitMb = memLimitMb;
     this.dead = process.ended.then(async (end) => {
       this.#isDead = true;
       pipe.close();
@@ -48,12 +53,26 @@ export class SockSandbox implements Sandbox {
   }
 
   async request(request: SandboxRequest): Promise<SandboxResponse> {
+    this.unpause();
     try {
       return await this.#pipe.exchange(request);
     } catch (error) {
       if (error instanceof PipeError) throw await this.#explain(error, request);
       throw error;
     }
+  }
+
+  async pause(): Promise<void> {
+    const { cgroup } = this.#process;
+    if (this.#isPaused || this.#isDead || cgroup === null) return;
+    this.#isPaused = true;
+    await cgroup.pause();
+  }
+
+  unpause(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    if (!this.#isDead) this.#process.cgroup?.unpause();
   }
 
   destroy(reason: string): Promise<Death> {
@@ -67,12 +86,15 @@ export class SockSandbox implements Sandbox {
   }
 
   async memoryKb(): Promise<number> {
+    if (this.#isDead) return 0;
+    const { cgroup } = this.#process;
+    if (cgroup !== null) return cgroup.usage().memoryKb;
     const pid = this.pid();
-    return this.#isDead || pid === null ? 0 : await memoryOfTree(pid);
+    return pid === null ? 0 : await memoryOfTree(pid);
   }
 
-  #death({ code, signal }: ProcessEnd): Death {
-    return { code, signal: signal === null ? null : signalName(signal), reason: this.#reason };
+  #death({ code, signal, outOfMemory }: ProcessEnd): Death {
+    return { code, signal: signal === null ? null : signalName(signal), reason: this.#reason, outOfMemory };
   }
 
   /** What a broken exchange means for the client; the sandbox is on its way out after it. */
@@ -109,6 +131,7 @@ export class SockSandbox implements Sandbox {
     }
     if (end.failure !== null)
       return new OlError('ERR_SANDBOX_START', { name, reason: end.failure }, { cause });
+    if (end.outOfMemory) return new OlError('ERR_OUT_OF_MEMORY', { name, limitMb: this.#memLimitMb }, { cause });
     const how = describeDeath(this.#death(end));
     const code = cause.failure === 'unread' ? 'ERR_SANDBOX_GONE' : 'ERR_SANDBOX_DIED';
     return new OlError(code, { name, how }, { cause });

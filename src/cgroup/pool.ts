@@ -1,0 +1,83 @@
+import type { Log } from '../telemetry/log.ts';
+import type { Cgroup, CgroupDriver, CgroupLimits } from './cgroup.ts';
+
+export interface PoolOptions {
+  readonly driver: CgroupDriver;
+  /** How many are kept ready. */
+  readonly size: number;
+  readonly limits: CgroupLimits;
+  readonly log: Log;
+}
+
+/**
+ * Cgroups that are made ahead of time and used again. Making one takes several times as long as using one again, so
+ * neither happens on the path of a request as long as the pool is not empty.
+ */
+export class CgroupPool {
+  readonly #options: PoolOptions;
+  readonly #ready: Cgroup[] = [];
+  /** What is being given back or destroyed. */
+  readonly #pending = new Set<Promise<void>>();
+  #refill: NodeJS.Immediate | null = null;
+  #made = 0;
+  #isClosed = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#refillSoon();
+  }
+
+  /** A cgroup with the pool's limits and nothing in it; a new one where none is ready. */
+  take(): Cgroup {
+    const cgroup = this.#ready.pop() ?? this.#make();
+    this.#refillSoon();
+    return cgroup;
+  }
+
+  /** Takes a cgroup back, and ends what is still in it. Its limits may have been changed. */
+  giveBack(cgroup: Cgroup): void {
+    const pending: Promise<void> = this.#recycle(cgroup)
+      .catch((error: unknown) => {
+        // Nobody waits for this: the group stays where it is, and the next start of the worker removes it.
+        this.#options.log.error({ err: error, cgroup: cgroup.name }, 'cgroup not given back');
+      })
+      .finally(() => this.#pending.delete(pending));
+    this.#pending.add(pending);
+  }
+
+  /** Destroys those that are ready; resolves when what was given back is gone as well. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#refill !== null) clearImmediate(this.#refill);
+    await Promise.all([...this.#ready.splice(0).map((cgroup) => cgroup.destroy()), ...this.#pending]);
+  }
+
+  async #recycle(cgroup: Cgroup): Promise<void> {
+    if (this.#isFull || !cgroup.isEmpty()) return await cgroup.destroy();
+    await cgroup.reset();
+    cgroup.setLimits(this.#options.limits);
+    if (this.#isFull) await cgroup.destroy();
+    else this.#ready.push(cgroup);
+  }
+
+  get #isFull(): boolean {
+    return this.#isClosed || this.#ready.length >= this.#options.size;
+  }
+
+  /** One a turn of the event loop, so that requests come in between. */
+  #refillSoon(): void {
+    if (this.#refill !== null || this.#isFull) return;
+    this.#refill = setImmediate(() => {
+      this.#refill = null;
+      if (this.#isFull) return;
+      this.#ready.push(this.#make());
+      this.#refillSoon();
+    });
+  }
+
+  #make(): Cgroup {
+    const cgroup = this.#options.driver.create(`${++this.#made}`);
+    cgroup.setLimits(this.#options.limits);
+    return cgroup;
+  }
+}

@@ -1,0 +1,88 @@
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { BoundsV1 } from './bounds-v1.ts';
+import { writeControl } from './control-file.ts';
+import { Driver, makeOwnDir } from './driver.ts';
+import { FreezerV1 } from './freezer-v1.ts';
+import { FreezerV2 } from './freezer-v2.ts';
+import { type Hierarchy, isWritable } from './tree.ts';
+
+/** The worker's own group, or one sandbox's, in each hierarchy. Two of them may be the same directory. */
+interface PlacesV1 {
+  readonly freezer: string;
+  readonly pids: string;
+  readonly memory: string;
+  readonly cpu: string;
+}
+
+export interface PlanV1 {
+  /** The groups that this process is in. */
+  readonly parents: PlacesV1;
+  /** Whose freezer it is. */
+  readonly freezerVersion: 1 | 2;
+  readonly why: string;
+}
+
+const BOUNDING = ['pids', 'memory', 'cpu'] as const;
+/** All sandboxes together would count as one process to the scheduler; as many as there are cores is fair. */
+const SHARES_OF_ONE_PROCESS = 1024;
+
+/**
+ * How v1 can be used with what is mounted, or what is missing for it. Where a v2 tree is there as well, its freezer is
+ * taken: it is ten times as fast as v1's, and what it has paused still dies when it is killed.
+ */
+export function planV1(hierarchies: readonly Hierarchy[], freezerVersion?: 1 | 2): PlanV1 | string {
+  const own = (controller: string) =>
+    hierarchies.find((one) => one.controllers.includes(controller) && isWritable(one.own))?.own;
+  const v2 = hierarchies.find((one) => one.version === 2 && hasFreezer(one))?.own;
+  const [pids, memory, cpu] = BOUNDING.map(own);
+  const freezer = freezerVersion === 1 ? own('freezer') : freezerVersion === 2 ? v2 : (v2 ?? own('freezer'));
+  if (pids === undefined || memory === undefined || cpu === undefined || freezer === undefined) {
+    const missing = BOUNDING.filter((controller) => own(controller) === undefined);
+    const all = freezer === undefined ? [...missing, 'freezer'] : missing;
+    return `there is no writable cgroup v1 hierarchy with ${all.join(', ')}`;
+  }
+  const isV2 = freezer === v2;
+  const by = isV2 ? 'the v2 tree' : "v1's freezer";
+  const why = `v1 has pids, memory and cpu (at ${pids}, ${memory} and ${cpu}); pausing is by ${by} (at ${freezer})`;
+  return { parents: { freezer, pids, memory, cpu }, freezerVersion: isV2 ? 2 : 1, why };
+}
+
+/** Every group but the topmost one shows its freezer; the topmost one can't be frozen. */
+function hasFreezer({ own, top }: Hierarchy): boolean {
+  return isWritable(own) && (own === top || existsSync(join(own, 'cgroup.freeze')));
+}
+
+/** Makes the worker's own groups below those that it is in; `group` is their name. */
+export function openV1({ parents, freezerVersion, why }: PlanV1, group: string): Driver {
+  const { freezer, pids, memory, cpu } = placesBelow(parents, group);
+  const dirs = [...new Set([freezer, pids, memory, cpu])];
+  for (const dir of dirs) makeOwnDir(dir);
+  writeControl(join(cpu, 'cpu.shares'), String(SHARES_OF_ONE_PROCESS * availableParallelism()));
+  return new Driver({
+    kind: 'v1',
+    why,
+    dirs,
+    entryKind: 'write-self',
+    open: (name) => openParts(placesBelow({ freezer, pids, memory, cpu }, name), freezerVersion),
+  });
+}
+
+function openParts(places: PlacesV1, freezerVersion: 1 | 2) {
+  using undo = new DisposableStack();
+  const freezer = freezerVersion === 1 ? new FreezerV1(places.freezer) : new FreezerV2(places.freezer);
+  undo.defer(() => freezer.close());
+  const bounds = new BoundsV1(places);
+  undo.move();
+  return { bounds, freezer };
+}
+
+function placesBelow({ freezer, pids, memory, cpu }: PlacesV1, name: string): PlacesV1 {
+  return {
+    freezer: join(freezer, name),
+    pids: join(pids, name),
+    memory: join(memory, name),
+    cpu: join(cpu, name),
+  };
+}

@@ -1,0 +1,79 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import {
+  decodeEvent,
+  type EntryKind,
+  type ForkRequest,
+  forkRequest,
+  MAX_FORKS,
+  startRequest,
+  type ZygoteEvent,
+} from '../../../src/sandbox/sock/control.ts';
+
+interface RequestFixture {
+  readonly title: string;
+  /** Null for a start request, as `forks` is. */
+  readonly entry: EntryKind | null;
+  readonly forks: readonly ForkRequest[] | null;
+  readonly descriptors: number;
+  readonly bytes: string;
+}
+
+interface EventFixture {
+  /** A function of control.py, and its arguments. */
+  readonly call: readonly unknown[];
+  readonly event: ZygoteEvent;
+}
+
+interface PythonSide {
+  readonly received: readonly { readonly words: readonly string[]; readonly descriptors: readonly string[] }[];
+  readonly told: readonly string[];
+  readonly closed: readonly number[];
+}
+
+const ROOT = join(import.meta.dirname, '../../..');
+const FIXTURES = join(ROOT, 'test/fixtures/control');
+const requests: RequestFixture[] = JSON.parse(readFileSync(join(FIXTURES, 'requests.json'), 'utf8'));
+const events: EventFixture[] = JSON.parse(readFileSync(join(FIXTURES, 'events.json'), 'utf8'));
+const peer = ['-I', join(import.meta.dirname, 'control_peer.py'), join(ROOT, 'runtime/python'), FIXTURES];
+const python: PythonSide = JSON.parse(execFileSync('/usr/bin/python3', ['-B', ...peer], { encoding: 'utf8' }));
+
+test.each(requests.map((request, index) => ({ ...request, index })))('$title: both sides mean the same bytes', (request) => {
+  const { entry, forks, bytes, descriptors, index } = request;
+  const sent = entry === null || forks === null ? startRequest() : forkRequest(entry, forks);
+  expect(sent.toString()).toBe(bytes);
+  expect(python.received[index]).toEqual({
+    words: bytes.split(' '),
+    descriptors: Array.from({ length: descriptors }, (_, number) => String(number)),
+  });
+});
+
+test('the largest request that is sent is among the fixtures', () => {
+  expect(requests.some(({ forks }) => forks?.length === MAX_FORKS)).toBe(true);
+});
+
+test.each(events.map((fixture, index) => ({ ...fixture, index })))('$call: one line, which the worker reads as $event', ({ event, index }) => {
+  const line = python.told[index] ?? '';
+  expect(line).toMatch(/^[^\n]+\n$/);
+  expect(decodeEvent(line)).toEqual(event);
+});
+
+test('every kind of event is among the fixtures', () => {
+  const kinds: Record<ZygoteEvent['event'], true> = {
+    fatal: true,
+    launched: true,
+    ready: true,
+    forked: true,
+    waiting: true,
+    started: true,
+    failed: true,
+    exit: true,
+  };
+  expect(new Set(events.map(({ event }) => event.event))).toEqual(new Set(Object.keys(kinds)));
+});
+
+test('the end of the other side is no words and no descriptors', () => {
+  expect(python.closed).toEqual([0, 0]);
+});
