@@ -11,12 +11,12 @@ const NO_CACHE = { handler_cache_size: 0 };
 
 const STEPS = [
   ['cold:wait', 'until a sandbox has been started, which is:'],
-  ['cold:scratch', 'its directory, `server_pipe`, and the connection to it'],
-  ['cold:mounts', 'detached mounts of code and scratch'],
-  ['cold:send', 'the descriptors to the spare'],
+  ['cold:scratch', "the spare's directory gets its name"],
+  ['cold:mount', 'a detached mount of the code'],
+  ['cold:send', 'and its way to the spare'],
   ['cold:exchange', 'from the request to the answer, which is:'],
   ['sandbox:wake', 'the spare wakes'],
-  ['sandbox:attach', 'it attaches the mounts, and redirects its output'],
+  ['sandbox:attach', 'it attaches the code'],
   ['sandbox:drop', 'it drops its capabilities, and loads the seccomp filter'],
 ] as const;
 

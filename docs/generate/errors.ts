@@ -15,6 +15,10 @@ status 500 with the traceback as plain text. 499 is in the log alone: nobody is 
 
 /** The content of `docs/errors.md`. */
 export function errorsPage(): string {
-  const rows = Object.entries(ERRORS).map(([name, { status, message }]) => [code(name), String(status), code(message)]);
+  const rows = Object.entries(ERRORS).map(([name, { status, message }]) => [
+    code(name),
+    String(status),
+    code(message),
+  ]);
   return `${INTRODUCTION}\n${table(['code', 'status', 'message'], rows)}\n`;
 }

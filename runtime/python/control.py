@@ -2,12 +2,13 @@
 
 Requests come one a message on a SOCK_SEQPACKET socket, words with descriptors beside them:
 
-    fork write-self 2 7 1879048199    [socket, file, file]         to a zygote, see below
-    start                             [code, scratch, listener]    to a forked sandbox
+    fork write-self 2 7 1879048199    [socket, scratch, listener, file, file]    to a zygote, see below
+    start                             [code]                                     to a forked sandbox
 
 A request to fork says how a child enters its cgroup (`none`; `write-self`, by writing to files; `clone-into`, a
-directory to be cloned into), with how many descriptors, and then id and host uid of each child. The descriptors are a
-socket and those of the cgroup for each child in turn.
+directory to be cloned into), with how many descriptors, and then id and host uid of each child. The descriptors are, for
+each child in turn: its end of its control socket, its scratch directory (a detached mount), the listening socket
+`server_pipe`, and those of its cgroup.
 
 Events go back as lines of JSON on a stream. A forked sandbox's pidfd goes back on the control socket, with its id.
 
@@ -26,7 +27,7 @@ OLDEST_PYTHON = (3, 9)
 
 _MAX_MESSAGE = 512
 _FD_BYTES = 4
-_FDS_SPACE = socket.CMSG_SPACE(64 * _FD_BYTES)
+_FDS_SPACE = socket.CMSG_SPACE(64 * _FD_BYTES)  # 8 children
 
 
 def receive(connection):

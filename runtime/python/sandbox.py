@@ -1,7 +1,7 @@
 """From a forked child to a sandbox: the privileged steps, in order, each before any user code.
 
-Made ahead of time (a spare): ids, proc, /tmp, loopback, capability bounds, limits. On request: code and scratch
-attached, output redirected, the last capabilities dropped, the seccomp filter loaded. Then the handler is served.
+Made ahead of time (a spare): cgroup, ids, proc, /tmp, scratch, output, loopback, capability bounds, limits. On
+request: code attached, the last capabilities dropped, the seccomp filter loaded. Then the handler is served.
 
 Every page that is written to here is one that this sandbox shares with no other. So all that can be made beforehand
 is in the blueprint, and the C modules below are used directly: their wrappers in Python are mostly about enums.
@@ -44,7 +44,13 @@ _LOOPBACK_UP = b'lo'.ljust(16, b'\0') + (0x41).to_bytes(2, sys.byteorder) + byte
 
 _OUTPUT_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 
-_LISTENER_FD = 3
+# Where our descriptors are until user code runs, and beyond what a zygote has open.
+_SCRATCH_FD = 5
+_LISTENER_FD = 6
+_MAPPED_FD = 7
+_ASIDE = 256
+
+_NO_PRIORITY = os.sched_param(0)
 
 
 class Blueprint:
@@ -79,21 +85,28 @@ def make_read_only(path):
     yield None, path, None, kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | _NO_EXEC, None
 
 
-def run(blueprint, sandbox_id, connection, mapped, cgroup_files):
-    """Never returns. `connection` brings the start request; `mapped` tells when our ids are mapped. We enter our cgroup by
-    writing to each of `cgroup_files`."""
-    step = 'cgroup'
+def run(blueprint, sandbox_id, fds, cgroup_files):
+    """Never returns. `fds`: where the start request comes from, scratch, the listener, and what tells when our ids are
+    mapped. We enter our cgroup by writing to each of `cgroup_files`."""
+    step = 'scheduling'
     try:
+        # Until the worker says otherwise we only run when nobody else wants to: a spare is nobody's request.
+        os.sched_setscheduler(0, os.SCHED_IDLE, _NO_PRIORITY)
+        step = 'cgroup'
         for file in cgroup_files:
             os.write(file, b'0')
         step = 'descriptors'
-        connection, mapped = keep_descriptors(connection, mapped)
+        connection = keep_descriptors(fds)
         reset_signals()
         step = 'ids'
-        take_ids(mapped)
+        take_ids()
         step = 'mounts'
         for mount in blueprint.mounts:
             kernel.mount(*mount)
+        kernel.attach(_SCRATCH_FD, b'/host')
+        step = 'output'
+        redirect('/host/stdout', 1)
+        redirect('/host/stderr', 2)
         step = 'loopback'
         loopback_up()
         step = 'bounds'
@@ -102,10 +115,11 @@ def run(blueprint, sandbox_id, connection, mapped, cgroup_files):
             resource.setrlimit(limit, (value, value))
         control.tell(control.WAITING, sandbox_id)
         step = 'start'
-        fds = wait_for_start(connection)
+        code = wait_for_start(connection)
         woken = time.monotonic_ns()
         step = 'attach'
-        attach(fds)
+        kernel.attach(code, b'/handler')
+        os.chdir('/handler')
         attached = time.monotonic_ns()
         step = 'drop'
         kernel.drop_capabilities()
@@ -117,17 +131,21 @@ def run(blueprint, sandbox_id, connection, mapped, cgroup_files):
     except BaseException as error:
         control.tell_failed(sandbox_id, step, error)
         os._exit(1)
-    kernel.close_from(_LISTENER_FD + 1)
+    # In the place of the control socket, below everything else that is open.
+    os.dup2(_LISTENER_FD, control.CONTROL_FD, inheritable=False)
+    kernel.close_from(control.CONTROL_FD + 1)
     gc.enable()
-    server.serve(_socket.socket(fileno=_LISTENER_FD))
+    server.serve(_socket.socket(fileno=control.CONTROL_FD))
 
 
-def keep_descriptors(connection, mapped):
-    """Closes all that we share with the zygote but stdio and the event stream."""
-    os.dup2(connection, control.CONTROL_FD, inheritable=False)
-    os.dup2(mapped, control.SETTINGS_FD, inheritable=False)
-    kernel.close_from(control.SETTINGS_FD + 1)
-    return _socket.socket(fileno=control.CONTROL_FD), control.SETTINGS_FD
+def keep_descriptors(fds):
+    """Closes all that we share with the zygote but stdio and the event stream; what is ours gets its place."""
+    # First out of the way: one may have the number that another one gets.
+    aside = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ASIDE) for fd in fds]
+    for fd, place in zip(aside, (control.CONTROL_FD, _SCRATCH_FD, _LISTENER_FD, _MAPPED_FD)):
+        os.dup2(fd, place, inheritable=False)
+    kernel.close_from(_MAPPED_FD + 1)
+    return _socket.socket(fileno=control.CONTROL_FD)
 
 
 def reset_signals():
@@ -135,10 +153,9 @@ def reset_signals():
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
 
 
-def take_ids(mapped):
-    if os.read(mapped, 1) != b'1':
+def take_ids():
+    if os.read(_MAPPED_FD, 1) != b'1':
         os._exit(1)  # the zygote has told why
-    os.close(mapped)
     os.setgroups([])
     # Capabilities stay over this change: the kernel clears them only when root of the namespace changes its id.
     os.setresgid(UID, UID, UID)
@@ -155,18 +172,8 @@ def wait_for_start(connection):
     words, fds = control.receive(connection)
     if not words:
         os._exit(0)  # a spare that is not needed any more
-    connection.close()
-    return fds
-
-
-def attach(fds):
-    code, scratch, listener = fds
-    kernel.attach(code, b'/handler')
-    kernel.attach(scratch, b'/host')
-    os.chdir('/handler')
-    redirect('/host/stdout', 1)
-    redirect('/host/stderr', 2)
-    os.dup2(listener, _LISTENER_FD, inheritable=False)
+    connection.detach()
+    return fds[0]
 
 
 def redirect(path, fd):

@@ -40,6 +40,10 @@ _NAMESPACES = (
 )
 
 
+# Control socket, scratch, listener.
+_OWN_FDS = 3
+
+
 class Zygote:
     def __init__(self, settings):
         self._blueprint = sandbox.Blueprint(settings)
@@ -79,8 +83,10 @@ class Zygote:
         # First all forks, then all that is to be done about each: so the pages that we write to meanwhile are copied
         # once for all of these children, and not once for each.
         for at in range(len(ids_and_uids) // 2):
-            own_fds = fds[at * (1 + entry_fds) : (at + 1) * (1 + entry_fds)]
-            child = self._fork(*ids_and_uids[2 * at : 2 * at + 2], own_fds[0], entry, own_fds[1:])
+            first = at * (_OWN_FDS + entry_fds)
+            own = fds[first : first + _OWN_FDS]
+            of_cgroup = fds[first + _OWN_FDS : first + _OWN_FDS + entry_fds]
+            child = self._fork(*ids_and_uids[2 * at : 2 * at + 2], own, entry, of_cgroup)
             if child is not None:
                 forked.append(child)
         for fd in fds:
@@ -88,7 +94,7 @@ class Zygote:
         for child in forked:
             self._let_go_on(*child)
 
-    def _fork(self, sandbox_id, uid, connection, entry, entry_fds):
+    def _fork(self, sandbox_id, uid, own_fds, entry, entry_fds):
         # The child may go on when its ids are mapped, and that is for us to do: it has no power over them.
         mapped, map_done = os.pipe()
         if entry == b'clone-into':
@@ -102,7 +108,7 @@ class Zygote:
             os.close(mapped)
             return None
         if pid == 0:
-            sandbox.run(self._blueprint, sandbox_id, connection, mapped, entry_fds)
+            sandbox.run(self._blueprint, sandbox_id, [*own_fds, mapped], entry_fds)
         os.close(mapped)
         return sandbox_id, uid, pid, pidfd, map_done
 

@@ -90,9 +90,13 @@ export function readKey(path: string, key: string): number {
   return Number(line?.slice(key.length + 1) ?? 0);
 }
 
-/** The pids in a cgroup. Opened anew: v1 answers from a list of up to a second ago on a descriptor that is kept. */
+/** The pids in a cgroup; none where it has been removed. Opened anew: v1 answers from a list of up to a second ago on a descriptor that is kept. */
 export function readPids(dir: string): number[] {
-  return readControl(`${dir}/cgroup.procs`).split('\n').filter(Boolean).map(Number);
+  let text = '';
+  ifThere(() => {
+    text = readControl(`${dir}/cgroup.procs`);
+  });
+  return text.split('\n').filter(Boolean).map(Number);
 }
 
 /** The descriptor of a file or directory of a cgroup. The caller closes it. */
@@ -115,6 +119,16 @@ export function attempt<T>(action: string, path: string, call: () => T): T {
     return call();
   } catch (error) {
     throw cgroupError(action, path, error);
+  }
+}
+
+/** Does something with a cgroup that may have been removed meanwhile. */
+export function ifThere(action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    // ENODEV: it went between opening the file and using it.
+    if (!['ENOENT', 'ENODEV'].includes(errnoOf(error) ?? '')) throw error;
   }
 }
 

@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import { OlError } from '../errors.ts';
 import type { Bounds } from './bounds.ts';
 import type { Cgroup, CgroupEntry, CgroupHits, CgroupLimits, CgroupUsage } from './cgroup.ts';
-import { openControl, readPids } from './control-file.ts';
+import { ifThere, openControl, readPids } from './control-file.ts';
 import { type Freezer, untilFrozen } from './freezer.ts';
 import { HitCounter } from './hit-counter.ts';
 import { killListed, removeDir } from './remove.ts';
@@ -116,7 +116,8 @@ export class Group implements Cgroup {
     const { bounds, freezer, dirs, onDestroyed } = this.#parts;
     // Kill first: what is paused must not get to run again.
     if (!this.isEmpty()) this.killAll();
-    this.unpause();
+    // Someone else may have removed it, by its directory.
+    ifThere(() => this.unpause());
     for (const dir of dirs) await removeDir(dir, () => killListed(dir));
     bounds.close();
     freezer.close();

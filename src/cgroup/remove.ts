@@ -2,7 +2,7 @@ import { readdirSync, rmdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OlError } from '../errors.ts';
-import { cgroupError, errnoOf, readPids, writeControl } from './control-file.ts';
+import { cgroupError, errnoOf, ifThere, readPids, writeControl } from './control-file.ts';
 
 /** A killed process is gone within milliseconds; one with gigabytes to give back takes longer. */
 const PATIENCE_MS = 10_000;
@@ -89,15 +89,6 @@ function endAll(dir: string): void {
   ifThere(() => writeControl(`${dir}/pids.max`, '0'));
   ifThere(() => killListed(dir));
   ifThere(() => writeControl(`${dir}/freezer.state`, 'THAWED'));
-}
-
-function ifThere(action: () => void): void {
-  try {
-    action();
-  } catch (error) {
-    // ENODEV: the directory went between opening the file and using it.
-    if (!['ENOENT', 'ENODEV'].includes(errnoOf(error) ?? '')) throw error;
-  }
 }
 
 function childrenOf(dir: string): string[] {

@@ -164,7 +164,17 @@ function newRecord(slot: number, request: ClaimRequest): ClaimRecord {
   if (ticks === null) throw new OlError('ERR_INTERNAL', { reason: '/proc does not show this process' });
   const { cluster, workerDir, port, host = 'localhost' } = request;
   const worker = { pid: process.pid, startTicks: ticks, bootId: bootId() };
-  return { slot, ...worker, cluster, workerDir, host, port, zygotePid: null, zygoteStartTicks: null, cgroupDirs: [] };
+  return {
+    slot,
+    ...worker,
+    cluster,
+    workerDir,
+    host,
+    port,
+    zygotePid: null,
+    zygoteStartTicks: null,
+    cgroupDirs: [],
+  };
 }
 
 async function locked<T>(dir: string, work: () => Promise<T>): Promise<T> {

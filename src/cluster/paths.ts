@@ -11,6 +11,7 @@ import { OlError } from '../errors.ts';
  *            /logs/worker-<N>.pid      its process id, a number alone
  *            /base  /packages  /registry
  *            /workers/worker-<N>/handlers/<function>/<instance>   scratch space
+ *            /workers/worker-<N>/spares/<id>   scratch space of sandboxes that have no function yet
  *            /workers/worker-<N>/code/<function>                  copies of function code
  */
 export interface ClusterPaths {
@@ -32,6 +33,7 @@ export interface WorkerPaths {
   readonly pid: string;
   readonly dir: string;
   readonly handlers: string;
+  readonly spares: string;
   readonly code: string;
 }
 
@@ -64,6 +66,7 @@ export function workerPaths(cluster: ClusterPaths, index: number): WorkerPaths {
     pid: join(cluster.logs, `${name}.pid`),
     dir,
     handlers: join(dir, 'handlers'),
+    spares: join(dir, 'spares'),
     code: join(dir, 'code'),
   };
 }

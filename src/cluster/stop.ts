@@ -152,6 +152,7 @@ async function removeLeftovers(paths: ClusterPaths): Promise<void> {
   for (const index of await workerIndexes(paths.workers)) {
     const worker = workerPaths(paths, index);
     await emptyDir(worker.handlers);
+    await emptyDir(worker.spares);
     await emptyDir(worker.code);
   }
 }

@@ -57,7 +57,7 @@ export const configSchema = z.strictObject({
     .default(512 * 1024)
     .describe('kB of memory for idle sandboxes that are kept for the next call; beyond it the oldest go.'),
   spare_sandboxes: count(0, 1000)
-    .default(4)
+    .default(16)
     .describe('Sandboxes made ahead of time, so that a cold start does not wait for the fork.'),
   invocation_timeout_ms: count(1, 86_400_000)
     .default(30_000)
@@ -75,7 +75,9 @@ export const configSchema = z.strictObject({
   cpu_percent: count(0, 100_000)
     .default(100)
     .describe('CPU time that one sandbox may use, in percent of one core; 0 is no bound.'),
-  open_files_max: count(16, 1_000_000).default(1024).describe('Files that one process in a sandbox may have open.'),
+  open_files_max: count(16, 1_000_000)
+    .default(1024)
+    .describe('Files that one process in a sandbox may have open.'),
   file_max_mb: count(1, 1024 * 1024)
     .default(64)
     .describe('Largest file that a sandbox may write; holds for its `stdout` and `stderr`, too.'),
@@ -84,7 +86,9 @@ export const configSchema = z.strictObject({
     .describe('Cgroups that are kept ready: making one takes longer than using one again.'),
   pause_delay_ms: count(0, 3_600_000)
     .default(20)
-    .describe('How long a sandbox has to be idle before it is paused. A pause and its end cost time of their own.'),
+    .describe(
+      'How long a sandbox has to be idle before it is paused. A pause and its end cost time of their own.',
+    ),
   tmp_max_mb: count(1, 1024 * 1024)
     .default(64)
     .describe('Size of `/tmp` in a sandbox; it counts as memory.'),

@@ -92,12 +92,15 @@ async function createCgroups(config: Config, claim: Claim, log: Log) {
 
 async function createEngine(config: Config, claim: Claim, parts: EngineParts): Promise<Engine> {
   const handlersDir = join(config.workerDir, 'handlers');
+  const sparesDir = join(config.workerDir, 'spares');
   await emptyDirectory(handlersDir);
+  await emptyDirectory(sparesDir);
   const base = await readBase(config.sockBasePath);
   return await SockEngine.start({
     base: { dir: config.sockBasePath, ...base },
     packagesDir: config.pkgsDir,
     handlersDir,
+    sparesDir,
     uidBase: uidBase(claim.slot),
     sandboxConfig: config.sandboxConfig,
     tmpMaxMb: config.tmpMaxMb,

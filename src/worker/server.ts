@@ -19,6 +19,9 @@ const MAX_CONNECTIONS = 10_000;
 const BACKLOG = 1024;
 const LAST_BYTES_MS = 1000;
 
+/** What it means that there is no listening at an address; the last two are a name that cannot be resolved. */
+const NOT_OURS = ['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EACCES', 'ENOTFOUND', 'EAI_AGAIN'];
+
 /** The worker's HTTP server: one, or one for each family of loopback. */
 export class HttpServer {
   readonly port: number;
@@ -85,7 +88,7 @@ async function listenOn(host: string, port: number, handlers: HttpHandlers): Pro
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE') throw new OlError('ERR_PORT_TAKEN', { host, port }, { cause });
-    if (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT' || code === 'EACCES' || code === 'ENOTFOUND') {
+    if (NOT_OURS.includes(code ?? '')) {
       throw new OlError('ERR_BAD_ADDRESS', { host, port, reason: (cause as Error).message }, { cause });
     }
     throw cause;

@@ -15,7 +15,7 @@ test('after a kill -9 of the root zygote its sandboxes are dead, and new ones ca
       const sandbox = await fixture.engine.create(code);
       await sandbox.request(requestOf(round));
       process.kill(fixture.zygotes.at(-1) ?? 0, 'SIGKILL');
-      expect(await sandbox.dead).toEqual({ code: null, signal: 'SIGKILL', reason: null });
+      expect(await sandbox.dead).toMatchObject({ code: null, signal: 'SIGKILL', reason: null });
       const next = await fixture.engine.create(code);
       expect((await next.request(requestOf('again'))).body.toString()).toBe('"again"');
       await until('next zygote', () => fixture.zygotes.length === round + 1);

@@ -33,7 +33,10 @@ export class BackgroundWorker implements Disposable {
   /** The lines of its log. */
   async log(): Promise<Record<string, unknown>[]> {
     const text = await readFile(this.started.log, 'utf8');
-    return text.split('\n').filter(Boolean).map((line) => JSON.parse(line));
+    return text
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
   }
 
   [Symbol.dispose](): void {
@@ -48,7 +51,10 @@ export class BackgroundWorkers implements AsyncDisposable {
 
   static async start(cluster: TestCluster, count = 1): Promise<BackgroundWorkers> {
     const started = await startWorkers(cluster.paths.root, { count, port: 0 });
-    return new BackgroundWorkers(cluster, started.map((one) => new BackgroundWorker(one)));
+    return new BackgroundWorkers(
+      cluster,
+      started.map((one) => new BackgroundWorker(one)),
+    );
   }
 
   private constructor(cluster: TestCluster, all: readonly BackgroundWorker[]) {

@@ -61,7 +61,10 @@ export class TestCluster implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      await until('end of the scratch directories', async () => (await handlerFiles(this.paths)).length === 0);
+      await until(
+        'end of the scratch directories',
+        async () => (await handlerFiles(this.paths)).length === 0,
+      );
     } catch (cause) {
       const files = await handlerFiles(this.paths);
       throw new Error(`sandboxes left files: ${files.join(', ')}`, { cause });

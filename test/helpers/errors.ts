@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { WorkerResponse } from '../../src/client/worker-client.ts';
-import { type ErrorCode, ERRORS } from '../../src/errors.ts';
+import { ERRORS, type ErrorCode } from '../../src/errors.ts';
 
 /** The response is this error of the table: its status, and a body that holds its code and a message and nothing else. */
 export function expectError(response: WorkerResponse, code: ErrorCode, message?: RegExp): void {

@@ -57,9 +57,15 @@ function takeSnapshot(): Snapshot {
 function findLeftovers(before: Snapshot): string[] {
   return [
     ...ownProcesses(before).map(({ pid, command }) => `process ${pid}: ${command}`),
-    ...mounts().filter((line) => !before.mounts.has(line)).map((line) => `mount: ${line}`),
-    ...namedNamespaces().filter((name) => !before.namespaces.has(name)).map((name) => `network namespace ${name}`),
-    ...descriptors().filter((line) => !before.descriptors.has(line)).map((line) => `descriptor ${line}`),
+    ...mounts()
+      .filter((line) => !before.mounts.has(line))
+      .map((line) => `mount: ${line}`),
+    ...namedNamespaces()
+      .filter((name) => !before.namespaces.has(name))
+      .map((name) => `network namespace ${name}`),
+    ...descriptors()
+      .filter((line) => !before.descriptors.has(line))
+      .map((line) => `descriptor ${line}`),
     ...claims().map((path) => `claim ${path}`),
     ...(existsSync(TEST_ROOT) ? readdirSync(TEST_ROOT).map((name) => `directory ${TEST_ROOT}/${name}`) : []),
   ];
@@ -123,7 +129,9 @@ function descriptors(): string[] {
 
 function claims(): string[] {
   if (!existsSync(CLAIMS_DIR)) return [];
-  const paths = readdirSync(CLAIMS_DIR).filter((name) => name.endsWith('.json')).map((name) => `${CLAIMS_DIR}/${name}`);
+  const paths = readdirSync(CLAIMS_DIR)
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => `${CLAIMS_DIR}/${name}`);
   return paths.filter((path) => {
     try {
       return readFileSync(path, 'utf8').includes(TEST_ROOT);

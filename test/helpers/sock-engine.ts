@@ -18,14 +18,16 @@ export interface SockFixture extends EngineFixture {
 /** A `sock` engine without a worker around it, with a base image and uids of its own. */
 export async function makeSockEngine(): Promise<SockFixture> {
   const cluster = await TestCluster.create();
-  const { dir, handlers } = workerPaths(cluster.paths, 0);
+  const { dir, handlers, spares } = workerPaths(cluster.paths, 0);
   await mkdir(handlers, { recursive: true });
+  await mkdir(spares, { recursive: true });
   const claim = await claimSlot({ cluster: cluster.paths.root, workerDir: dir, port: 0 });
   const zygotes: number[] = [];
   const engine = await SockEngine.start({
     base: { dir: cluster.paths.base, ...(await readBase(cluster.paths.base)) },
     packagesDir: cluster.paths.packages,
     handlersDir: handlers,
+    sparesDir: spares,
     uidBase: uidBase(claim.slot),
     sandboxConfig: '{}',
     tmpMaxMb: 16,

@@ -89,7 +89,10 @@ export class TestWorker implements AsyncDisposable {
 }
 
 /** One worker for all tests of a file, with functions of `test/fixtures/functions`. Read `.current` in the tests. */
-export function useWorker(fixtures: readonly string[] = [], settings: ConfigFile = {}): { current: TestWorker } {
+export function useWorker(
+  fixtures: readonly string[] = [],
+  settings: ConfigFile = {},
+): { current: TestWorker } {
   let worker: TestWorker | null = null;
   beforeAll(async () => {
     worker = await TestWorker.start(settings);

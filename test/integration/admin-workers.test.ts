@@ -79,7 +79,7 @@ test('a worker is started, seen, called and ended, and nothing of it is left', a
   const [worker] = workers;
   expect(worker?.sandboxes).toMatchObject([{ function: 'hello', engine: 'sock' }]);
   expect((await admin('status', '-cluster=c')).stdout).toMatch(
-    /\n {2}hello\/\d+ +(idle|busy) +pid \d+ .* MB +\d+ s\n\n$/,
+    /\n {2}hello\/\d+ +(idle|paused|busy) +pid \d+ .* MB +\d+ s\n\n$/,
   );
   expect(read('c', 'logs', 'worker-0.pid')).toBe(`${worker?.pid}\n`);
   const all = [...(await processes()), identify(worker?.sandboxes[0]?.pid ?? 0)].filter((id) => id !== null);

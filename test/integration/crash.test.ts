@@ -86,7 +86,10 @@ test('a kill -9 while it starts leaves nothing either', async () => {
   expect(await claimsOf(cluster)).toEqual({ live: [], stale: [] });
 });
 
-test.each(['SIGTERM', 'SIGINT'] as const)('%s lets the running request finish, refuses new ones, and ends with 0', async (signal) => {
+test.each([
+  'SIGTERM',
+  'SIGINT',
+] as const)('%s lets the running request finish, refuses new ones, and ends with 0', async (signal) => {
   await using cluster = await clusterWith('sleep', 'echo');
   await using workers = await BackgroundWorkers.start(cluster);
   const { client } = workers.first;
@@ -115,11 +118,16 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s lets the running request finish, r
 });
 
 test('a worker in the foreground that is told to end while it works ends with 0; told twice, at once with 130', async () => {
-  for (const [times, code] of [[1, 0], [2, 130]] as const) {
+  for (const [times, code] of [
+    [1, 0],
+    [2, 130],
+  ] as const) {
     await using cluster = await clusterWith('sleep');
     await cluster.configure({ worker_port: 0, cluster_name: cluster.paths.root });
     const main = join(import.meta.dirname, '../../src/cli/main.ts');
-    const child = spawn(process.execPath, [main, 'worker-exec', `--config=${cluster.paths.template}`], { stdio: 'ignore' });
+    const child = spawn(process.execPath, [main, 'worker-exec', `--config=${cluster.paths.template}`], {
+      stdio: 'ignore',
+    });
     const ended = once(child, 'exit');
     const [claim] = await until('claim', async () => {
       const { live } = await claimsOf(cluster);
@@ -128,7 +136,9 @@ test('a worker in the foreground that is told to end while it works ends with 0;
     const client = new WorkerClient(`http://127.0.0.1:${claim?.port}`);
     await client.invoke('sleep', { ms: 0 });
     const running = client.invoke('sleep', { ms: 700, value: 1 }).catch((error) => error);
-    await until('running request', async () => (await client.sandboxes()).some(({ state }) => state === 'busy'));
+    await until('running request', async () =>
+      (await client.sandboxes()).some(({ state }) => state === 'busy'),
+    );
     const tree = treeOf(child.pid ?? 0);
     child.kill('SIGTERM');
     await until('refusal', async () => (await client.status()).status === 503);

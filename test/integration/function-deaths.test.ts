@@ -34,7 +34,11 @@ test.each([
   // The first process of a pid namespace gets no signal from itself: abort() ends it with a forbidden instruction instead.
   ['os.abort()', 'signal SIG(ABRT|SEGV)'],
 ])('a handler that ends its process by %s is 502 with how, and the next call works', async (line, how) => {
-  expectError(await answerOf(line), 'ERR_SANDBOX_DIED', new RegExp(`the sandbox of 'f\\d+' died during the request: ${how}$`));
+  expectError(
+    await answerOf(line),
+    'ERR_SANDBOX_DIED',
+    new RegExp(`the sandbox of 'f\\d+' died during the request: ${how}$`),
+  );
   await expectRecovered();
 });
 
@@ -53,14 +57,21 @@ test('a process that ends while it is loaded is 502, each time', async () => {
 test('a call over the time limit is 504, its sandbox ends, and the next call works', async () => {
   await worker.current.result('sleep', { ms: 0 });
   const { pid } = await worker.current.sandbox('sleep');
-  expectError(await worker.current.call('sleep', { ms: 60_000 }), 'ERR_TIMEOUT', /'sleep' took longer than 1000 ms/);
+  expectError(
+    await worker.current.call('sleep', { ms: 60_000 }),
+    'ERR_TIMEOUT',
+    /'sleep' took longer than 1000 ms/,
+  );
   await until('end of the sandbox', () => readProcess(pid ?? 0) === null);
   expect(await worker.current.result('sleep', { ms: 0, value: 1 })).toBe(1);
 });
 
 test.each([
   ['spins', 'while True: pass'],
-  ['ignores every signal', 'for n in range(1, 32):\n        try: signal.signal(n, signal.SIG_IGN)\n        except OSError: pass\n    time.sleep(60)'],
+  [
+    'ignores every signal',
+    'for n in range(1, 32):\n        try: signal.signal(n, signal.SIG_IGN)\n        except OSError: pass\n    time.sleep(60)',
+  ],
   ['never reads on', 'os.closerange(0, 10); time.sleep(60)'],
 ])('a handler that %s is ended by the time limit, or sooner', async (_what, line) => {
   const { status } = await answerOf(line);
@@ -73,7 +84,9 @@ test('the time limit also holds while the function is loaded', async () => {
 });
 
 test('children that a handler leaves die with its sandbox', async () => {
-  await worker.current.cluster.writeFunction('parent', python`
+  await worker.current.cluster.writeFunction(
+    'parent',
+    python`
     import os, subprocess, time
     def handler(event):
         if event == 'end': os._exit(0)
@@ -84,7 +97,8 @@ test('children that a handler leaves die with its sandbox', async () => {
                 os._exit(0)
         subprocess.Popen(['/bin/sleep', '1000'])
         return 'left'
-  `);
+  `,
+  );
   expect(await worker.current.result('parent')).toBe('left');
   const { pid } = await worker.current.sandbox('parent');
   const tree = await until('children', () => {
@@ -92,7 +106,9 @@ test('children that a handler leaves die with its sandbox', async () => {
     return found.length >= 5 ? found : null;
   });
   expectError(await worker.current.call('parent', 'end'), 'ERR_SANDBOX_DIED', /exit code 0/);
-  await until('end of the children', () => tree.every((one) => readProcess(one.pid)?.startTicks !== one.startTicks));
+  await until('end of the children', () =>
+    tree.every((one) => readProcess(one.pid)?.startTicks !== one.startTicks),
+  );
 });
 
 test('a handler that answers by itself, and the server after it, breaks the protocol: 502', async () => {
@@ -107,22 +123,33 @@ test('a handler that answers by itself, and the server after it, breaks the prot
 });
 
 test('a handler that writes rubbish to the worker is 502', async () => {
-  expectError(await answerOf('os.write(4, b"rubbish\\r\\n\\r\\n"); time.sleep(60)'), 'ERR_BAD_RESPONSE', /broke the protocol/);
+  expectError(
+    await answerOf('os.write(4, b"rubbish\\r\\n\\r\\n"); time.sleep(60)'),
+    'ERR_BAD_RESPONSE',
+    /broke the protocol/,
+  );
   await expectRecovered();
 });
 
 test('a handler that closes its connection and goes on is 502', async () => {
-  expectError(await answerOf('os.close(4); time.sleep(60)'), 'ERR_BAD_RESPONSE', /closed its connection and went on/);
+  expectError(
+    await answerOf('os.close(4); time.sleep(60)'),
+    'ERR_BAD_RESPONSE',
+    /closed its connection and went on/,
+  );
   await expectRecovered();
 });
 
 test('a sandbox that dies between two calls is no matter of the next one', async () => {
-  await worker.current.cluster.writeFunction('between', python`
+  await worker.current.cluster.writeFunction(
+    'between',
+    python`
     import os, threading
     def handler(event):
         threading.Timer(0.02, os._exit, [1]).start()
         return os.getpid()
-  `);
+  `,
+  );
   for (let count = 0; count < 3; count++) {
     expect(await worker.current.result('between')).toBe(1);
     await until('end of the sandbox', async () =>

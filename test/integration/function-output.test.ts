@@ -31,12 +31,15 @@ async function write(code: string, event: unknown = null): Promise<Written> {
 }
 
 test('what is printed is in `stdout` and `stderr` when the response arrives, call by call', async () => {
-  const { call, read } = await write(python`
+  const { call, read } = await write(
+    python`
     import sys
     def handler(event):
         print('out', event)
         print('err', event, file=sys.stderr)
-  `, 1);
+  `,
+    1,
+  );
   expect([read('stdout'), read('stderr')]).toEqual(['out 1\n', 'err 1\n']);
   await call(2);
   expect([read('stdout'), read('stderr')]).toEqual(['out 1\nout 2\n', 'err 1\nerr 2\n']);
@@ -93,7 +96,10 @@ test.each([
   ['puts None in its place', 'sys.stdout = None'],
   ['puts something strange in its place', 'sys.stdout = 3'],
 ])('a handler that %s is answered all the same, again and again', async (_what, line) => {
-  const { call } = await write(`import os, sys\ndef handler(event):\n    if event == 'first': ${line}\n    return event\n`, 'first');
+  const { call } = await write(
+    `import os, sys\ndef handler(event):\n    if event == 'first': ${line}\n    return event\n`,
+    'first',
+  );
   for (const event of ['second', 'third']) expect(await call(event)).toBe(event);
 });
 
@@ -114,13 +120,15 @@ test('scratch is /host: files that a handler writes there are on the host, under
   expect(lstatSync(join(scratch, 'server_pipe')).isSocket()).toBe(true);
 });
 
-test.each(['server_pipe', 'stdout', 'stderr'])(
-  'a handler that puts a link to the host in the place of `%s` gains nothing',
-  async (file) => {
-    const victim = join(worker.current.cluster.paths.root, `victim-${file}`);
-    await writeFile(victim, 'untouched');
-    const { call, scratch } = await write(
-      python`
+test.each([
+  'server_pipe',
+  'stdout',
+  'stderr',
+])('a handler that puts a link to the host in the place of `%s` gains nothing', async (file) => {
+  const victim = join(worker.current.cluster.paths.root, `victim-${file}`);
+  await writeFile(victim, 'untouched');
+  const { call, scratch } = await write(
+    python`
         import os
         def handler(event):
             if event != 'print':
@@ -128,28 +136,32 @@ test.each(['server_pipe', 'stdout', 'stderr'])(
                 os.symlink(event, '/host/${file}')
             print('printed')
       `,
-      victim,
-    );
-    await call('print');
-    expect(readlinkSync(join(scratch, file))).toBe(victim);
-    expect(await readFile(victim, 'utf8')).toBe('untouched');
-    expect(statSync(victim).uid).toBe(0);
-  },
-);
+    victim,
+  );
+  await call('print');
+  expect(readlinkSync(join(scratch, file))).toBe(victim);
+  expect(await readFile(victim, 'utf8')).toBe('untouched');
+  expect(statSync(victim).uid).toBe(0);
+});
 
 test('links that a handler leaves in scratch are removed and not followed', async () => {
   const victim = join(worker.current.cluster.paths.root, 'victim-dir');
-  await worker.current.cluster.writeFunction('links', python`
+  await worker.current.cluster.writeFunction(
+    'links',
+    python`
     import os
     def handler(event):
         os.symlink(event, '/host/dir')
         os.makedirs('/host/real')
         os.symlink(event, '/host/real/dir')
         os._exit(0)
-  `);
+  `,
+  );
   await worker.current.cluster.writeFunction('../victim-dir', { 'kept.txt': 'kept' });
   expect((await worker.current.call('links', victim)).status).toBe(502);
-  await until('end of scratch', async () => (await worker.current.client.sandboxes()).every((one) => one.function !== 'links'));
+  await until('end of scratch', async () =>
+    (await worker.current.client.sandboxes()).every((one) => one.function !== 'links'),
+  );
   expect(await readFile(join(victim, 'kept.txt'), 'utf8')).toBe('kept');
 });
 

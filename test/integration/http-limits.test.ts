@@ -65,7 +65,10 @@ test('a body of just the limit is taken', async () => {
   expect(await worker.current.result('echo', text)).toBe(text);
 });
 
-test.each([1, 10 * 1024 * 1024])('a body of the limit and %i bytes more is 413, also while it is still sent', async (more) => {
+test.each([
+  1,
+  10 * 1024 * 1024,
+])('a body of the limit and %i bytes more is 413, also while it is still sent', async (more) => {
   const body = `"${'x'.repeat(LIMIT - 2 + more)}"`;
   // Again and again: whether the client reads the answer must not hang on who is quicker.
   for (let count = 0; count < 20; count++) {
@@ -90,7 +93,9 @@ test('a chunked body is counted as it comes', async () => {
 
 test('a chunked body that fits is put together', async () => {
   using connection = await RawConnection.open(worker.current.running.port);
-  connection.sendHead('POST /runLambda/echo HTTP/1.1\nHost: x\nConnection: close\nTransfer-Encoding: chunked');
+  connection.sendHead(
+    'POST /runLambda/echo HTTP/1.1\nHost: x\nConnection: close\nTransfer-Encoding: chunked',
+  );
   for (const part of ['[1', ', 2', ']']) connection.send(`${part.length}\r\n${part}\r\n`);
   connection.send('0\r\n\r\n');
   expect(parseResponse(await connection.untilClosed()).body).toBe('[1, 2]');
@@ -98,15 +103,19 @@ test('a chunked body that fits is put together', async () => {
 
 test('a client that asks first is told to go on', async () => {
   using connection = await RawConnection.open(worker.current.running.port);
-  connection.sendHead('POST /runLambda/echo HTTP/1.1\nHost: x\nContent-Length: 2\nExpect: 100-continue\nConnection: close');
+  connection.sendHead(
+    'POST /runLambda/echo HTTP/1.1\nHost: x\nContent-Length: 2\nExpect: 100-continue\nConnection: close',
+  );
   await connection.until(/^HTTP\/1.1 100 Continue\r\n\r\n$/);
   connection.send('42');
-  expect(await connection.untilClosed()).toMatch(/\r\n\r\nHTTP\/1.1 200 OK\r\n[^]*\r\n\r\n42$/);
+  expect(await connection.untilClosed()).toMatch(/\r\n\r\nHTTP\/1.1 200 OK\r\n[\s\S]*\r\n\r\n42$/);
 });
 
 test('a client that asks first with too much is told so at once, and sends nothing', async () => {
   using connection = await RawConnection.open(worker.current.running.port);
-  connection.sendHead(`POST /runLambda/echo HTTP/1.1\nHost: x\nContent-Length: ${LIMIT + 1}\nExpect: 100-continue`);
+  connection.sendHead(
+    `POST /runLambda/echo HTTP/1.1\nHost: x\nContent-Length: ${LIMIT + 1}\nExpect: 100-continue`,
+  );
   expectError(parseResponse(await connection.untilClosed()), 'ERR_REQUEST_TOO_LARGE');
 });
 

@@ -52,20 +52,32 @@ test('a program with the setuid bit gains nothing, and no device can be made', a
 
 test('/proc is the sandbox’s own, and shows no process of the machine', async () => {
   const { mounts, processes } = await look(worker.current, ['mounts', 'processes']);
-  expect(mounts['/proc']).toMatchObject({ type: 'proc', options: expect.arrayContaining(['nosuid', 'nodev', 'noexec']) });
+  expect(mounts['/proc']).toMatchObject({
+    type: 'proc',
+    options: expect.arrayContaining(['nosuid', 'nodev', 'noexec']),
+  });
   expect(processes).toEqual([1]);
 });
 
-test.each(['interrupts', 'kallsyms', 'kcore', 'keys', 'kmsg', 'latency_stats', 'sched_debug', 'timer_list', 'timer_stats'])(
-  '/proc/%s tells nothing and cannot be written',
-  async (name) => {
-    const path = `/proc/${name}`;
-    expect(['', 'ENOENT']).toContain(await attempt(worker.current, 'read', { path }));
-    expect(['EROFS', 'EACCES', 'ENOENT', 'written']).toContain(await attempt(worker.current, 'write', { path }));
-    // What was written went to /dev/null.
-    expect(['', 'ENOENT']).toContain(await attempt(worker.current, 'read', { path }));
-  },
-);
+test.each([
+  'interrupts',
+  'kallsyms',
+  'kcore',
+  'keys',
+  'kmsg',
+  'latency_stats',
+  'sched_debug',
+  'timer_list',
+  'timer_stats',
+])('/proc/%s tells nothing and cannot be written', async (name) => {
+  const path = `/proc/${name}`;
+  expect(['', 'ENOENT']).toContain(await attempt(worker.current, 'read', { path }));
+  expect(['EROFS', 'EACCES', 'ENOENT', 'written']).toContain(
+    await attempt(worker.current, 'write', { path }),
+  );
+  // What was written went to /dev/null.
+  expect(['', 'ENOENT']).toContain(await attempt(worker.current, 'read', { path }));
+});
 
 test.each(['acpi', 'asound', 'scsi'])('/proc/%s is empty or not there', async (name) => {
   const names = await attempt(worker.current, 'list_directory', { path: `/proc/${name}` });
@@ -106,9 +118,15 @@ test('of the machine, the root shows the base image alone', async () => {
   expect(host).toEqual(expect.arrayContaining(['server_pipe', 'stderr', 'stdout']));
 });
 
-test.each(['/etc/shadow', '/root', '/home', '/var', '/sys', '/boot', '/etc/ssh', '/run/openlambda'])(
-  '%s of the machine is not there',
-  async (path) => {
-    expect(await attempt(worker.current, 'list_directory', { path })).toBe('ENOENT');
-  },
-);
+test.each([
+  '/etc/shadow',
+  '/root',
+  '/home',
+  '/var',
+  '/sys',
+  '/boot',
+  '/etc/ssh',
+  '/run/openlambda',
+])('%s of the machine is not there', async (path) => {
+  expect(await attempt(worker.current, 'list_directory', { path })).toBe('ENOENT');
+});

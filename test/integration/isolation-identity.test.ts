@@ -71,7 +71,10 @@ test('no two live sandboxes share a host uid, of one worker or of two', async ()
 
 test('each namespace is neither the machine’s nor another sandbox’s', async () => {
   await worker.current.cluster.addFixture('look', 'beside');
-  const [one, two] = [await look(worker.current, ['namespaces']), await look(worker.current, ['namespaces'], 'beside')];
+  const [one, two] = [
+    await look(worker.current, ['namespaces']),
+    await look(worker.current, ['namespaces'], 'beside'),
+  ];
   const ours = NAMESPACES.map((name) => readlinkSync(`/proc/self/ns/${name}`));
   const inside = [one, two].map(({ namespaces }) => NAMESPACES.map((name) => namespaces[name] ?? 'none'));
   expect(new Set([ours, ...inside].flat()).size).toBe(3 * NAMESPACES.length);
@@ -103,16 +106,24 @@ test('the environment is PATH, HOME, LANG and ol.config, and nothing of the host
     LANG: 'C.UTF-8',
     'ol.config': '{"limit":3,"name":"ä"}',
   };
-  const { environment, initial_environment } = await look(worker.current, ['environment', 'initial_environment']);
+  const { environment, initial_environment } = await look(worker.current, [
+    'environment',
+    'initial_environment',
+  ]);
   expect(environment).toEqual(expected);
-  expect(Object.fromEntries(initial_environment.map((line) => line.split(/=(.*)/s)))).toEqual({ ...expected, '': undefined });
+  expect(Object.fromEntries(initial_environment.map((line) => line.split(/=(.*)/s)))).toEqual({
+    ...expected,
+    '': undefined,
+  });
 });
 
 test('sys.path is the function’s own directory and the standard library', async () => {
   const { path, directory } = await look(worker.current, ['path', 'directory']);
   expect(directory).toBe('/handler');
   expect(path[0]).toBe('/handler');
-  expect(path.slice(1).every((entry) => /^\/usr\/lib\/python3[.\d]*(\.zip|\/lib-dynload)?$/.test(entry))).toBe(true);
+  expect(
+    path.slice(1).every((entry) => /^\/usr\/lib\/python3[.\d]*(\.zip|\/lib-dynload)?$/.test(entry)),
+  ).toBe(true);
 });
 
 test('a core is never dumped', async () => {

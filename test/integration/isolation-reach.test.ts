@@ -51,24 +51,37 @@ test('an abstract socket of another sandbox, or of the machine, cannot be reache
   await once(server, 'close');
 });
 
-test.each(['mount', 'setns', 'clone_user_namespace', 'chroot', 'set_hostname', 'ptrace', 'raw_socket'])(
-  '%s is refused',
-  async (what) => {
-    expect(await attempt(worker.current, what)).toBe('EPERM');
-  },
-);
+test.each([
+  'mount',
+  'setns',
+  'clone_user_namespace',
+  'chroot',
+  'set_hostname',
+  'ptrace',
+  'raw_socket',
+])('%s is refused', async (what) => {
+  expect(await attempt(worker.current, what)).toBe('EPERM');
+});
 
 test.each(CLONE_FLAGS)('a new %s namespace is refused', async (_name, flags) => {
   expect(await attempt(worker.current, 'unshare', { flags })).toBe('EPERM');
 });
 
-test.each(['/', '/usr', '/handler', '/packages', '/proc', '/tmp'])('%s can be neither remounted nor unmounted', async (path) => {
+test.each([
+  '/',
+  '/usr',
+  '/handler',
+  '/packages',
+  '/proc',
+  '/tmp',
+])('%s can be neither remounted nor unmounted', async (path) => {
   expect(await attempt(worker.current, 'remount_writable', { path })).toBe('EPERM');
   expect(await attempt(worker.current, 'unmount', { path })).toBe('EPERM');
 });
 
 test('no other uid can be taken, and the limit on cores cannot be raised', async () => {
-  for (const uid of [0, 1, 65534]) expect(await attempt(worker.current, 'set_uid', { uid })).toMatch(/^E(INVAL|PERM)$/);
+  for (const uid of [0, 1, 65534])
+    expect(await attempt(worker.current, 'set_uid', { uid })).toMatch(/^E(INVAL|PERM)$/);
   expect(await attempt(worker.current, 'raise_core_limit')).toBe('ValueError');
 });
 
@@ -82,26 +95,39 @@ test('no process of the machine can be sent a signal, nor one of another sandbox
   expect(await attempt(worker.current, 'kill', { pid: -1 })).toBe('ESRCH');
 });
 
-test.each(['yaml', 'apt', 'pip', 'setuptools', 'pkg_resources', 'cryptography'])(
-  '%s, which a distribution may have in dist-packages, cannot be imported',
-  async (name) => {
-    expect(await attempt(worker.current, 'import_module', { name })).toBe('ModuleNotFoundError');
-  },
-);
+test.each([
+  'yaml',
+  'apt',
+  'pip',
+  'setuptools',
+  'pkg_resources',
+  'cryptography',
+])('%s, which a distribution may have in dist-packages, cannot be imported', async (name) => {
+  expect(await attempt(worker.current, 'import_module', { name })).toBe('ModuleNotFoundError');
+});
 
-test.each(['baseline', 'control', 'kernel', 'sandbox', 'server', 'zygote'])(
-  'our own module %s cannot be imported',
-  async (name) => {
-    expect(await attempt(worker.current, 'import_module', { name })).toBe('ModuleNotFoundError');
-  },
-);
+test.each([
+  'baseline',
+  'control',
+  'kernel',
+  'sandbox',
+  'server',
+  'zygote',
+])('our own module %s cannot be imported', async (name) => {
+  expect(await attempt(worker.current, 'import_module', { name })).toBe('ModuleNotFoundError');
+});
 
-test.each(['sqlite3', 'ssl', 'asyncio', 'ctypes', 'decimal', 'multiprocessing', 'zoneinfo'])(
-  '%s of the standard library can be imported',
-  async (name) => {
-    expect(await attempt(worker.current, 'import_module', { name })).toBe(name);
-  },
-);
+test.each([
+  'sqlite3',
+  'ssl',
+  'asyncio',
+  'ctypes',
+  'decimal',
+  'multiprocessing',
+  'zoneinfo',
+])('%s of the standard library can be imported', async (name) => {
+  expect(await attempt(worker.current, 'import_module', { name })).toBe(name);
+});
 
 test('the main module holds nothing of ours', async () => {
   expect((await look(worker.current, ['main'])).main).toEqual([]);

@@ -4,8 +4,8 @@ import { expect, test } from 'vitest';
 import { expectError } from '../helpers/errors.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
-import { python } from '../helpers/python.ts';
 import { isStillThere, readProcess } from '../helpers/processes.ts';
+import { python } from '../helpers/python.ts';
 import { useWorker } from '../helpers/worker.ts';
 
 leavesNothing();
@@ -59,12 +59,15 @@ test('edits under load lose no request, and none is answered by code older than 
 
 test('an edit while a request runs does not touch it; its sandbox goes when it is done', async () => {
   const { cluster, client } = worker.current;
-  await cluster.writeFunction('running', python`
+  await cluster.writeFunction(
+    'running',
+    python`
     import time
     def handler(event):
         time.sleep(event)
         return 'old'
-  `);
+  `,
+  );
   await worker.current.result('running', 0);
   const { pid } = await worker.current.sandbox('running');
   const process = readProcess(pid ?? 0);
@@ -109,7 +112,10 @@ test('a function that is broken by an edit is mended by the next one', async () 
 
 test('a whole function that is renamed into place is there at once', async () => {
   const { cluster } = worker.current;
-  await cluster.writeFunction('.staged', { 'lambda_func.py': 'import part\nhandler = part.handler\n', 'part.py': returning(5) });
+  await cluster.writeFunction('.staged', {
+    'lambda_func.py': 'import part\nhandler = part.handler\n',
+    'part.py': returning(5),
+  });
   await rename(join(cluster.paths.registry, '.staged'), join(cluster.paths.registry, 'staged'));
   expect(await worker.current.result('staged')).toBe(5);
 });
@@ -117,7 +123,8 @@ test('a whole function that is renamed into place is there at once', async () =>
 test('the function’s other modules can be imported, packages too, and their edits are picked up', async () => {
   const { cluster } = worker.current;
   await cluster.writeFunction('modules', {
-    'lambda_func.py': 'import helper\nfrom package.inner import name\ndef handler(event): return [helper.VALUE, name]\n',
+    'lambda_func.py':
+      'import helper\nfrom package.inner import name\ndef handler(event): return [helper.VALUE, name]\n',
     'helper.py': 'VALUE = 1\n',
     'package/__init__.py': '',
     'package/inner.py': 'name = __name__\n',
@@ -141,16 +148,21 @@ test('data beside the code is read by a relative path, and below /handler', asyn
   expect(await worker.current.result('data')).toEqual(['ä', 'ä', 'ä']);
 });
 
-test.each(['random', 'json', 'server', 'sandbox', 'kernel', 'token', 'types2'])(
-  'a module of the function that is called %s comes before any other of that name',
-  async (name) => {
-    await worker.current.cluster.writeFunction(`shadow-${name}`, {
-      'lambda_func.py': `import ${name}\ndef handler(event): return [${name}.MINE, ${name}.__file__]\n`,
-      [`${name}.py`]: 'MINE = True\n',
-    });
-    expect(await worker.current.result(`shadow-${name}`)).toEqual([true, `/handler/${name}.py`]);
-  },
-);
+test.each([
+  'random',
+  'json',
+  'server',
+  'sandbox',
+  'kernel',
+  'token',
+  'types2',
+])('a module of the function that is called %s comes before any other of that name', async (name) => {
+  await worker.current.cluster.writeFunction(`shadow-${name}`, {
+    'lambda_func.py': `import ${name}\ndef handler(event): return [${name}.MINE, ${name}.__file__]\n`,
+    [`${name}.py`]: 'MINE = True\n',
+  });
+  expect(await worker.current.result(`shadow-${name}`)).toEqual([true, `/handler/${name}.py`]);
+});
 
 test('a function may take the place of what the runtime itself uses, and is answered all the same', async () => {
   const names = ['json', 'traceback', 're', 'socket', 'struct', 'functools', 'contextlib'];
@@ -181,11 +193,21 @@ test('lambda_func is an ordinary module: it has a name, a file, and can be impor
     `,
     'other.py': 'def back():\n    import lambda_func\n    return lambda_func\n',
   });
-  expect(await worker.current.result('ordinary')).toEqual(['lambda_func', '/handler/lambda_func.py', true, true, true, 'class Kept: pass\n']);
+  expect(await worker.current.result('ordinary')).toEqual([
+    'lambda_func',
+    '/handler/lambda_func.py',
+    true,
+    true,
+    true,
+    'class Kept: pass\n',
+  ]);
 });
 
 test('state of a function lasts from call to call in one sandbox', async () => {
-  await worker.current.cluster.writeFunction('counter', 'count = 0\ndef handler(event):\n    global count\n    count += 1\n    return count\n');
+  await worker.current.cluster.writeFunction(
+    'counter',
+    'count = 0\ndef handler(event):\n    global count\n    count += 1\n    return count\n',
+  );
   for (const expected of [1, 2, 3]) expect(await worker.current.result('counter')).toBe(expected);
 });
 

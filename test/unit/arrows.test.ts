@@ -64,7 +64,10 @@ function importsOf({ path, text }: Source): { line: number; written: string; tar
 }
 
 /** The complaint about an import, or null where it is fine. */
-function complaint(source: Source, { line, written, target }: ReturnType<typeof importsOf>[number]): string | null {
+function complaint(
+  source: Source,
+  { line, written, target }: ReturnType<typeof importsOf>[number],
+): string | null {
   const [from, to] = [roomOf(source.path), roomOf(target)];
   const [own, other] = [RANKS[from], RANKS[to]];
   const where = `src/${source.path}:${line} imports ${written}`;
@@ -75,14 +78,18 @@ function complaint(source: Source, { line, written, target }: ReturnType<typeof 
 }
 
 function complaints(sources: readonly Source[]): string[] {
-  return sources.flatMap((source) => importsOf(source).map((one) => complaint(source, one))).filter((one) => one !== null);
+  return sources
+    .flatMap((source) => importsOf(source).map((one) => complaint(source, one)))
+    .filter((one) => one !== null);
 }
 
 /** Every place where the pattern is found, outside of the files that may have it. */
 function places(pattern: RegExp, mayHave: (path: string) => boolean): string[] {
   return readSources()
     .filter(({ path }) => !mayHave(path))
-    .flatMap(({ path, text }) => [...text.matchAll(pattern)].map((match) => `src/${path}:${lineOf(text, match.index)} ${match[0]}`));
+    .flatMap(({ path, text }) =>
+      [...text.matchAll(pattern)].map((match) => `src/${path}:${lineOf(text, match.index)} ${match[0]}`),
+    );
 }
 
 test('every import goes down', () => {

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, expectTypeOf, test } from 'vitest';
-import { type ErrorCode, type ErrorFields, ERRORS, isOlError, OlError, toOlError } from '../../src/errors.ts';
+import { ERRORS, type ErrorCode, type ErrorFields, isOlError, OlError, toOlError } from '../../src/errors.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const CODES = Object.keys(ERRORS) as ErrorCode[];
@@ -10,7 +10,9 @@ const CODES = Object.keys(ERRORS) as ErrorCode[];
 const STATUSES = [400, 404, 405, 413, 429, 499, 500, 502, 503, 504];
 
 function sources(): string {
-  const paths = globSync(['src/**/*.ts', 'quickstart/*.ts'], { cwd: ROOT }).filter((path) => path !== 'src/errors.ts');
+  const paths = globSync(['src/**/*.ts', 'quickstart/*.ts'], { cwd: ROOT }).filter(
+    (path) => path !== 'src/errors.ts',
+  );
   return paths.map((path) => readFileSync(join(ROOT, path), 'utf8')).join('\n');
 }
 
@@ -25,7 +27,9 @@ test('every code that the source names is in the table', () => {
   expect([...named].filter((code) => !CODES.some((known) => known === code))).toEqual([]);
 });
 
-test.each(CODES)('%s has a status that makes sense, and a message that is a sentence without its stop', (code) => {
+test.each(
+  CODES,
+)('%s has a status that makes sense, and a message that is a sentence without its stop', (code) => {
   const { status, message } = ERRORS[code];
   expect(STATUSES).toContain(status);
   expect(message).not.toMatch(/\.$|^[A-Z]|\s{2}|undefined/);
@@ -45,12 +49,18 @@ test('an error has its code, status and cause, and its body holds code and messa
   const cause = new Error('why');
   const error = new OlError('ERR_BAD_JSON', { reason: 'it ends early' }, { cause });
   expect(error).toMatchObject({ name: 'OlError', code: 'ERR_BAD_JSON', status: 400, cause });
-  expect(error.toBody()).toEqual({ error: { code: 'ERR_BAD_JSON', message: 'the request body is not JSON: it ends early' } });
+  expect(error.toBody()).toEqual({
+    error: { code: 'ERR_BAD_JSON', message: 'the request body is not JSON: it ends early' },
+  });
 });
 
 test('an error is known by its code', () => {
   const error: unknown = new OlError('ERR_SHUTTING_DOWN', {});
-  expect([isOlError(error), isOlError(error, 'ERR_SHUTTING_DOWN'), isOlError(error, 'ERR_ZYGOTE')]).toEqual([true, true, false]);
+  expect([isOlError(error), isOlError(error, 'ERR_SHUTTING_DOWN'), isOlError(error, 'ERR_ZYGOTE')]).toEqual([
+    true,
+    true,
+    false,
+  ]);
   expect(isOlError(new Error('ERR_SHUTTING_DOWN'))).toBe(false);
 });
 

@@ -22,12 +22,15 @@ export interface EntryKind {
 /** The most sandboxes in one request: the other side makes room for so many descriptors. */
 export const MAX_FORKS = 8;
 
-/** Asks a zygote for sandboxes. With it go, for each in turn, its control socket's end and its cgroup's entry. */
+/**
+ * Asks a zygote for sandboxes. With it go, for each in turn: its end of its control socket, its scratch directory (a
+ * detached mount), the listening `server_pipe`, and its cgroup's entry.
+ */
 export function forkRequest({ kind, count }: EntryKind, forks: readonly ForkRequest[]): Buffer {
   return Buffer.from(`fork ${kind} ${count} ${forks.map(({ id, uid }) => `${id} ${uid}`).join(' ')}`);
 }
 
-/** Tells a forked sandbox to serve; with it go code and scratch (detached mounts) and the listener. */
+/** Tells a forked sandbox to serve; with it goes the code, a detached mount. */
 export function startRequest(): Buffer {
   return Buffer.from('start');
 }

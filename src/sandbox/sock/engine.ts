@@ -10,20 +10,20 @@ import { Stopwatch, type Timing } from '../../telemetry/timing.ts';
 import type { Engine, Sandbox } from '../sandbox.ts';
 import { ServerPipe } from '../server-pipe.ts';
 import type { LaunchSettings } from './control.ts';
-import { SandboxProcess } from './process.ts';
-import { RootZygote } from './root-zygote.ts';
-import { makeScratch, removeScratch } from './scratch.ts';
+import { Nursery } from './nursery.ts';
 import { compileSeccomp } from './seccomp/compile.ts';
 import { SockSandbox } from './sock-sandbox.ts';
-import { Spares } from './spares.ts';
+import type { Spare } from './spare.ts';
 import { UidPool } from './uids.ts';
 
 export interface SockEngineOptions {
   /** The base image and what of the machine shows through in it. */
   readonly base: { readonly dir: string; readonly binds: readonly string[]; readonly python: string };
   readonly packagesDir: string;
-  /** Where scratch directories are made: `<handlersDir>/<function>/<instance>`. */
+  /** Where scratch directories are: `<handlersDir>/<function>/<instance>`. */
   readonly handlersDir: string;
+  /** Where those of spares are; on the same file system. */
+  readonly sparesDir: string;
   /** The first of 65536 host uids that belong to this engine alone. */
   readonly uidBase: number;
   /** JSON; the handler's environment variable `ol.config`. */
@@ -43,33 +43,22 @@ export interface SockEngineOptions {
   readonly onZygote: (pid: number) => Promise<void>;
 }
 
-/** What is kept for each root zygote: it, and the spares that were forked from it. */
-interface Nursery {
-  readonly zygote: RootZygote;
-  readonly spares: Spares;
-}
-
-const FIRST_RESTART_MS = 50;
-const LAST_RESTART_MS = 5000;
-/** Each process that is found dead costs one; when the root zygote has died, the next one comes from another. */
+/** Each spare that is found dead costs one; when the root zygote has died, the next one comes from another. */
 const MAX_ATTEMPTS = 3;
 
 /** Makes sandboxes by forking a root zygote into namespaces of their own. */
 export class SockEngine implements Engine {
   readonly name = 'sock';
   readonly #options: SockEngineOptions;
-  readonly #uids: UidPool;
   readonly #sandboxes = new Set<SockSandbox>();
-  #nursery: Promise<Nursery>;
-  #nextId = 1;
+  readonly #nursery: Nursery;
   #nextInstance = 1;
-  #isClosed = false;
 
   /** Resolves when a first sandbox has got as far as it can without code. Throws what `RootZygote.start` throws. */
   static async start(options: SockEngineOptions): Promise<SockEngine> {
     const engine = new SockEngine(options);
     try {
-      await engine.#tryOut();
+      await engine.#nursery.tryOut();
       return engine;
     } catch (error) {
       await engine.close();
@@ -79,75 +68,61 @@ export class SockEngine implements Engine {
 
   private constructor(options: SockEngineOptions) {
     this.#options = options;
-    this.#uids = new UidPool(options.uidBase);
-    this.#nursery = this.#makeNursery();
+    const launch = this.#launchSettings();
+    this.#nursery = new Nursery({ ...options, launch, uids: new UidPool(options.uidBase) });
   }
 
   async create(code: Code): Promise<Sandbox> {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      const { spares } = await this.#nursery;
-      const process = spares.take();
-      const sandbox = this.#tryStart(code, process);
+      const spare = await this.#takeSpare(code);
+      const sandbox = this.#tryStart(code, spare);
       if (sandbox !== null) return sandbox;
       // It was dead, and perhaps its zygote with it: after this we know of both.
-      await process.ended;
+      await spare.gone;
       await setImmediate();
     }
     const reason = 'what it would have been made of died again and again';
     throw new OlError('ERR_SANDBOX_START', { name: code.name, reason });
   }
 
-  /** Null where the process died before it could start. Throws ERR_SANDBOX_START. */
-  #tryStart(code: Code, process: SandboxProcess): Sandbox | null {
+  async close(): Promise<void> {
+    const all = [...this.#sandboxes].map((sandbox) => sandbox.destroy('the worker ends'));
+    await this.#nursery.close();
+    await Promise.all(all);
+  }
+
+  async #takeSpare({ name }: Code): Promise<Spare> {
     try {
-      return this.#startSandbox(code, process);
+      return await this.#nursery.take();
     } catch (cause) {
-      process.kill();
+      throw new OlError('ERR_SANDBOX_START', { name, reason: (cause as Error).message }, { cause });
+    }
+  }
+
+  /** Null where the spare has died. Throws ERR_SANDBOX_START. */
+  #tryStart(code: Code, spare: Spare): Sandbox | null {
+    try {
+      return this.#startSandbox(code, spare);
+    } catch (cause) {
+      spare.process.kill();
       const reason = (cause as Error).message;
       throw new OlError('ERR_SANDBOX_START', { name: code.name, reason }, { cause });
     }
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    const nursery = await this.#nursery.catch(() => null); // one that never came up has nothing to close
-    const all = [...this.#sandboxes].map((sandbox) => sandbox.destroy('the worker ends'));
-    if (nursery !== null) {
-      await nursery.spares.close();
-      await nursery.zygote.close();
-    }
-    await Promise.all(all);
-  }
-
-  /** Null where the process has died; the sandbox that was nearly made goes by itself. */
-  #startSandbox(code: Code, process: SandboxProcess): SockSandbox | null {
-    const { timing, handlersDir } = this.#options;
+  #startSandbox(code: Code, spare: Spare): SockSandbox | null {
+    const { timing, handlersDir, memLimitMb } = this.#options;
     const watch = timing === null ? null : new Stopwatch(timing);
     const instance = this.#nextInstance++;
-    using held = new DisposableStack();
-    const hold = (fd: number): number => {
-      held.defer(() => closeSync(fd));
-      return fd;
-    };
-    const scratch = makeScratch(join(handlersDir, code.name, String(instance)), process.uid);
-    const pipe = new ServerPipe(scratch.connection, code.name);
-    const sandbox = new SockSandbox({
-      functionName: code.name,
-      instance,
-      process,
-      pipe,
-      memLimitMb: this.#options.memLimitMb,
-      cleanUp: () => removeScratch(scratch.dir),
-    });
+    const pipe = new ServerPipe(spare.scratch.connection, code.name);
+    const sandbox = new SockSandbox({ functionName: code.name, instance, spare, pipe, memLimitMb });
     this.#remember(sandbox);
+    spare.scratch.moveTo(join(handlersDir, code.name, String(instance)));
     watch?.lap('cold:scratch');
-    const descriptors = {
-      listener: hold(scratch.listener),
-      code: hold(detachedMount(code.dir, 'read-only')),
-      scratch: hold(detachedMount(scratch.dir, 'writable')),
-    };
-    watch?.lap('cold:mounts');
-    const isStarted = process.start(descriptors, ([woke, attached, dropped]) => {
+    const mount = detachedMount(code.dir, 'read-only');
+    using _mount = { [Symbol.dispose]: () => closeSync(mount) };
+    watch?.lap('cold:mount');
+    const isStarted = spare.process.start(mount, ([woke, attached, dropped]) => {
       watch?.lapAt('sandbox:wake', woke);
       watch?.lapAt('sandbox:attach', attached);
       watch?.lapAt('sandbox:drop', dropped);
@@ -162,58 +137,6 @@ export class SockEngine implements Engine {
       this.#sandboxes.delete(sandbox);
       this.#options.log.debug({ sandboxId: sandbox.id, ...death }, 'sandbox ended');
     });
-  }
-
-  #fork(zygote: RootZygote): SandboxProcess {
-    const { cgroups } = this.#options;
-    const cgroup = cgroups?.take() ?? null;
-    const process = new SandboxProcess(zygote, { id: this.#nextId++, uid: this.#uids.take(), cgroup });
-    void process.ended.then((end) => {
-      this.#uids.giveBack(process.uid);
-      if (cgroup !== null) cgroups?.giveBack(cgroup);
-      if (end.failure !== null)
-        this.#options.log.error({ failure: end.failure }, 'sandbox could not be made');
-    });
-    return process;
-  }
-
-  async #makeNursery(): Promise<Nursery> {
-    const { log, onZygote, spares: wanted } = this.#options;
-    const zygote = await RootZygote.start(this.#launchSettings(), log);
-    await onZygote(zygote.pid);
-    const spares = new Spares({ wanted, fork: () => this.#fork(zygote) });
-    void zygote.gone.then((how) => this.#replaceZygote(how));
-    spares.refill();
-    return { zygote, spares };
-  }
-
-  /** A root zygote never ends by itself while we need it. Every sandbox went with it; the next ones need a new one. */
-  #replaceZygote(how: string): void {
-    if (this.#isClosed) return;
-    this.#options.log.error({ how }, 'the root zygote died, and its sandboxes with it: starting another');
-    this.#nursery = this.#retryNursery(FIRST_RESTART_MS);
-  }
-
-  async #retryNursery(delayMs: number): Promise<Nursery> {
-    try {
-      return await this.#makeNursery();
-    } catch (error) {
-      if (this.#isClosed) throw error;
-      this.#options.log.error({ err: error, delayMs }, 'the root zygote did not start: trying again');
-      await new Promise((resolve) => setTimeout(resolve, delayMs));
-      return await this.#retryNursery(Math.min(delayMs * 2, LAST_RESTART_MS));
-    }
-  }
-
-  /** Makes one sandbox without code, so that what this machine lacks is told at the start and not to a client. */
-  async #tryOut(): Promise<void> {
-    const { zygote } = await this.#nursery;
-    const process = this.#fork(zygote);
-    await process.waiting;
-    const failed = !process.isWaiting;
-    process.kill();
-    const { failure } = await process.ended;
-    if (failed) throw new OlError('ERR_ZYGOTE', { reason: failure ?? 'the first sandbox ended at once' });
   }
 
   #launchSettings(): Omit<LaunchSettings, 'runtime' | 'worker_pid'> {

@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { Cgroup } from '../../cgroup/cgroup.ts';
 import { pidOf, signalPidfd } from '../../linux/pidfd.ts';
+import { scheduleNormally } from '../../linux/scheduling.ts';
 import { isReceiverGone, sendWithFds, seqpacketPair } from '../../linux/sockets.ts';
 import { startRequest } from './control.ts';
 import type { RootZygote } from './root-zygote.ts';
@@ -20,17 +21,13 @@ export interface ProcessEnd {
 /** When it woke, had all attached, and had dropped everything: CLOCK_MONOTONIC, ns. */
 export type StartTimes = readonly [number, number, number];
 
-/** The descriptors that a sandbox starts with, in the order of the protocol; the sandbox gets duplicates. */
-export interface StartDescriptors {
-  readonly code: number;
-  readonly scratch: number;
-  readonly listener: number;
-}
-
 export interface ProcessOptions {
   readonly id: number;
   readonly uid: number;
   readonly cgroup: Cgroup | null;
+  /** A detached mount, and the listening socket in it; both are closed when they are sent. */
+  readonly scratch: number;
+  readonly listener: number;
 }
 
 /**
@@ -47,14 +44,16 @@ export class SandboxProcess {
   readonly waiting: Promise<void>;
   #socket: number | null;
   #pidfd: number | null = null;
+  #pid: number | null = null;
   #failure: string | null = null;
+  #isStarted = false;
   #killed = false;
   #hasEnded = false;
   #isWaiting = false;
   #onStarted: ((times: StartTimes) => void) | null = null;
 
   /** Asks the zygote for it. May be started at once: the request waits for the process. */
-  constructor(zygote: RootZygote, { id, uid, cgroup }: ProcessOptions) {
+  constructor(zygote: RootZygote, { id, uid, cgroup, scratch, listener }: ProcessOptions) {
     this.uid = uid;
     this.cgroup = cgroup;
     const ended = Promise.withResolvers<ProcessEnd>();
@@ -64,7 +63,7 @@ export class SandboxProcess {
     const [ours, theirs] = seqpacketPair();
     this.#socket = ours;
     zygote.fork(
-      { id, uid, socket: theirs, entry: cgroup?.openEntry() ?? null },
+      { id, uid, fds: [theirs, scratch, listener], entry: cgroup?.openEntry() ?? null },
       {
         forked: (pidfd) => this.#forked(pidfd),
         waiting: () => {
@@ -91,13 +90,14 @@ export class SandboxProcess {
     return this.#isWaiting && this.#socket !== null;
   }
 
-  /** False where it has ended; `ended` tells how. `onStarted` is called when timing is on. */
-  start(descriptors: StartDescriptors, onStarted: (times: StartTimes) => void): boolean {
+  /** Hands it the code, a detached mount. False where it has ended; `ended` tells how. `onStarted` is called when timing is on. */
+  start(code: number, onStarted: (times: StartTimes) => void): boolean {
     this.#onStarted = onStarted;
-    const { code, scratch, listener } = descriptors;
     if (this.#socket === null) return false;
+    this.#isStarted = true;
+    if (this.#pid !== null) scheduleNormally(this.#pid);
     try {
-      sendWithFds(this.#socket, startRequest(), [code, scratch, listener]);
+      sendWithFds(this.#socket, startRequest(), [code]);
     } catch (error) {
       if (isReceiverGone(error)) return false; // it has just ended
       throw error;
@@ -118,11 +118,13 @@ export class SandboxProcess {
   }
 
   pid(): number | null {
-    return this.#pidfd === null ? null : pidOf(this.#pidfd);
+    return this.#pid;
   }
 
   #forked(pidfd: number): void {
     this.#pidfd = pidfd;
+    this.#pid = pidOf(pidfd);
+    if (this.#isStarted && this.#pid !== null) scheduleNormally(this.#pid);
     if (this.#killed) signalPidfd(pidfd, SIGKILL);
   }
 
@@ -135,5 +137,6 @@ export class SandboxProcess {
     this.#closeSocket();
     if (this.#pidfd !== null) closeSync(this.#pidfd);
     this.#pidfd = null;
+    this.#pid = null;
   }
 }

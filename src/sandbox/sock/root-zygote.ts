@@ -40,8 +40,8 @@ export interface ProcessListener {
 }
 
 interface Fork extends ForkRequest {
-  /** The sandbox's end of its control socket; closed when it is sent. */
-  readonly socket: number;
+  /** Its control socket's end, scratch and listener: see the protocol. Closed when they are sent. */
+  readonly fds: readonly [number, number, number];
   /** How it gets into its cgroup; disposed of when it is sent. All forks of a zygote have the same kind, or none. */
   readonly entry: CgroupEntry | null;
 }
@@ -96,7 +96,7 @@ export class RootZygote {
   }
 
   /**
-   * Asks for a sandbox that takes requests from the socket whose other end is `socket`, which is closed. Where the zygote
+   * Asks for a sandbox; what is sent with the request is closed here. Where the zygote
    * is gone, or goes before it has forked, the listener is told of an exit.
    */
   fork(fork: Fork, listener: ProcessListener): void {
@@ -149,7 +149,7 @@ export class RootZygote {
   #send(forks: readonly Fork[]): void {
     const entry = forks[0]?.entry ?? null;
     const how = entry === null ? NO_CGROUP : { kind: entry.kind, count: entry.fds.length };
-    const fds = forks.flatMap((fork) => [fork.socket, ...(fork.entry?.fds ?? [])]);
+    const fds = forks.flatMap((fork) => [...fork.fds, ...(fork.entry?.fds ?? [])]);
     try {
       sendWithFds(this.#control, forkRequest(how, forks), fds);
     } catch (error) {
@@ -202,8 +202,8 @@ export class RootZygote {
   }
 }
 
-function discard({ socket, entry }: Fork): void {
-  closeSync(socket);
+function discard({ fds, entry }: Fork): void {
+  for (const fd of fds) closeSync(fd);
   entry?.[Symbol.dispose]();
 }
 

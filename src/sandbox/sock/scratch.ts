@@ -1,4 +1,14 @@
-import { chmodSync, chownSync, closeSync, constants, mkdirSync, openSync, rmdirSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+} from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { connectUnix, listenUnix } from '../../linux/sockets.ts';
@@ -11,41 +21,64 @@ const BACKLOG = 8;
  * A sandbox's scratch directory on the host, with `server_pipe` in it; `stdout` and `stderr` are made by the sandbox.
  * It may replace each of them as soon as it runs, so the worker connects before, and opens none by name afterwards.
  */
-export interface Scratch {
-  readonly dir: string;
+export class Scratch {
+  /** The listening socket, and the worker's own connection to it. Whoever takes one closes it. */
   readonly listener: number;
-  /** The worker's own connection to `listener`. */
   readonly connection: number;
+  #dir: string;
+  /** True once it is in a directory of its function's own. */
+  #hasMoved = false;
+  #removed: Promise<void> | null = null;
+
+  /** Makes `dir`, which must not exist yet, for the sandbox whose user is `uid`. Leaves nothing when it fails. */
+  constructor(dir: string, uid: number) {
+    using undo = new DisposableStack();
+    this.#dir = dir;
+    mkdirSync(dir, { mode: 0o700 });
+    undo.defer(() => rmSync(dir, { recursive: true }));
+    const opened = (fd: number): number => {
+      undo.defer(() => closeSync(fd));
+      return fd;
+    };
+    // Unix socket paths end at 107 bytes, cluster directories do not: the way leads over a descriptor.
+    const dirFd = openSync(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    using _dirFd = { [Symbol.dispose]: () => closeSync(dirFd) };
+    const path = `/proc/self/fd/${dirFd}/server_pipe`;
+    this.listener = opened(listenUnix(path, BACKLOG));
+    this.connection = opened(connectUnix(path));
+    chownSync(dir, uid, uid);
+    chmodSync(dir, 0o700);
+    undo.move();
+  }
+
+  get dir(): string {
+    return this.#dir;
+  }
+
+  /** Gives it its final name; the sandbox, which has it mounted, does not notice. */
+  moveTo(dir: string): void {
+    mkdirSync(dirname(dir), { recursive: true, mode: 0o755 });
+    renameSync(this.#dir, dir);
+    this.#dir = dir;
+    this.#hasMoved = true;
+  }
+
+  /** Removes it when no process uses it any more, and its function's directory when it was the last there. Idempotent. */
+  remove(): Promise<void> {
+    this.#removed ??= this.#remove();
+    return this.#removed;
+  }
+
+  async #remove(): Promise<void> {
+    // Nobody is left who could swap a directory for a link while this walks; links themselves are not followed.
+    await rm(this.#dir, { recursive: true, force: true });
+    if (this.#hasMoved) removeIfEmpty(dirname(this.#dir));
+  }
 }
 
-/** Makes `dir`, which must not exist yet, for the sandbox whose user is `uid`. Leaves nothing when it fails. */
-export function makeScratch(dir: string, uid: number): Scratch {
-  using undo = new DisposableStack();
-  mkdirSync(dirname(dir), { recursive: true, mode: 0o755 });
-  mkdirSync(dir, { mode: 0o700 });
-  undo.defer(() => rmSync(dir, { recursive: true }));
-  const opened = (fd: number): number => {
-    undo.defer(() => closeSync(fd));
-    return fd;
-  };
-  // Unix socket paths end at 107 bytes, cluster directories do not: the way leads over a descriptor.
-  const dirFd = openSync(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  using _dirFd = { [Symbol.dispose]: () => closeSync(dirFd) };
-  const path = `/proc/self/fd/${dirFd}/server_pipe`;
-  const listener = opened(listenUnix(path, BACKLOG));
-  const connection = opened(connectUnix(path));
-  chownSync(dir, uid, uid);
-  chmodSync(dir, 0o700);
-  undo.move();
-  return { dir, listener, connection };
-}
-
-/** Removes a scratch directory that no process uses any more, and its parent when it was the last there. */
-export async function removeScratch(dir: string): Promise<void> {
-  // Nobody is left who could swap a directory for a link while this walks; links themselves are not followed.
-  await rm(dir, { recursive: true, force: true });
+function removeIfEmpty(dir: string): void {
   try {
-    rmdirSync(dirname(dir));
+    rmdirSync(dir);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOTEMPTY' && code !== 'ENOENT') throw error;

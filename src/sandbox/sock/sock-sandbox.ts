@@ -10,6 +10,7 @@ import {
 import { PipeError, type ServerPipe } from '../server-pipe.ts';
 import { memoryOfTree } from './memory.ts';
 import type { ProcessEnd, SandboxProcess } from './process.ts';
+import type { Spare } from './spare.ts';
 
 /** A process that closed its connection has this long to be gone; then it is ended for breaking the protocol. */
 const CLOSING_MS = 1000;
@@ -17,12 +18,10 @@ const CLOSING_MS = 1000;
 export interface SockSandboxParts {
   readonly functionName: string;
   readonly instance: number;
-  readonly process: SandboxProcess;
+  readonly spare: Spare;
   readonly pipe: ServerPipe;
   /** For messages. */
   readonly memLimitMb: number;
-  /** Removes what is left when the process is gone. */
-  readonly cleanUp: () => Promise<void>;
 }
 
 /** A sandbox of the `sock` engine: a process in namespaces of its own, reached over `server_pipe`. */
@@ -38,18 +37,17 @@ export class SockSandbox implements Sandbox {
   #isDead = false;
   #isPaused = false;
 
-  constructor({ functionName, instance, process, pipe, memLimitMb, cleanUp }: SockSandboxParts) {
+  constructor({ functionName, instance, spare, pipe, memLimitMb }: SockSandboxParts) {
     this.id = `${functionName}/${instance}`;
     this.functionName = functionName;
-    this.#process = process;
+    this.#process = spare.process;
     this.#pipe = pipe;
     this.#memLimitMb = memLimitMb;
-    this.dead = process.ended.then(async (end) => {
+    void spare.process.ended.then(() => {
       this.#isDead = true;
       pipe.close();
-      await cleanUp();
-      return this.#death(end);
     });
+    this.dead = spare.gone.then((end) => this.#death(end));
   }
 
   async request(request: SandboxRequest): Promise<SandboxResponse> {
@@ -131,7 +129,8 @@ export class SockSandbox implements Sandbox {
     }
     if (end.failure !== null)
       return new OlError('ERR_SANDBOX_START', { name, reason: end.failure }, { cause });
-    if (end.outOfMemory) return new OlError('ERR_OUT_OF_MEMORY', { name, limitMb: this.#memLimitMb }, { cause });
+    if (end.outOfMemory)
+      return new OlError('ERR_OUT_OF_MEMORY', { name, limitMb: this.#memLimitMb }, { cause });
     const how = describeDeath(this.#death(end));
     const code = cause.failure === 'unread' ? 'ERR_SANDBOX_GONE' : 'ERR_SANDBOX_DIED';
     return new OlError(code, { name, how }, { cause });

@@ -1,4 +1,6 @@
-import type { SandboxProcess } from './process.ts';
+import { closeSync } from 'node:fs';
+import type { Log } from '../../telemetry/log.ts';
+import type { Spare } from './spare.ts';
 
 /**
  * How many spares to ask for now, given how many there are (ready or on their way) and how many are wanted. Half of them
@@ -8,22 +10,24 @@ export function sparesToFork(state: { readonly present: number; readonly wanted:
   return state.present > state.wanted / 2 ? 0 : state.wanted - state.present;
 }
 
-/** Processes forked ahead of time, so that a cold start does not wait for the fork. Kept up in the background. */
+/** Spares forked ahead of time, so that a cold start does not wait for the fork. Kept up in the background. */
 export class Spares {
   readonly #wanted: number;
-  readonly #fork: () => SandboxProcess;
-  readonly #spares: SandboxProcess[] = [];
+  readonly #fork: () => Spare;
+  readonly #log: Log;
+  readonly #spares: Spare[] = [];
   #refill: NodeJS.Immediate | null = null;
   #isClosed = false;
 
-  constructor(options: { readonly wanted: number; readonly fork: () => SandboxProcess }) {
+  constructor(options: { readonly wanted: number; readonly fork: () => Spare; readonly log: Log }) {
     this.#wanted = options.wanted;
     this.#fork = options.fork;
+    this.#log = options.log;
   }
 
-  /** The spare that is furthest along, or a new process where there is none. */
-  take(): SandboxProcess {
-    const ready = this.#spares.findIndex((spare) => spare.isWaiting);
+  /** The spare that is furthest along, or a new one where there is none. */
+  take(): Spare {
+    const ready = this.#spares.findIndex((spare) => spare.process.isWaiting);
     const [spare] = this.#spares.splice(Math.max(0, ready), 1);
     this.refill();
     return spare ?? this.#fork();
@@ -34,25 +38,36 @@ export class Spares {
     if (this.#refill !== null || this.#isClosed) return;
     this.#refill = setImmediate(() => {
       this.#refill = null;
+      this.#forkMissing();
+    });
+  }
+
+  /** Where one cannot be made (no space, no descriptors), the next request tries again, and is told why. */
+  #forkMissing(): void {
+    try {
       let count = sparesToFork({ present: this.#spares.length, wanted: this.#wanted });
       while (count-- > 0) this.#add(this.#fork());
-    });
+    } catch (error) {
+      this.#log.error({ err: error }, 'spares could not be forked');
+    }
   }
 
   /** Ends them; resolves when they are gone. */
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#refill !== null) clearImmediate(this.#refill);
-    const spares = this.#spares.splice(0);
-    for (const spare of spares) spare.kill();
-    await Promise.all(spares.map((spare) => spare.ended));
+    const spares = [...this.#spares];
+    for (const spare of spares) spare.process.kill();
+    await Promise.all(spares.map((spare) => spare.gone));
   }
 
-  #add(spare: SandboxProcess): void {
+  #add(spare: Spare): void {
     this.#spares.push(spare);
-    void spare.ended.then(() => {
+    void spare.process.ended.then(() => {
       const at = this.#spares.indexOf(spare);
-      if (at >= 0) this.#spares.splice(at, 1);
+      if (at < 0) return;
+      this.#spares.splice(at, 1);
+      closeSync(spare.scratch.connection);
     });
   }
 }

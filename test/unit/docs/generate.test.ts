@@ -13,7 +13,9 @@ test.each(generatedPages())('docs/%s is what `node docs/generate.ts` writes', as
 
 test('docs/configuration.md has each key of the schema once, with a meaning', async () => {
   const text = await readFile(join(DOCS, 'configuration.md'), 'utf8');
-  const keys = [...text.matchAll(/^\| `(\w+)` \| [^|]+ \| [^|]*\| .+\. \|$/gm)].map((match) => match[1] ?? '');
+  const keys = [...text.matchAll(/^\| `(\w+)` \| [^|]+ \| [^|]*\| .+\. \|$/gm)].map(
+    (match) => match[1] ?? '',
+  );
   expect(keys.toSorted()).toEqual(configKeys.toSorted());
 });
 

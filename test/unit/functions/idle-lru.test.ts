@@ -18,7 +18,11 @@ class Member implements Idle {
   }
 }
 
-function lruOf(maxKb: number): { lru: IdleLru; evicted: string[]; make: (name: string, kb: number) => Member } {
+function lruOf(maxKb: number): {
+  lru: IdleLru;
+  evicted: string[];
+  make: (name: string, kb: number) => Member;
+} {
   const evicted: string[] = [];
   return { lru: new IdleLru({ maxKb }), evicted, make: (name, kb) => new Member(name, kb, evicted) };
 }

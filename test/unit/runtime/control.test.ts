@@ -28,7 +28,10 @@ interface EventFixture {
 }
 
 interface PythonSide {
-  readonly received: readonly { readonly words: readonly string[]; readonly descriptors: readonly string[] }[];
+  readonly received: readonly {
+    readonly words: readonly string[];
+    readonly descriptors: readonly string[];
+  }[];
   readonly told: readonly string[];
   readonly closed: readonly number[];
 }
@@ -38,9 +41,13 @@ const FIXTURES = join(ROOT, 'test/fixtures/control');
 const requests: RequestFixture[] = JSON.parse(readFileSync(join(FIXTURES, 'requests.json'), 'utf8'));
 const events: EventFixture[] = JSON.parse(readFileSync(join(FIXTURES, 'events.json'), 'utf8'));
 const peer = ['-I', join(import.meta.dirname, 'control_peer.py'), join(ROOT, 'runtime/python'), FIXTURES];
-const python: PythonSide = JSON.parse(execFileSync('/usr/bin/python3', ['-B', ...peer], { encoding: 'utf8' }));
+const python: PythonSide = JSON.parse(
+  execFileSync('/usr/bin/python3', ['-B', ...peer], { encoding: 'utf8' }),
+);
 
-test.each(requests.map((request, index) => ({ ...request, index })))('$title: both sides mean the same bytes', (request) => {
+test.each(
+  requests.map((request, index) => ({ ...request, index })),
+)('$title: both sides mean the same bytes', (request) => {
   const { entry, forks, bytes, descriptors, index } = request;
   const sent = entry === null || forks === null ? startRequest() : forkRequest(entry, forks);
   expect(sent.toString()).toBe(bytes);
@@ -54,7 +61,9 @@ test('the largest request that is sent is among the fixtures', () => {
   expect(requests.some(({ forks }) => forks?.length === MAX_FORKS)).toBe(true);
 });
 
-test.each(events.map((fixture, index) => ({ ...fixture, index })))('$call: one line, which the worker reads as $event', ({ event, index }) => {
+test.each(
+  events.map((fixture, index) => ({ ...fixture, index })),
+)('$call: one line, which the worker reads as $event', ({ event, index }) => {
   const line = python.told[index] ?? '';
   expect(line).toMatch(/^[^\n]+\n$/);
   expect(decodeEvent(line)).toEqual(event);

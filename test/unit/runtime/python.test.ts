@@ -21,12 +21,20 @@ test('the runtime is written in the Python 3.9 that it promises to run on', () =
 
 test('the runtime needs nothing but the standard library', () => {
   const imports = FILES.flatMap((name) =>
-    [...readFileSync(join(RUNTIME, name), 'utf8').matchAll(/^\s*(?:import|from) ([\w.]+)/gm)].map((match) => match[1] ?? ''),
+    [...readFileSync(join(RUNTIME, name), 'utf8').matchAll(/^\s*(?:import|from) ([\w.]+)/gm)].map(
+      (match) => match[1] ?? '',
+    ),
   );
   const own = FILES.map((name) => name.replace(/\.py$/, ''));
-  const foreign = [...new Set(imports.map((name) => name.split('.')[0] ?? ''))].filter((name) => !own.includes(name));
-  const known = execFileSync('/usr/bin/python3', ['-I', '-c', 'import sys; print(" ".join(sys.stdlib_module_names))'], {
-    encoding: 'utf8',
-  });
+  const foreign = [...new Set(imports.map((name) => name.split('.')[0] ?? ''))].filter(
+    (name) => !own.includes(name),
+  );
+  const known = execFileSync(
+    '/usr/bin/python3',
+    ['-I', '-c', 'import sys; print(" ".join(sys.stdlib_module_names))'],
+    {
+      encoding: 'utf8',
+    },
+  );
   expect(foreign.filter((name) => !known.trim().split(' ').includes(name))).toEqual([]);
 });

@@ -14,7 +14,9 @@ let wake = (_?: unknown) => {};
 
 beforeEach(() => {
   const peer = join(import.meta.dirname, 'server_peer.py');
-  child = spawn('/usr/bin/python3', ['-I', '-B', peer, RUNTIME], { stdio: ['ignore', 'ignore', 'inherit', 'pipe'] });
+  child = spawn('/usr/bin/python3', ['-I', '-B', peer, RUNTIME], {
+    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+  });
   socket = child.stdio[3] as Duplex;
   text = '';
   socket.setEncoding('latin1').on('data', (chunk: string) => {
@@ -42,12 +44,17 @@ async function until(pattern: RegExp): Promise<string> {
 }
 
 const post = (body: string | Buffer, head = '') =>
-  Buffer.concat([Buffer.from(`POST / HTTP/1.1\r\nHost: x\r\n${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n`), Buffer.from(body)]);
+  Buffer.concat([
+    Buffer.from(`POST / HTTP/1.1\r\nHost: x\r\n${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n`),
+    Buffer.from(body),
+  ]);
 
 test('an event is answered with a whole HTTP response', async () => {
   socket.write(post('[1, "ä"]'));
   const body = Buffer.from('[1, "ä"]').toString('latin1');
-  expect(await until(/\]$/)).toBe(`HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n${body}`);
+  expect(await until(/\]$/)).toBe(
+    `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n${body}`,
+  );
 });
 
 test('requests on one connection are answered one after another', async () => {
@@ -72,13 +79,14 @@ test('a large event is read whole', async () => {
   expect((await until(/x"$/)).endsWith(event)).toBe(true);
 });
 
-test.each(['GET / HTTP/1.1\r\n\r\n', 'POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n', 'POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n'])(
-  '%j has no body, which is an empty object',
-  async (request) => {
-    socket.write(request);
-    expect(await until(/\}$/)).toMatch(/\r\n\r\n\{\}$/);
-  },
-);
+test.each([
+  'GET / HTTP/1.1\r\n\r\n',
+  'POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n',
+  'POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n',
+])('%j has no body, which is an empty object', async (request) => {
+  socket.write(request);
+  expect(await until(/\}$/)).toMatch(/\r\n\r\n\{\}$/);
+});
 
 test('a header that only looks like the length is not it', async () => {
   socket.write(post('12', 'X-Content-Length: 1\r\n'));
@@ -93,9 +101,18 @@ test('curl, which waits for leave to send a large body, gets it', async () => {
   expect(await until(/42$/)).toMatch(/^HTTP\/1.1 200 OK/);
 });
 
-test.each(['{', 'NaN', '[Infinity]', '"\t"', Buffer.from([0xff]), '['.repeat(100_000)])('an event that is no JSON is 400', async (body) => {
+test.each([
+  '{',
+  'NaN',
+  '[Infinity]',
+  '"\t"',
+  Buffer.from([0xff]),
+  '['.repeat(100_000),
+])('an event that is no JSON is 400', async (body) => {
   socket.write(post(body));
-  expect(await until(/\r\n\r\n.+$/)).toMatch(/^HTTP\/1.1 400 Bad Request\r\nContent-Type: text\/plain; charset=utf-8\r\n/);
+  expect(await until(/\r\n\r\n.+$/)).toMatch(
+    /^HTTP\/1.1 400 Bad Request\r\nContent-Type: text\/plain; charset=utf-8\r\n/,
+  );
 });
 
 test('a header that does not end is the end of the connection', async () => {

@@ -37,7 +37,8 @@ async function received(): Promise<string> {
   return text;
 }
 
-const ok = (body: string, head = '') => `HTTP/1.1 200 OK\r\n${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+const ok = (body: string, head = '') =>
+  `HTTP/1.1 200 OK\r\n${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 
 /** An exchange in which the peer answers with these bytes when it has the request. */
 async function exchange(answer: string | Buffer, request: Partial<SandboxRequest> = {}) {
@@ -57,7 +58,8 @@ test('the request is a POST with its length, and the response is status and body
 });
 
 test('one exchange after another goes over the same connection', async () => {
-  for (let count = 0; count < 20; count++) expect((await exchange(ok(String(count)))).body.toString()).toBe(String(count));
+  for (let count = 0; count < 20; count++)
+    expect((await exchange(ok(String(count)))).body.toString()).toBe(String(count));
 });
 
 test.each([200, 400, 500])('the status %i is passed on', async (status) => {
@@ -66,7 +68,9 @@ test.each([200, 400, 500])('the status %i is passed on', async (status) => {
 });
 
 test('names of header fields are read whatever their case, and others are ignored', async () => {
-  const { body } = await exchange('HTTP/1.1 200 OK\r\nX-Content-Length: 9\r\ncontent-LENGTH:\t2 \r\nZ: 1\r\n\r\nok');
+  const { body } = await exchange(
+    'HTTP/1.1 200 OK\r\nX-Content-Length: 9\r\ncontent-LENGTH:\t2 \r\nZ: 1\r\n\r\nok',
+  );
   expect(body.toString()).toBe('ok');
 });
 
@@ -116,7 +120,9 @@ test('an answer before the question ends the connection', async () => {
 
 test('an announced length over the limit ends it before any of the body has come', async () => {
   expect((await exchange(ok('x'.repeat(100)))).body).toHaveLength(100);
-  await expect(exchange('HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n')).rejects.toMatchObject({ failure: 'too-large' });
+  await expect(exchange('HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n')).rejects.toMatchObject({
+    failure: 'too-large',
+  });
   await once(peer, 'close');
 });
 
@@ -129,16 +135,16 @@ test.each([
   await expect(pipe.exchange(REQUEST)).rejects.toMatchObject({ failure: 'unread' });
 });
 
-test.each(['', 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf'])(
-  'a peer that read the request, sent %j and closed is `closed`: its handler may have run',
-  async (answer) => {
-    const result = pipe.exchange(REQUEST);
-    result.catch(() => {});
-    await received();
-    peer.end(answer);
-    await expect(result).rejects.toMatchObject({ failure: 'closed' });
-  },
-);
+test.each([
+  '',
+  'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf',
+])('a peer that read the request, sent %j and closed is `closed`: its handler may have run', async (answer) => {
+  const result = pipe.exchange(REQUEST);
+  result.catch(() => {});
+  await received();
+  peer.end(answer);
+  await expect(result).rejects.toMatchObject({ failure: 'closed' });
+});
 
 test('a peer that closes without having read is `unread`: no handler has run', async () => {
   peer.pause();

@@ -67,12 +67,11 @@ describe.each(ARCHES)('the filter for %s', (arch) => {
 });
 
 describe('the filter for x64', () => {
-  it.each([0x40000000, 0x40000001, 0x40000203, 0xffffffff])(
-    'kills a process that calls x32 number %i',
-    (nr) => {
-      expect(runFilter(compileSeccomp('x64'), { nr, arch: AUDIT_ARCH.x64 })).toBe(KILL_PROCESS);
-    },
-  );
+  it.each([
+    0x40000000, 0x40000001, 0x40000203, 0xffffffff,
+  ])('kills a process that calls x32 number %i', (nr) => {
+    expect(runFilter(compileSeccomp('x64'), { nr, arch: AUDIT_ARCH.x64 })).toBe(KILL_PROCESS);
+  });
 
   it('lets a process write', () => {
     expect(runFilter(compileSeccomp('x64'), { nr: 1, arch: AUDIT_ARCH.x64 })).toBe(ALLOW);

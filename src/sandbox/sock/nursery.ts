@@ -1,0 +1,96 @@
+import { closeSync } from 'node:fs';
+import { OlError } from '../../errors.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { LaunchSettings } from './control.ts';
+import { RootZygote } from './root-zygote.ts';
+import { Spare, type SpareMaterials } from './spare.ts';
+import { Spares } from './spares.ts';
+
+const FIRST_RESTART_MS = 50;
+const LAST_RESTART_MS = 5000;
+
+export interface NurseryOptions extends SpareMaterials {
+  readonly launch: Omit<LaunchSettings, 'runtime' | 'worker_pid'>;
+  /** How many spares to keep. */
+  readonly spares: number;
+  readonly log: Log;
+  /** Told the pid of each root zygote: the first one, and any that takes the place of a dead one. */
+  readonly onZygote: (pid: number) => Promise<void>;
+}
+
+/** A root zygote, and the spares that were forked from it. */
+interface Generation {
+  readonly zygote: RootZygote;
+  readonly spares: Spares;
+}
+
+/** Where sandboxes come from: keeps a root zygote alive, and spares ready. */
+export class Nursery {
+  readonly #options: NurseryOptions;
+  #generation: Promise<Generation>;
+  #nextId = 1;
+  #isClosed = false;
+
+  constructor(options: NurseryOptions) {
+    this.#options = options;
+    this.#generation = this.#start();
+  }
+
+  /** A spare, perhaps one that is still on its way. Rejects with what `RootZygote.start` throws. */
+  async take(): Promise<Spare> {
+    const { spares } = await this.#generation;
+    return spares.take();
+  }
+
+  /** Makes one sandbox without code, so that what this machine lacks is told at the start and not to a client. */
+  async tryOut(): Promise<void> {
+    const { zygote } = await this.#generation;
+    const { process, scratch, gone } = this.#fork(zygote);
+    await process.waiting;
+    const failed = !process.isWaiting;
+    process.kill();
+    closeSync(scratch.connection);
+    const { failure } = await gone;
+    if (failed) throw new OlError('ERR_ZYGOTE', { reason: failure ?? 'the first sandbox ended at once' });
+  }
+
+  /** Ends the root zygote, and with it all sandboxes. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const generation = await this.#generation.catch(() => null); // one that never came up has nothing to close
+    await generation?.spares.close();
+    await generation?.zygote.close();
+  }
+
+  #fork(zygote: RootZygote): Spare {
+    return new Spare(this.#nextId++, zygote, this.#options);
+  }
+
+  async #start(): Promise<Generation> {
+    const { log, onZygote, launch, spares: wanted } = this.#options;
+    const zygote = await RootZygote.start(launch, log);
+    await onZygote(zygote.pid);
+    const spares = new Spares({ wanted, fork: () => this.#fork(zygote), log });
+    void zygote.gone.then((how) => this.#replace(how));
+    spares.refill();
+    return { zygote, spares };
+  }
+
+  /** A root zygote never ends by itself while we need it. Every sandbox went with it; the next ones need a new one. */
+  #replace(how: string): void {
+    if (this.#isClosed) return;
+    this.#options.log.error({ how }, 'the root zygote died, and its sandboxes with it: starting another');
+    this.#generation = this.#restart(FIRST_RESTART_MS);
+  }
+
+  async #restart(delayMs: number): Promise<Generation> {
+    try {
+      return await this.#start();
+    } catch (error) {
+      if (this.#isClosed) throw error;
+      this.#options.log.error({ err: error, delayMs }, 'the root zygote did not start: trying again');
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      return await this.#restart(Math.min(delayMs * 2, LAST_RESTART_MS));
+    }
+  }
+}

@@ -1,0 +1,33 @@
+#!/bin/bash
+# The first process in the virtual machine once its root is there: makes the machine look like a user's, runs the command
+# in /run/openlambda-vm/argv (arguments end in NUL), tells its exit status on the console, and turns the machine off.
+checkout=$1
+export HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb
+cd "$checkout" || exit 1
+
+hostname vm
+ip link set lo up
+echo /run/openlambda-vm/modprobe >/proc/sys/kernel/modprobe
+
+# /tmp is a real file system, with quotas, so that what is written there can leave the memory.
+truncate -s 3G /run/openlambda-vm/disk
+mke2fs -q -t ext4 -O quota,project -E nodiscard /run/openlambda-vm/disk
+mount -o loop,prjquota /run/openlambda-vm/disk /tmp
+chmod 1777 /tmp
+
+# As systemd has it: the root gives its controllers on, and a login's processes are in a group of their own.
+cgroups=/sys/fs/cgroup
+echo '+cpu +memory +pids' >$cgroups/cgroup.subtree_control
+mkdir -p $cgroups/user.slice/session-1.scope
+run_in_session() {
+  echo 0 >$cgroups/user.slice/session-1.scope/cgroup.procs
+  exec "$@"
+}
+
+mapfile -d '' argv </run/openlambda-vm/argv
+echo "Linux $(uname -r), cgroup v2 with $(cat $cgroups/cgroup.controllers)"
+(run_in_session "${argv[@]}") </dev/null 2>&1
+echo "openlambda-vm: exit status $?"
+sync
+echo b >/proc/sysrq-trigger
+sleep 60

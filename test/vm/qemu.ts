@@ -1,0 +1,45 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Boot } from './initramfs.ts';
+
+/** What inside.sh prints last. */
+const LAST_LINE = /^openlambda-vm: exit status (\d+)$/;
+const LIBRARIES = ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu'];
+const FIRMWARE = ['usr/share/qemu', 'usr/share/seabios'];
+
+/**
+ * Boots the machine with software emulation and this machine's root as its disk, read-only, and gives each line of its
+ * console to `print`. Resolves to the exit status of its command, or to null where it ended without telling.
+ */
+export async function boot(
+  qemu: string,
+  { kernel, initramfs }: Boot,
+  print: (line: string) => void,
+): Promise<number | null> {
+  const child = spawn(join(qemu, 'usr/bin/qemu-system-x86_64'), argsOf(qemu, kernel, initramfs), {
+    env: { ...process.env, LD_LIBRARY_PATH: LIBRARIES.map((dir) => join(qemu, dir)).join(':') },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exit = once(child, 'exit');
+  let status: number | null = null;
+  for await (const line of createInterface(child.stdout)) {
+    const last = LAST_LINE.exec(line);
+    if (last === null) print(line);
+    else status = Number(last[1]);
+  }
+  await exit;
+  return status;
+}
+
+function argsOf(qemu: string, kernel: string, initramfs: string): string[] {
+  return [
+    ...FIRMWARE.flatMap((dir) => ['-L', join(qemu, dir)]),
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-serial', 'stdio', '-no-reboot'],
+    ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '6g'],
+    ...['-fsdev', 'local,id=root,path=/,security_model=none,readonly=on,multidevs=remap'],
+    ...['-device', 'virtio-9p-pci,fsdev=root,mount_tag=root'],
+    ...['-kernel', kernel, '-initrd', initramfs, '-append', 'console=ttyS0 quiet panic=-1'],
+  ];
+}

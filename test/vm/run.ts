@@ -1,0 +1,51 @@
+/**
+ * `npm run test:vm`: runs the contract and integration suites in a virtual machine like the users' machines: Debian's own
+ * kernel, and cgroup v2 with all controllers. Arguments are given to vitest in there; after `--exec`, they are a command
+ * to run instead.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { makeInitramfs } from './initramfs.ts';
+import { fetchParts, VmError } from './packages.ts';
+import { boot } from './qemu.ts';
+
+const CHECKOUT = join(import.meta.dirname, '../..');
+const CACHE = join(CHECKOUT, '.cache/vm');
+const SUITES = ['test/contract', 'test/integration'];
+
+/** Software emulation is some ten times slower. */
+const HANG_MS = 20 * 60_000;
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+function commandFor(args: readonly string[]): string[] {
+  if (args[0] === '--exec') return args.slice(1);
+  const hang = ['--testTimeout', String(HANG_MS), '--hookTimeout', String(HANG_MS)];
+  return [process.execPath, 'test/run.ts', ...hang, ...(args.length > 0 ? args : SUITES)];
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const parts = await fetchParts(CACHE, say);
+  const dir = await mkdtemp(join(tmpdir(), 'openlambda-vm-'));
+  try {
+    say('starting the virtual machine, which takes some seconds');
+    const machine = await makeInitramfs(parts, dir, { argv: commandFor(args), checkout: CHECKOUT });
+    const status = await boot(parts.qemu, machine, (line) => process.stdout.write(`${line}\n`));
+    if (status === null)
+      throw new VmError('the virtual machine ended before its command did: see its last lines');
+    return status;
+  } finally {
+    await rm(dir, { recursive: true });
+  }
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof VmError)) throw error;
+  say(error.message);
+  process.exitCode = 1;
+}
