@@ -10,6 +10,7 @@ import { ROOT } from './where.mjs';
 const TARGETS = {
   start: { argv: ['quickstart/start.ts'], dev: false, check: checkReadyToServe },
   test: { argv: ['test/run.ts'], dev: true },
+  'test:vm': { argv: ['test/vm/run.ts'], dev: true },
   bench: { argv: ['bench/run.ts'], dev: false },
   check: { argv: ['test/run.ts', '--check'], dev: true },
   setup: { dev: false },

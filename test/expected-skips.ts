@@ -5,4 +5,10 @@ export interface ExpectedSkip {
   readonly reason: string;
 }
 
-export const EXPECTED_SKIPS: readonly ExpectedSkip[] = [];
+const NO_V2 = 'its machines mount the controllers as v1 hierarchies; `npm run test:vm` runs it';
+
+export const EXPECTED_SKIPS: readonly ExpectedSkip[] = [
+  'the v2 cgroup driver > keeps its contract',
+  'the pool of v2 cgroups > keeps its contract',
+  'a delegated group on v2 > is used, once its processes have moved to a leaf',
+].map((title) => ({ test: `test/contract/cgroup-v2.test.ts > ${title}`, reason: NO_V2 }));

@@ -3,15 +3,15 @@ import type { Cgroup, CgroupDriver, CgroupLimits } from './cgroup.ts';
 
 export interface PoolOptions {
   readonly driver: CgroupDriver;
-  /** How many are kept ready. */
+  /** How many are kept ready at most; at least half of them are, but for short. */
   readonly size: number;
   readonly limits: CgroupLimits;
   readonly log: Log;
 }
 
 /**
- * Cgroups that are made ahead of time and used again. Making one takes several times as long as using one again, so
- * neither happens on the path of a request as long as the pool is not empty.
+ * Cgroups that are made ahead of time and used again, off the path of a request. New ones are made when fewer than half
+ * of them are ready: at every take, they would fill the places of those that are about to come back.
  */
 export class CgroupPool {
   readonly #options: PoolOptions;
@@ -24,13 +24,13 @@ export class CgroupPool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#refillSoon();
+    this.#fill();
   }
 
   /** A cgroup with the pool's limits and nothing in it; a new one where none is ready. */
   take(): Cgroup {
     const cgroup = this.#ready.pop() ?? this.#make();
-    this.#refillSoon();
+    if (this.#ready.length < this.#options.size / 2) this.#fill();
     return cgroup;
   }
 
@@ -65,13 +65,13 @@ export class CgroupPool {
   }
 
   /** One a turn of the event loop, so that requests come in between. */
-  #refillSoon(): void {
+  #fill(): void {
     if (this.#refill !== null || this.#isFull) return;
     this.#refill = setImmediate(() => {
       this.#refill = null;
       if (this.#isFull) return;
       this.#ready.push(this.#make());
-      this.#refillSoon();
+      this.#fill();
     });
   }
 

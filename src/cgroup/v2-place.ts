@@ -32,28 +32,33 @@ export interface TreeV2 {
 
 /**
  * Where the sandboxes' groups can be, or why nowhere. Our own group is the place where it is ours alone: delegated to us
- * by systemd (`Delegate=yes`), or the top of a container. A login session's is not ours, and its processes are not ours to
- * move; then a group below the root of the tree is made, which root may do.
+ * by systemd (`Delegate=yes`). A login session's is not, and its processes are not ours to move; then the place is the top
+ * of the tree. At the root of all, root may make groups; at the top of a container, everything is ours.
  */
 export function findPlace(tree: TreeV2): PlaceV2 | string {
   // Another worker that was started from the same group has moved us already.
   const own = basename(tree.own) === PROCESSES_GROUP ? dirname(tree.own) : tree.own;
-  const isOurs = own !== tree.top && tree.isDelegated(own);
-  const parent = isOurs ? own : tree.top;
-  const missing = CONTROLLERS.filter((one) => !tree.controllers(parent).includes(one));
-  if (missing.length > 0) return `the cgroup v2 tree at ${parent} does not have ${missing.join(', ')}`;
-  if (!isOurs && tree.isTopRoot) {
+  if (own !== tree.top && tree.isDelegated(own) && missingIn(tree, own).length === 0) {
     return {
-      parent,
-      mustMove: false,
-      why: 'below the root of the tree, as our own group is not delegated to us',
+      parent: own,
+      mustMove: !isEnabled(tree, own),
+      why: 'in our own group, which is delegated to us',
     };
   }
-  const isEnabled = CONTROLLERS.every((one) => tree.enabled(parent).includes(one));
-  const why = isOurs
-    ? 'in our own group, which is delegated to us'
-    : "below the top of this container's tree";
-  return { parent, mustMove: !isEnabled, why };
+  const { top, isTopRoot } = tree;
+  const missing = missingIn(tree, top);
+  if (missing.length > 0) return `the cgroup v2 tree at ${top} does not have ${missing.join(', ')}`;
+  if (isTopRoot) return { parent: top, mustMove: false, why: 'as our own group is not delegated to us' };
+  return { parent: top, mustMove: !isEnabled(tree, top), why: 'at the top of what this container sees' };
+}
+
+function missingIn(tree: TreeV2, dir: string): string[] {
+  return CONTROLLERS.filter((one) => !tree.controllers(dir).includes(one));
+}
+
+/** Where the children have controllers there are no processes, and the other way round. */
+function isEnabled(tree: TreeV2, dir: string): boolean {
+  return CONTROLLERS.every((one) => tree.enabled(dir).includes(one));
 }
 
 /** Looks at the mounted v2 tree. */

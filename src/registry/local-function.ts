@@ -15,7 +15,9 @@ import { type Watcher, type Watches, WatchSet } from './watches.ts';
 const BUSY_MS = 2000;
 /** A function that was there and is not: editors and `mv` leave a short gap between the old file and the new one. */
 const GAP_MS = 200;
-const RETRY_MS = 10;
+const RETRY_MS = 5;
+/** How long a request waits for a writer where an older version could be used. */
+const WRITER_MS = 100;
 /** While a file is open for writing, an event tells of its end; this is for one that does not come. */
 const HELD_UP_MS = 1000;
 
@@ -67,9 +69,13 @@ export class LocalFunction implements Watcher {
 
   /** As `Registry.pull`; the watches have just been drained. */
   pull(): Code | Promise<Code> {
+    if (this.#reading) {
+      // Nothing is stale any more from its beginning on, but what is known is still what was there before.
+      this.#joined = true;
+      return this.#reading;
+    }
     if (this.#current && this.#isCurrent(this.#current)) return this.#current.code;
-    if (this.#reading) this.#joined = true;
-    else this.#reading = this.#read();
+    this.#reading = this.#read();
     return this.#reading;
   }
 
@@ -167,7 +173,8 @@ export class LocalFunction implements Watcher {
     if (isOlError(error, 'ERR_NO_FUNCTION')) return this.#current && elapsedMs < GAP_MS ? RETRY_MS : null;
     if (!(error instanceof Interrupted) || elapsedMs >= BUSY_MS) return null;
     if (error.why !== 'writer') return error.waitMs;
-    if (!this.#current) return RETRY_MS;
+    // Most writers are done in a moment, and this one may be in the way of an edit that ended before.
+    if (!this.#current || elapsedMs < WRITER_MS) return RETRY_MS;
     // Who joined while this was read may have come after the end of the edit that was in the way.
     this.#options.watches.drain();
     return this.#joined && this.#roused ? 0 : null;

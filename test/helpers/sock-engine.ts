@@ -23,6 +23,7 @@ export async function makeSockEngine(): Promise<SockFixture> {
   await mkdir(spares, { recursive: true });
   const claim = await claimSlot({ cluster: cluster.paths.root, workerDir: dir, port: 0 });
   const zygotes: number[] = [];
+  const versions = new Map<string, Promise<Code>>();
   const engine = await SockEngine.start({
     base: { dir: cluster.paths.base, ...(await readBase(cluster.paths.base)) },
     packagesDir: cluster.paths.packages,
@@ -45,7 +46,13 @@ export async function makeSockEngine(): Promise<SockFixture> {
   return {
     engine,
     zygotes,
-    code: (name, text) => writeCode(join(cluster.paths.root, 'code'), name, text),
+    code(name, text) {
+      // A version never changes once it is there: written once, whoever asks for it at the same time.
+      const known =
+        versions.get(`${name}\0${text}`) ?? writeCode(join(cluster.paths.root, 'code'), name, text);
+      versions.set(`${name}\0${text}`, known);
+      return known;
+    },
     scratch: (id) => join(handlers, id),
     async dispose() {
       await engine.close();

@@ -8,7 +8,8 @@ import { python } from '../helpers/python.ts';
 import { useWorker } from '../helpers/worker.ts';
 
 leavesNothing();
-const worker = useWorker(['sleep', 'echo'], { invocation_timeout_ms: 1000 });
+// Not paused between two calls: what goes on there is what some of these are about.
+const worker = useWorker(['sleep', 'echo'], { invocation_timeout_ms: 1000, pause_delay_ms: 60_000 });
 let made = 0;
 
 /** Writes a function and calls it; it answers the event 'well' well. */

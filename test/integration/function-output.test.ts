@@ -8,7 +8,8 @@ import { python } from '../helpers/python.ts';
 import { useWorker } from '../helpers/worker.ts';
 
 leavesNothing();
-const worker = useWorker(['echo']);
+// Not paused between two calls, so that a thread of a handler goes on.
+const worker = useWorker(['echo'], { pause_delay_ms: 60_000 });
 let made = 0;
 
 interface Written {

@@ -8,6 +8,8 @@ import { useWorker } from '../helpers/worker.ts';
 leavesNothing();
 const worker = useWorker(['echo']);
 
+let made = 0;
+
 test.each([
   ['directories deeper than any path can be', "for _ in range(3000): os.mkdir('d'); os.chdir('d')"],
   [
@@ -24,8 +26,9 @@ test.each([
     "os.mkfifo('pipe'); os.symlink('/nowhere', 'link'); os.symlink('loop', 'loop')",
   ],
 ])('a handler that leaves %s in its scratch space leaves nothing', async (_what, line) => {
+  const name = `leaver${made++}`;
   await worker.current.cluster.writeFunction(
-    'leaver',
+    name,
     python`
     import os
     def handler(event):
@@ -34,9 +37,9 @@ test.each([
         os._exit(0)
   `,
   );
-  expect((await worker.current.call('leaver')).status).toBe(502);
+  expect((await worker.current.call(name)).status).toBe(502);
   await until('end of its scratch space', async () =>
-    (await handlerFiles(worker.current.cluster.paths)).every((path) => !path.endsWith('/leaver')),
+    (await handlerFiles(worker.current.cluster.paths)).every((path) => !path.endsWith(`/${name}`)),
   );
   expect(await worker.current.result('echo', 1)).toBe(1);
 });

@@ -12,7 +12,8 @@ echo /run/openlambda-vm/modprobe >/proc/sys/kernel/modprobe
 # /tmp is a real file system, with quotas, so that what is written there can leave the memory.
 truncate -s 3G /run/openlambda-vm/disk
 mke2fs -q -t ext4 -O quota,project -E nodiscard /run/openlambda-vm/disk
-mount -o loop,prjquota /run/openlambda-vm/disk /tmp
+/run/openlambda-vm/modprobe loop
+mount -t ext4 -o loop,prjquota /run/openlambda-vm/disk /tmp
 chmod 1777 /tmp
 
 # As systemd has it: the root gives its controllers on, and a login's processes are in a group of their own.
@@ -26,8 +27,9 @@ run_in_session() {
 
 mapfile -d '' argv </run/openlambda-vm/argv
 echo "Linux $(uname -r), cgroup v2 with $(cat $cgroups/cgroup.controllers)"
-(run_in_session "${argv[@]}") </dev/null 2>&1
-echo "openlambda-vm: exit status $?"
+# Through a pipe: on a console, programs draw and colour.
+(run_in_session "${argv[@]}") </dev/null 2>&1 | cat
+echo "openlambda-vm: exit status ${PIPESTATUS[0]}"
 sync
 echo b >/proc/sysrq-trigger
 sleep 60

@@ -9,9 +9,9 @@ import {
   rmdirSync,
   rmSync,
 } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { connectUnix, listenUnix } from '../../linux/sockets.ts';
+import { removeTree } from './remove-tree.ts';
 
 const { O_NOFOLLOW, O_DIRECTORY, O_RDONLY } = constants;
 /** The worker's connection, and a person's who looks into the sandbox. */
@@ -71,7 +71,7 @@ export class Scratch {
 
   async #remove(): Promise<void> {
     // Nobody is left who could swap a directory for a link while this walks; links themselves are not followed.
-    await rm(this.#dir, { recursive: true, force: true });
+    await removeTree(this.#dir);
     if (this.#hasMoved) removeIfEmpty(dirname(this.#dir));
   }
 }
