@@ -6,6 +6,12 @@
 export const ERRORS = {
   // A request that the worker refuses.
   ERR_BAD_JSON: { status: 400, message: 'the request body is not JSON: {reason}' },
+  ERR_BAD_REQUEST: { status: 400, message: 'this is not an HTTP request: {reason}' },
+  ERR_HEADER_TOO_LARGE: {
+    status: 431,
+    message: 'the header of the request is too large: send less than 16 kB',
+  },
+  ERR_REQUEST_TIMEOUT: { status: 408, message: 'the request took too long to arrive: send it faster' },
   ERR_BAD_NAME: {
     status: 400,
     message:

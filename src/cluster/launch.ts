@@ -1,12 +1,16 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { OlError } from '../errors.ts';
-import { isClaimOf, listClaims, SLOTS, workerRunning } from './claims.ts';
+import { isClaimOf, listClaims, SLOTS, workerOf, workerRunning } from './claims.ts';
 import { type ConfigText, readTemplate, writeWorkerConfig } from './config-file.ts';
 import { type ClusterPaths, openCluster, type WorkerPaths, workerIndex, workerPaths } from './paths.ts';
 import { readPidFile } from './pid-file.ts';
 import { checkPortFree, portTaken } from './port.ts';
+import { waitGone } from './process.ts';
 import { type Spawned, spawnWorker } from './spawn.ts';
 import { workerUrl } from './url.ts';
+
+/** How long a process that SIGKILL was sent to may take to end, most of the time. */
+const ENDING_MS = 300;
 
 export interface StartedWorker {
   /** `worker-0` */
@@ -82,7 +86,10 @@ async function checkNoneRuns(
 ): Promise<void> {
   const { live } = await listClaims();
   const running = live.find((claim) => plans.some(({ worker }) => isClaimOf(claim, paths, worker)));
-  if (running !== undefined) throw workerRunning(running);
+  // One that was killed a moment ago takes a moment to be gone.
+  if (running !== undefined && (await waitGone([workerOf(running)], ENDING_MS)).length > 0) {
+    throw workerRunning(running);
+  }
   for (const { worker } of plans) {
     const file = await readPidFile(worker);
     if (file.kind === 'stale')

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { OlError } from '../errors.ts';
+import { answerBroken } from './broken-request.ts';
 
 export interface HttpHandlers {
   request(request: IncomingMessage, response: ServerResponse): void;
@@ -74,6 +75,7 @@ function createHttpServer(handlers: HttpHandlers): Server {
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     if (handlers.checkContinue(request, response)) handlers.request(request, response);
   });
+  server.on('clientError', answerBroken);
   return server;
 }
 

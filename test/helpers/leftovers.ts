@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { lookup } from 'node:dns/promises';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { CLAIMS_DIR } from '../../src/cluster/claims.ts';
 import { listProcesses, type ProcessInfo } from './processes.ts';
@@ -16,6 +17,7 @@ interface Snapshot {
   readonly mounts: ReadonlySet<string>;
   readonly namespaces: ReadonlySet<string>;
   readonly descriptors: ReadonlySet<string>;
+  readonly cgroups: ReadonlySet<string>;
 }
 
 /**
@@ -51,6 +53,7 @@ function takeSnapshot(): Snapshot {
     mounts: new Set(mounts()),
     namespaces: new Set(namedNamespaces()),
     descriptors: new Set(descriptors()),
+    cgroups: new Set(cgroups()),
   };
 }
 
@@ -66,6 +69,9 @@ function findLeftovers(before: Snapshot): string[] {
     ...descriptors()
       .filter((line) => !before.descriptors.has(line))
       .map((line) => `descriptor ${line}`),
+    ...cgroups()
+      .filter((path) => !before.cgroups.has(path))
+      .map((path) => `cgroup ${path}`),
     ...claims().map((path) => `claim ${path}`),
     ...(existsSync(TEST_ROOT) ? readdirSync(TEST_ROOT).map((name) => `directory ${TEST_ROOT}/${name}`) : []),
   ];
@@ -115,6 +121,31 @@ function namedNamespaces(): string[] {
   return existsSync('/run/netns') ? readdirSync('/run/netns') : [];
 }
 
+const CGROUP_ROOT = '/sys/fs/cgroup';
+
+/** The groups of workers, in every hierarchy; not those of a user's worker, which hold its claim's slot. */
+function cgroups(): string[] {
+  const others = claimFiles().filter((path) => !isOurClaim(path));
+  const theirs = others.map((path) => `openlambda-${basename(path, '.json')}`);
+  return groupsBelow(CGROUP_ROOT).filter((path) => !theirs.includes(basename(path)));
+}
+
+function groupsBelow(dir: string): string[] {
+  const inner = directoriesIn(dir);
+  const ours = inner.filter((path) => basename(path).startsWith('openlambda-'));
+  return [...ours, ...inner.filter((path) => !ours.includes(path)).flatMap(groupsBelow)];
+}
+
+function directoriesIn(dir: string): string[] {
+  try {
+    const entries = readdirSync(dir, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => join(dir, entry.name));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []; // it goes while we look
+    throw error;
+  }
+}
+
 /** `12 -> socket:[4711]`, without the descriptor of the listing itself. */
 function descriptors(): string[] {
   return readdirSync('/proc/self/fd').flatMap((fd) => {
@@ -128,16 +159,21 @@ function descriptors(): string[] {
 }
 
 function claims(): string[] {
+  return claimFiles().filter(isOurClaim);
+}
+
+function claimFiles(): string[] {
   if (!existsSync(CLAIMS_DIR)) return [];
-  const paths = readdirSync(CLAIMS_DIR)
+  return readdirSync(CLAIMS_DIR)
     .filter((name) => name.endsWith('.json'))
-    .map((name) => `${CLAIMS_DIR}/${name}`);
-  return paths.filter((path) => {
-    try {
-      return readFileSync(path, 'utf8').includes(TEST_ROOT);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-      throw error;
-    }
-  });
+    .map((name) => join(CLAIMS_DIR, name));
+}
+
+function isOurClaim(path: string): boolean {
+  try {
+    return readFileSync(path, 'utf8').includes(TEST_ROOT);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
 }

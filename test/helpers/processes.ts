@@ -17,32 +17,42 @@ export function listProcesses(): ProcessInfo[] {
   return pids.map((pid) => readProcess(Number(pid))).filter((process) => process !== null);
 }
 
-/** Null where it is gone, or only waits to be reaped. */
+/** Null where it is gone, only waits to be reaped, or has let go of its namespaces, which is the way there. */
 export function readProcess(pid: number): ProcessInfo | null {
+  const stat = readStat(pid);
+  if (stat === null) return null;
+  return ifThere(() => ({
+    pid,
+    ...stat,
+    command: readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim(),
+    pidNamespace: readlinkSync(`/proc/${pid}/ns/pid`),
+    netNamespace: readlinkSync(`/proc/${pid}/ns/net`),
+  }));
+}
+
+/** True while this very process lives, the last steps of its end included. */
+export function isStillThere({ pid, startTicks }: { pid: number; startTicks: number }): boolean {
+  return readStat(pid)?.startTicks === startTicks;
+}
+
+function readStat(pid: number): { parent: number; startTicks: number } | null {
+  const stat = ifThere(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  if (stat === null) return null;
+  // The name, in parentheses, may hold anything.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  if (fields[0] === 'Z' || fields[0] === 'X') return null;
+  return { parent: Number(fields[1]), startTicks: Number(fields[19]) };
+}
+
+/** What is read of a process, null where it is gone. A kernel thread has no namespaces to show (ENOENT, too). */
+function ifThere<T>(read: () => T): T | null {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name, in parentheses, may hold anything.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (fields[0] === 'Z' || fields[0] === 'X') return null;
-    return {
-      pid,
-      parent: Number(fields[1]),
-      startTicks: Number(fields[19]),
-      command: readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim(),
-      pidNamespace: readlinkSync(`/proc/${pid}/ns/pid`),
-      netNamespace: readlinkSync(`/proc/${pid}/ns/net`),
-    };
+    return read();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // A kernel thread has no namespaces to show; EACCES is a process that has just let go of its own.
     if (code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES' || code === 'EINVAL') return null;
     throw error;
   }
-}
-
-/** True while this very process lives. */
-export function isStillThere({ pid, startTicks }: { pid: number; startTicks: number }): boolean {
-  return readProcess(pid)?.startTicks === startTicks;
 }
 
 /** Every process below this one, and itself. */

@@ -100,7 +100,10 @@ describe('running', () => {
 
   test('names what can be run when asked for something else', async () => {
     const { status, stderr } = await checkout.run('strat').ended;
-    expect([status, stderr]).toEqual([2, 'usage: node setup/run.mjs start|test|bench|check|setup [args]\n']);
+    expect([status, stderr]).toEqual([
+      2,
+      'usage: node setup/run.mjs start|test|test:vm|bench|check|setup [args]\n',
+    ]);
   });
 });
 

@@ -22,6 +22,7 @@ describe('paths of a cluster', () => {
       pid: '/c/logs/worker-2.pid',
       dir: '/c/workers/worker-2',
       handlers: '/c/workers/worker-2/handlers',
+      spares: '/c/workers/worker-2/spares',
       code: '/c/workers/worker-2/code',
     });
   });
