@@ -6,6 +6,7 @@ import type { Boot } from './initramfs.ts';
 
 /** What inside.sh prints last. */
 const LAST_LINE = /^openlambda-vm: exit status (\d+)$/;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const LIBRARIES = ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu'];
 const FIRMWARE = ['usr/share/qemu', 'usr/share/seabios'];
 
@@ -23,6 +24,8 @@ export async function boot(
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exit = once(child, 'exit');
+  const end = () => child.kill('SIGKILL'); // nothing in there is worth an orderly end
+  for (const signal of SIGNALS) process.on(signal, end);
   let status: number | null = null;
   for await (const line of createInterface(child.stdout)) {
     const last = LAST_LINE.exec(line);
@@ -30,6 +33,7 @@ export async function boot(
     else status = Number(last[1]);
   }
   await exit;
+  for (const signal of SIGNALS) process.off(signal, end);
   return status;
 }
 

@@ -42,16 +42,15 @@ export class Nursery {
     return spares.take();
   }
 
-  /** Makes one sandbox without code, so that what this machine lacks is told at the start and not to a client. */
+  /** Waits for a first spare, so that what this machine lacks is told at the start, and the first call finds one. */
   async tryOut(): Promise<void> {
-    const { zygote } = await this.#generation;
-    const { process, scratch, gone } = this.#fork(zygote);
-    await process.waiting;
-    const failed = !process.isWaiting;
-    process.kill();
-    closeSync(scratch.connection);
-    const { failure } = await gone;
-    if (failed) throw new OlError('ERR_ZYGOTE', { reason: failure ?? 'the first sandbox ended at once' });
+    const { zygote, spares } = await this.#generation;
+    const spare = this.#fork(zygote);
+    await spare.process.waiting;
+    if (spare.process.isWaiting) return spares.add(spare);
+    closeSync(spare.scratch.connection);
+    const { failure } = await spare.gone;
+    throw new OlError('ERR_ZYGOTE', { reason: failure ?? 'the first sandbox ended at once' });
   }
 
   /** Ends the root zygote, and with it all sandboxes. */

@@ -42,11 +42,22 @@ export class Spares {
     });
   }
 
+  /** Keeps it until it is taken. */
+  add(spare: Spare): void {
+    this.#spares.push(spare);
+    void spare.process.ended.then(() => {
+      const at = this.#spares.indexOf(spare);
+      if (at < 0) return;
+      this.#spares.splice(at, 1);
+      closeSync(spare.scratch.connection);
+    });
+  }
+
   /** Where one cannot be made (no space, no descriptors), the next request tries again, and is told why. */
   #forkMissing(): void {
     try {
       let count = sparesToFork({ present: this.#spares.length, wanted: this.#wanted });
-      while (count-- > 0) this.#add(this.#fork());
+      while (count-- > 0) this.add(this.#fork());
     } catch (error) {
       this.#log.error({ err: error }, 'spares could not be forked');
     }
@@ -59,15 +70,5 @@ export class Spares {
     const spares = [...this.#spares];
     for (const spare of spares) spare.process.kill();
     await Promise.all(spares.map((spare) => spare.gone));
-  }
-
-  #add(spare: Spare): void {
-    this.#spares.push(spare);
-    void spare.process.ended.then(() => {
-      const at = this.#spares.indexOf(spare);
-      if (at < 0) return;
-      this.#spares.splice(at, 1);
-      closeSync(spare.scratch.connection);
-    });
   }
 }
