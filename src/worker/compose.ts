@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chooseDriver } from '../cgroup/choose.ts';
 import { CgroupPool } from '../cgroup/pool.ts';
@@ -11,6 +11,7 @@ import { IdleLru } from '../functions/idle-lru.ts';
 import { FunctionManager } from '../functions/manager.ts';
 import { Pauser } from '../functions/pauser.ts';
 import { checkKernel } from '../linux/kernel.ts';
+import { removeTree } from '../linux/remove-tree.ts';
 import { createLocalRegistry } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Engine } from '../sandbox/sandbox.ts';
@@ -185,5 +186,5 @@ function running({ config, log, server, functions, resources }: Running): Runnin
 async function emptyDirectory(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o755 });
   const names = await readdir(path);
-  await Promise.all(names.map((name) => rm(join(path, name), { recursive: true, force: true })));
+  await Promise.all(names.map((name) => removeTree(join(path, name))));
 }

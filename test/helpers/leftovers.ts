@@ -4,11 +4,12 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { CLAIMS_DIR } from '../../src/cluster/claims.ts';
+import { SLOWNESS } from './poll.ts';
 import { listProcesses, type ProcessInfo } from './processes.ts';
 import { TEST_ROOT } from './test-root.ts';
 
 /** What is on its way out has this long. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 15_000 * SLOWNESS;
 const EVERY_MS = 25;
 const LAUNCHER = '/runtime/python/launch.py';
 

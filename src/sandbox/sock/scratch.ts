@@ -10,8 +10,8 @@ import {
   rmSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { removeTree } from '../../linux/remove-tree.ts';
 import { connectUnix, listenUnix } from '../../linux/sockets.ts';
-import { removeTree } from './remove-tree.ts';
 
 const { O_NOFOLLOW, O_DIRECTORY, O_RDONLY } = constants;
 /** The worker's connection, and a person's who looks into the sandbox. */

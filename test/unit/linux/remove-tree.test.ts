@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { removeTree } from '../../../../src/sandbox/sock/remove-tree.ts';
-import { useTempDir } from '../../cluster/temp-dir.ts';
+import { removeTree } from '../../../src/linux/remove-tree.ts';
+import { useTempDir } from '../cluster/temp-dir.ts';
 
 const temp = useTempDir();
 const DEEP = `

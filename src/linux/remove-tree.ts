@@ -1,8 +1,8 @@
-import { mkdir, readdir, rename, rm, rmdir, unlink } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, rmdir, unlink } from 'node:fs/promises';
 
 /**
  * Removes a directory with all that is in it, whatever a sandbox has left there; no link is followed. No process may use
- * it any more. Does nothing where it is not there. Uses `<dir>.flat` beside it where a tree is deep.
+ * it any more. Does nothing where it is not there. Uses a directory `<dir>.flat-…` beside it where a tree is deep.
  */
 export async function removeTree(dir: string): Promise<void> {
   try {
@@ -10,13 +10,12 @@ export async function removeTree(dir: string): Promise<void> {
   } catch (error) {
     // A process can make directories below its own working directory, deeper than any path can say.
     if ((error as NodeJS.ErrnoException).code !== 'ENAMETOOLONG') throw error;
-    await removeDeep(dir, `${dir}.flat`);
+    await removeDeep(dir, await mkdtemp(`${dir}.flat-`));
   }
 }
 
 /** Takes every directory out of the one that it is in before it looks into it, so that no path gets long. */
 async function removeDeep(dir: string, flat: string): Promise<void> {
-  await mkdir(flat);
   let taken = 1;
   await rename(dir, `${flat}/0`);
   for (let next = 0; next < taken; next++) {
