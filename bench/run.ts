@@ -1,13 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { nearest } from '../src/config/nearest.ts';
-import { cold } from './end-to-end/cold.ts';
-import { warm } from './end-to-end/warm.ts';
+import { BENCHES } from './benches.ts';
 import type { Bench } from './measure/bench.ts';
 import { machine, writeResult } from './measure/document.ts';
 import { toTable } from './measure/table.ts';
 
-const BENCHES: readonly Bench[] = [cold, warm];
+const NAME_WIDTH = Math.max(...BENCHES.map(({ name }) => name.length));
 const DOCUMENT = fileURLToPath(new URL('../docs/benchmarks.md', import.meta.url));
 const USAGE = `usage: npm run bench -- [names] [--list] [--json] [--samples=N] [--no-write]
 
@@ -26,7 +25,8 @@ async function main(): Promise<void> {
     },
   });
   if (values.help) return print(USAGE);
-  if (values.list) return print(BENCHES.map(({ name, about }) => `${name.padEnd(8)} ${about}`).join('\n'));
+  if (values.list)
+    return print(BENCHES.map(({ name, about }) => `${name.padEnd(NAME_WIDTH)} ${about}`).join('\n'));
   const samples = Number(values.samples);
   if (!Number.isInteger(samples) || samples < 1)
     throw new Error(`--samples=${values.samples}: a number from 1 on`);

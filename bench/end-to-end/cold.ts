@@ -1,13 +1,13 @@
 import { forkFloor, pythonFloor } from '../floors/python.ts';
 import type { Bench, BenchRow } from '../measure/bench.ts';
 import { BenchClient } from '../measure/client.ts';
-import { NO_OP } from '../measure/functions.ts';
+import { NO_OP, settle } from '../measure/functions.ts';
 import { type Rig, startRig } from '../measure/rig.ts';
 import { summarize } from '../measure/stats.ts';
 import { readSteps } from '../measure/steps.ts';
 
 /** No idle sandbox is kept, so that each call gets a new one. */
-const NO_CACHE = { handler_cache_size: 0 };
+export const NO_CACHE = { handler_cache_size: 0 };
 
 const STEPS = [
   ['cold:wait', 'until a sandbox has been started, which is:'],
@@ -56,8 +56,7 @@ async function measureFirstCalls(rig: Rig, client: BenchClient, samples: number)
   const times: number[] = [];
   for (let i = 0; i < samples; i++) {
     await rig.addFunction(`new-${i}`, NO_OP);
-    // Past the moment in which the worker would still wait for a second write to the same file.
-    await new Promise((resolve) => setTimeout(resolve, 25));
+    await settle();
     times.push(await client.post(`/runLambda/new-${i}`, '{}'));
   }
   return summarize(times);

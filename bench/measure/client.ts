@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A client with one connection that is kept; the same for what is measured and for its floor. */
 export class BenchClient {
@@ -33,11 +34,14 @@ export class BenchClient {
     return promise;
   }
 
-  /** Posts `count` times, one after another, after a tenth as many that do not count. */
-  async postMany(path: string, count: number): Promise<number[]> {
+  /** Posts `count` times, one after another with a gap between them, after a tenth as many that do not count. */
+  async postMany(path: string, count: number, gapMs = 0): Promise<number[]> {
     const times: number[] = [];
     for (let i = 0; i < Math.ceil(count / 10); i++) await this.post(path, '{}');
-    for (let i = 0; i < count; i++) times.push(await this.post(path, '{}'));
+    for (let i = 0; i < count; i++) {
+      if (gapMs > 0) await sleep(gapMs);
+      times.push(await this.post(path, '{}'));
+    }
     return times;
   }
 

@@ -1,5 +1,6 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Does nothing. */
 export const NO_OP = `def handler(event):
@@ -13,4 +14,9 @@ export async function addFunction(registryDir: string, name: string, code: strin
   const file = join(dir, 'lambda_func.py');
   await writeFile(`${file}.new`, code);
   await rename(`${file}.new`, file);
+}
+
+/** Past the moment in which the worker would still wait for a second write to the same file. */
+export async function settle(): Promise<void> {
+  await sleep(25);
 }

@@ -50,14 +50,12 @@ export class PipeError extends Error {
  * bounded, and the first thing that does not fit ends the connection for good.
  */
 export class ServerPipe {
-  readonly #name: string;
   readonly #socket: Socket;
   #exchange: Exchange | null = null;
   #failure: PipeError | null = null;
 
-  /** Takes over `fd`, a connected stream socket. `name` is the function's, for messages. */
-  constructor(fd: number, name: string) {
-    this.#name = name;
+  /** Takes over `fd`, a connected stream socket. */
+  constructor(fd: number) {
     this.#socket = new Socket({ fd, readable: true, writable: true });
     this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     this.#socket.on('error', (error) => this.#fail(new PipeError(meaningOf(error), error.message)));
@@ -68,7 +66,7 @@ export class ServerPipe {
   exchange(request: SandboxRequest): Promise<SandboxResponse> {
     if (this.#failure !== null) return Promise.reject(new PipeError('unread', this.#failure.message));
     if (this.#exchange !== null)
-      throw new OlError('ERR_INTERNAL', { reason: `two requests at once: ${this.#name}` });
+      throw new OlError('ERR_INTERNAL', { reason: 'two requests at once for one sandbox' });
     return new Promise((resolve, reject) => {
       const late = () => this.#fail(new PipeError('timeout', `no answer within ${request.timeoutMs} ms`));
       const timer = setTimeout(late, request.timeoutMs);

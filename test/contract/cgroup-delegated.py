@@ -13,5 +13,7 @@ os.setxattr(directory, 'trusted.delegate', b'1')
 with open(f'{directory}/cgroup.procs', 'w') as procs:
     procs.write('0')
 if os.fork() == 0:
+    os.close(1)  # whoever reads what the command prints waits for its end
+    os.close(2)
     signal.pause()
 os.execv(command[0], command)

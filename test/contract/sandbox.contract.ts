@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Code } from '../../src/registry/registry.ts';
 import { describeDeath, type Engine, type Sandbox, type SandboxRequest } from '../../src/sandbox/sandbox.ts';
+import { namesIn } from '../helpers/handler-files.ts';
 import { until } from '../helpers/poll.ts';
 import { isStillThere, readProcess, treeOf } from '../helpers/processes.ts';
 import { python } from '../helpers/python.ts';
@@ -274,7 +275,10 @@ export function describeSandboxContract(name: string, make: () => Promise<Engine
         code: 'ERR_SANDBOX_START',
         fields: { name: 'missing' },
       });
-      await until('end of its scratch space', () => !existsSync(fixture.scratch('missing')));
+      await until(
+        'end of its scratch space',
+        async () => (await namesIn(fixture.scratch('missing'))).length === 0,
+      );
       expect(await ask(await create(), ['echo', 1])).toMatchObject({ value: 1 });
     });
 

@@ -12,7 +12,8 @@ export async function handlerFiles(paths: ClusterPaths): Promise<string[]> {
   return found;
 }
 
-async function namesIn(dir: string): Promise<string[]> {
+/** Empty where there is no such directory. */
+export async function namesIn(dir: string): Promise<string[]> {
   try {
     return await readdir(dir);
   } catch (error) {

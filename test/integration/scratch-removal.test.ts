@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { handlerFiles } from '../helpers/handler-files.ts';
+import { namesIn } from '../helpers/handler-files.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
 import { python } from '../helpers/python.ts';
@@ -38,8 +38,9 @@ test.each([
   `,
   );
   expect((await worker.current.call(name)).status).toBe(502);
-  await until('end of its scratch space', async () =>
-    (await handlerFiles(worker.current.cluster.paths)).every((path) => !path.endsWith(`/${name}`)),
+  await until(
+    'end of its scratch space',
+    async () => (await namesIn(worker.current.scratch(name))).length === 0,
   );
   expect(await worker.current.result('echo', 1)).toBe(1);
 });

@@ -1,14 +1,15 @@
 import { closeSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { CgroupPool } from '../../cgroup/pool.ts';
 import { OlError } from '../../errors.ts';
 import { detachedMount } from '../../linux/mounts.ts';
+import { removeTree } from '../../linux/remove-tree.ts';
 import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { Stopwatch, type Timing } from '../../telemetry/timing.ts';
 import type { Engine, Sandbox } from '../sandbox.ts';
-import { ServerPipe } from '../server-pipe.ts';
 import type { LaunchSettings } from './control.ts';
 import { Nursery } from './nursery.ts';
 import { compileSeccomp } from './seccomp/compile.ts';
@@ -89,6 +90,13 @@ export class SockEngine implements Engine {
     const all = [...this.#sandboxes].map((sandbox) => sandbox.destroy('the worker ends'));
     await this.#nursery.close();
     await Promise.all(all);
+    await this.#removeFunctionDirs();
+  }
+
+  /** The directories that held scratch directories: one a function, kept because making one takes half a millisecond. */
+  async #removeFunctionDirs(): Promise<void> {
+    const { handlersDir } = this.#options;
+    for (const name of await readdir(handlersDir)) await removeTree(join(handlersDir, name));
   }
 
   async #takeSpare({ name }: Code): Promise<Spare> {
@@ -114,8 +122,7 @@ export class SockEngine implements Engine {
     const { timing, handlersDir, memLimitMb } = this.#options;
     const watch = timing === null ? null : new Stopwatch(timing);
     const instance = this.#nextInstance++;
-    const pipe = new ServerPipe(spare.scratch.connection, code.name);
-    const sandbox = new SockSandbox({ functionName: code.name, instance, spare, pipe, memLimitMb });
+    const sandbox = new SockSandbox({ functionName: code.name, instance, spare, memLimitMb });
     this.#remember(sandbox);
     spare.scratch.moveTo(join(handlersDir, code.name, String(instance)));
     watch?.lap('cold:scratch');

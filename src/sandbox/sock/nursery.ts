@@ -1,4 +1,3 @@
-import { closeSync } from 'node:fs';
 import { OlError } from '../../errors.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { LaunchSettings } from './control.ts';
@@ -48,7 +47,6 @@ export class Nursery {
     const spare = this.#fork(zygote);
     await spare.process.waiting;
     if (spare.process.isWaiting) return spares.add(spare);
-    closeSync(spare.scratch.connection);
     const { failure } = await spare.gone;
     throw new OlError('ERR_ZYGOTE', { reason: failure ?? 'the first sandbox ended at once' });
   }

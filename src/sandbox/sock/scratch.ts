@@ -1,14 +1,4 @@
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  constants,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-} from 'node:fs';
+import { chmodSync, chownSync, closeSync, constants, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { removeTree } from '../../linux/remove-tree.ts';
 import { connectUnix, listenUnix } from '../../linux/sockets.ts';
@@ -26,8 +16,6 @@ export class Scratch {
   readonly listener: number;
   readonly connection: number;
   #dir: string;
-  /** True once it is in a directory of its function's own. */
-  #hasMoved = false;
   #removed: Promise<void> | null = null;
 
   /** Makes `dir`, which must not exist yet, for the sandbox whose user is `uid`. Leaves nothing when it fails. */
@@ -55,32 +43,21 @@ export class Scratch {
     return this.#dir;
   }
 
-  /** Gives it its final name; the sandbox, which has it mounted, does not notice. */
+  /** Gives it its final name; the sandbox, which has it mounted, does not notice. Makes the directory around it. */
   moveTo(dir: string): void {
-    mkdirSync(dirname(dir), { recursive: true, mode: 0o755 });
-    renameSync(this.#dir, dir);
+    try {
+      renameSync(this.#dir, dir);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      mkdirSync(dirname(dir), { recursive: true, mode: 0o755 });
+      renameSync(this.#dir, dir);
+    }
     this.#dir = dir;
-    this.#hasMoved = true;
   }
 
-  /** Removes it when no process uses it any more, and its function's directory when it was the last there. Idempotent. */
+  /** Removes it when no process uses it any more; follows no link. Idempotent. */
   remove(): Promise<void> {
-    this.#removed ??= this.#remove();
+    this.#removed ??= removeTree(this.#dir);
     return this.#removed;
-  }
-
-  async #remove(): Promise<void> {
-    // Nobody is left who could swap a directory for a link while this walks; links themselves are not followed.
-    await removeTree(this.#dir);
-    if (this.#hasMoved) removeIfEmpty(dirname(this.#dir));
-  }
-}
-
-function removeIfEmpty(dir: string): void {
-  try {
-    rmdirSync(dir);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOTEMPTY' && code !== 'ENOENT') throw error;
   }
 }

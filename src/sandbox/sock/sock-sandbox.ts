@@ -19,7 +19,6 @@ export interface SockSandboxParts {
   readonly functionName: string;
   readonly instance: number;
   readonly spare: Spare;
-  readonly pipe: ServerPipe;
   /** For messages. */
   readonly memLimitMb: number;
 }
@@ -37,15 +36,14 @@ export class SockSandbox implements Sandbox {
   #isDead = false;
   #isPaused = false;
 
-  constructor({ functionName, instance, spare, pipe, memLimitMb }: SockSandboxParts) {
+  constructor({ functionName, instance, spare, memLimitMb }: SockSandboxParts) {
     this.id = `${functionName}/${instance}`;
     this.functionName = functionName;
     this.#process = spare.process;
-    this.#pipe = pipe;
+    this.#pipe = spare.pipe;
     this.#memLimitMb = memLimitMb;
     void spare.process.ended.then(() => {
       this.#isDead = true;
-      pipe.close();
     });
     this.dead = spare.gone.then((end) => this.#death(end));
   }

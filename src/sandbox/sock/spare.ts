@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { CgroupPool } from '../../cgroup/pool.ts';
 import { detachedMount } from '../../linux/mounts.ts';
 import type { Log } from '../../telemetry/log.ts';
+import { ServerPipe } from '../server-pipe.ts';
 import { type ProcessEnd, SandboxProcess } from './process.ts';
 import type { RootZygote } from './root-zygote.ts';
 import { Scratch } from './scratch.ts';
@@ -22,6 +23,8 @@ export interface SpareMaterials {
 export class Spare {
   readonly process: SandboxProcess;
   readonly scratch: Scratch;
+  /** Connected already; closed when the process has ended. */
+  readonly pipe: ServerPipe;
   /** Resolves when the process has ended and all that it had is given back or removed. Never rejects. */
   readonly gone: Promise<ProcessEnd>;
 
@@ -43,8 +46,10 @@ export class Spare {
       listener: scratch.listener,
     });
     this.scratch = scratch;
+    this.pipe = new ServerPipe(scratch.connection);
     undo.move();
     this.gone = this.process.ended.then(async (end) => {
+      this.pipe.close();
       if (end.failure !== null) log.error({ failure: end.failure }, 'sandbox could not be made');
       if (cgroup !== null) cgroups?.giveBack(cgroup);
       await scratch

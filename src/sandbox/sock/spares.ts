@@ -1,4 +1,3 @@
-import { closeSync } from 'node:fs';
 import type { Log } from '../../telemetry/log.ts';
 import type { Spare } from './spare.ts';
 
@@ -47,9 +46,7 @@ export class Spares {
     this.#spares.push(spare);
     void spare.process.ended.then(() => {
       const at = this.#spares.indexOf(spare);
-      if (at < 0) return;
-      this.#spares.splice(at, 1);
-      closeSync(spare.scratch.connection);
+      if (at >= 0) this.#spares.splice(at, 1);
     });
   }
 
