@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { removeGroupsOf } from '../../src/cgroup/remove.ts';
 import { setTemplate } from '../../src/cluster/config-file.ts';
 import { createCluster } from '../../src/cluster/create.ts';
 import { startWorkers } from '../../src/cluster/launch.ts';
@@ -26,7 +27,7 @@ export async function startRig(config: ConfigFile): Promise<Rig> {
   const paths = await createCluster(cluster);
   await setTemplate(cluster, JSON.stringify({ ...config, log_level: 'warn' }));
   undo.defer(async () => {
-    await stopCluster(cluster);
+    await stopCluster(cluster, { cleanUpAfter: removeGroupsOf });
   });
   const timingFile = join(parent, 'timing.log');
   await writeFile(timingFile, '');

@@ -69,10 +69,20 @@ export class CgroupPool {
     if (this.#refill !== null || this.#isFull) return;
     this.#refill = setImmediate(() => {
       this.#refill = null;
-      if (this.#isFull) return;
-      this.#ready.push(this.#make());
+      if (this.#isFull || !this.#tryMake()) return;
       this.#fill();
     });
+  }
+
+  /** In the background there is nobody to throw at; whoever takes from an empty pool is told. */
+  #tryMake(): boolean {
+    try {
+      this.#ready.push(this.#make());
+      return true;
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'no cgroup made ahead of time');
+      return false;
+    }
   }
 
   #make(): Cgroup {

@@ -67,6 +67,15 @@ export async function removeGroups(dirs: readonly string[]): Promise<void> {
   await removeAll(ours);
 }
 
+/** Removes the groups of a worker that was killed, as its claim names them. */
+export async function removeGroupsOf({
+  cgroupDirs,
+}: {
+  readonly cgroupDirs: readonly string[];
+}): Promise<void> {
+  await removeGroups(cgroupDirs);
+}
+
 /** The same, but these directories themselves stay. */
 export async function removeBelow(dirs: readonly string[]): Promise<void> {
   await removeAll(dirs.flatMap(childrenOf));

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
-import { removeGroups } from '../cgroup/remove.ts';
-import type { ClaimRecord } from '../cluster/claims.ts';
+import { removeGroupsOf } from '../cgroup/remove.ts';
 import { type StopStep, stopCluster } from '../cluster/stop.ts';
 import { CLUSTER_FLAG, CLUSTER_HELP, example, needCluster } from './command.ts';
 import { note, say } from './show.ts';
@@ -13,8 +12,7 @@ export function setup(command: Command): void {
 }
 
 async function run(cluster: string): Promise<void> {
-  const cleanUpAfter = ({ cgroupDirs }: ClaimRecord) => removeGroups(cgroupDirs);
-  const stopped = await stopCluster(cluster, { onStep: tell, cleanUpAfter });
+  const stopped = await stopCluster(cluster, { onStep: tell, cleanUpAfter: removeGroupsOf });
   if (stopped.length === 0) say(`no worker runs in ${cluster}: there is nothing to end`);
 }
 

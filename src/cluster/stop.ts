@@ -31,8 +31,8 @@ export type StopStep =
 
 export interface StopOptions {
   readonly onStep?: (step: StopStep) => void;
-  /** Removes what this room cannot see of a worker that was killed, its cgroups. */
-  readonly cleanUpAfter?: (claim: ClaimRecord) => Promise<void>;
+  /** Removes what this room cannot see of a worker that was killed, its cgroups: `removeGroupsOf`. */
+  readonly cleanUpAfter: (claim: ClaimRecord) => Promise<void>;
 }
 
 /** A worker that drains takes this much longer than its grace at most. */
@@ -46,7 +46,7 @@ const DEFAULT_GRACE_MS = 10_000;
  * Ends every worker and sandbox of a cluster, waits until they are gone, and removes what dead ones left. A cluster
  * without workers is no error, nor one whose directory was removed while it ran. Throws ERR_CLUSTER_MISSING, ERR_KILL_FAILED.
  */
-export async function stopCluster(cluster: string, options: StopOptions = {}): Promise<StoppedWorker[]> {
+export async function stopCluster(cluster: string, options: StopOptions): Promise<StoppedWorker[]> {
   const paths = await findCluster(cluster);
   const before = await claimsOf(paths.root);
   const workers = await runningWorkers(paths, before.live);
@@ -54,7 +54,7 @@ export async function stopCluster(cluster: string, options: StopOptions = {}): P
   // Asked again: a worker may have got its zygote after the first look.
   const after = await claimsOf(paths.root);
   await endZygotes([...before.live, ...before.stale, ...after.stale]);
-  for (const claim of after.stale) await options.cleanUpAfter?.(claim);
+  for (const claim of after.stale) await options.cleanUpAfter(claim);
   await removeStaleClaims(paths.root);
   await removeLeftovers(paths);
   return stopped;

@@ -2,7 +2,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chooseDriver } from '../cgroup/choose.ts';
 import { CgroupPool } from '../cgroup/pool.ts';
-import { removeGroups } from '../cgroup/remove.ts';
+import { removeGroupsOf } from '../cgroup/remove.ts';
 import { readBase } from '../cluster/base.ts';
 import { type Claim, claimSlot, uidBase } from '../cluster/claims.ts';
 import type { Config } from '../config/load.ts';
@@ -47,7 +47,7 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
     workerDir: config.workerDir,
     host: config.workerHost,
     port: config.workerPort,
-    cleanUpAfter: ({ cgroupDirs }) => removeGroups(cgroupDirs),
+    cleanUpAfter: removeGroupsOf,
   });
   undo.defer(() => claim.release());
   const timing = createTiming({ toLog: config.timing, file: config.benchmarkLog, log });

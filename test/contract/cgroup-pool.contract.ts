@@ -1,4 +1,5 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { CgroupDriver } from '../../src/cgroup/cgroup.ts';
 import { CgroupPool } from '../../src/cgroup/pool.ts';
@@ -98,6 +99,14 @@ export function describeCgroupPoolContract(name: string, make: MakeDriver | stri
       pool.giveBack(cgroup);
       expect(await child.ended).toBe('SIGKILL');
       await until('end of it', () => !present().includes(cgroup.name));
+    });
+
+    test('one that cannot be made in the background does not stop the pool', async () => {
+      const [dir = ''] = driver.dirs;
+      mkdirSync(join(dir, '2'));
+      await untilPresent(2);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect([pool.take().name, pool.take().name]).toEqual(['1', '3']);
     });
 
     test('closing destroys what is ready and waits for what was given back', async () => {

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { removeGroupsOf } from '../../src/cgroup/remove.ts';
 import { WorkerClient } from '../../src/client/worker-client.ts';
 import { type ClaimRecord, listClaims } from '../../src/cluster/claims.ts';
 import { type StartedWorker, startWorkers } from '../../src/cluster/launch.ts';
@@ -71,7 +72,7 @@ export class BackgroundWorkers implements AsyncDisposable {
 
   async stop(): Promise<StoppedWorker[]> {
     for (const worker of this.all) worker[Symbol.dispose]();
-    return await stopCluster(this.#cluster.paths.root);
+    return await stopCluster(this.#cluster.paths.root, { cleanUpAfter: removeGroupsOf });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

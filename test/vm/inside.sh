@@ -31,5 +31,6 @@ echo "Linux $(uname -r), cgroup v2 with $(cat $cgroups/cgroup.controllers)"
 (run_in_session "${argv[@]}") </dev/null 2>&1 | cat
 echo "openlambda-vm: exit status ${PIPESTATUS[0]}"
 sync
+echo 0 >/proc/sys/kernel/printk # the command's last line is to be the last one
 echo b >/proc/sysrq-trigger
 sleep 60
