@@ -24,5 +24,5 @@ function toSection(bench: Bench, result: BenchResult): string {
 /** What the figures depend on. */
 export function machine(): string {
   const gib = Math.round(totalmem() / 2 ** 30);
-  return `${cpus().length} cores, ${gib} GiB, Linux ${release()}, Node ${process.versions.node}`;
+  return `${cpus().length} cores, ${gib} GiB, Linux ${release().split('-')[0]}, Node ${process.versions.node}`;
 }
