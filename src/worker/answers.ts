@@ -1,13 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import type { OlError } from '../errors.ts';
 
-/** Any page may call a function, as in the original. */
-const CORS = {
+/** Any page may call a function, as in the original. In the flat form, which node:http takes as it is. */
+const CORS = Object.entries({
   'Access-Control-Allow-Origin': '*',
   'Access-Control-Allow-Methods': 'GET, PUT, POST, DELETE, OPTIONS',
   'Access-Control-Allow-Headers':
     'Content-Type, Content-Range, Content-Disposition, Content-Description, X-Requested-With',
-} as const;
+}).flat();
 
 export const JSON_TYPE = 'application/json';
 export const TEXT_TYPE = 'text/plain; charset=utf-8';
@@ -28,7 +28,8 @@ export function send(
 ): void {
   if (response.headersSent || response.destroyed) return;
   const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-  response.writeHead(status, { ...CORS, 'Content-Type': type, 'Content-Length': length, ...headers });
+  const own = ['Content-Type', type, 'Content-Length', String(length), ...Object.entries(headers).flat()];
+  response.writeHead(status, [...CORS, ...own]);
   // Latin-1 keeps every byte as it is, and a string goes out with the header in one system call.
   if (typeof body !== 'string' && length <= JOINED_BYTES) response.end(body.toString('latin1'), 'latin1');
   else response.end(body);
