@@ -1,8 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { loadConfig } from '../config/load.ts';
 import { isOlError, OlError } from '../errors.ts';
-import { removeTree } from '../linux/remove-tree.ts';
+import { emptyDirectory } from '../linux/remove-tree.ts';
 import { kindOf } from './base.ts';
 import { type ClaimRecord, listClaims, removeStaleClaims, workerOf, zygoteOf } from './claims.ts';
 import {
@@ -161,7 +160,7 @@ async function removeLeftovers(paths: ClusterPaths): Promise<void> {
 /** Removes what is in a directory. Neither the directory nor anything in it is followed where it is a link. */
 async function emptyDir(dir: string): Promise<void> {
   if ((await kindOf(dir)) !== 'directory') return;
-  for (const name of await readdir(dir)) await removeTree(join(dir, name));
+  await emptyDirectory(dir);
 }
 
 /** The numbers of the workers that have an entry in `logs` or `workers`. */

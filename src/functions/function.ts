@@ -2,7 +2,7 @@ import { isOlError, OlError, toOlError } from '../errors.ts';
 import type { Code, Registry } from '../registry/registry.ts';
 import type { Engine, SandboxResponse } from '../sandbox/sandbox.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Metrics, StartKind } from '../telemetry/metrics.ts';
+import type { EndReason, Metrics, StartKind } from '../telemetry/metrics.ts';
 import { monotonicNs, Stopwatch, type Timing } from '../telemetry/timing.ts';
 import type { IdleLru } from './idle-lru.ts';
 import { Instance } from './instance.ts';
@@ -49,8 +49,7 @@ const END_REASONS = {
   removed: 'the function was removed',
   replaced: 'its code was replaced',
   unpausable: 'it could not be paused',
-} as const;
-type EndReason = keyof typeof END_REASONS;
+} as const satisfies Record<EndReason, string>;
 
 interface Waiting {
   readonly body: Buffer;

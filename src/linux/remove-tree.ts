@@ -1,4 +1,5 @@
 import { mkdtemp, readdir, rename, rm, rmdir, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
 
 /**
  * Removes a directory with all that is in it, whatever a sandbox has left there; no link is followed. No process may use
@@ -12,6 +13,11 @@ export async function removeTree(dir: string): Promise<void> {
     if ((error as NodeJS.ErrnoException).code !== 'ENAMETOOLONG') throw error;
     await removeDeep(dir, await mkdtemp(`${dir}.flat-`));
   }
+}
+
+/** Removes all that is in a directory, which stays. */
+export async function emptyDirectory(dir: string): Promise<void> {
+  for (const name of await readdir(dir)) await removeTree(join(dir, name));
 }
 
 /** Takes every directory out of the one that it is in before it looks into it, so that no path gets long. */

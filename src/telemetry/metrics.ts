@@ -3,6 +3,9 @@ import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
 /** How a request found its sandbox. */
 export type StartKind = 'cold' | 'warm';
 
+/** Why the worker ended a sandbox. */
+export type EndReason = 'evicted' | 'failed' | 'removed' | 'replaced' | 'unpausable';
+
 /** What is counted at the moment of a scrape. */
 export interface Levels {
   readonly queued: number;
@@ -78,7 +81,7 @@ export class Metrics {
     this.#errors.inc({ code });
   }
 
-  ended(reason: 'evicted' | 'failed' | 'removed' | 'replaced' | 'unpausable'): void {
+  ended(reason: EndReason): void {
     this.#ended.inc({ reason });
   }
 

@@ -1,4 +1,4 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { chooseDriver } from '../cgroup/choose.ts';
 import { CgroupPool } from '../cgroup/pool.ts';
@@ -11,7 +11,7 @@ import { IdleLru } from '../functions/idle-lru.ts';
 import { FunctionManager } from '../functions/manager.ts';
 import { Pauser } from '../functions/pauser.ts';
 import { checkKernel } from '../linux/kernel.ts';
-import { removeTree } from '../linux/remove-tree.ts';
+import { emptyDirectory } from '../linux/remove-tree.ts';
 import { createLocalRegistry } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Engine } from '../sandbox/sandbox.ts';
@@ -94,8 +94,8 @@ async function createCgroups(config: Config, claim: Claim, log: Log) {
 async function createEngine(config: Config, claim: Claim, parts: EngineParts): Promise<Engine> {
   const handlersDir = join(config.workerDir, 'handlers');
   const sparesDir = join(config.workerDir, 'spares');
-  await emptyDirectory(handlersDir);
-  await emptyDirectory(sparesDir);
+  await makeEmpty(handlersDir);
+  await makeEmpty(sparesDir);
   const base = await readBase(config.sockBasePath);
   return await SockEngine.start({
     base: { dir: config.sockBasePath, ...base },
@@ -183,8 +183,7 @@ function running({ config, log, server, functions, resources }: Running): Runnin
 }
 
 /** What a worker that died left there belongs to nobody any more. */
-async function emptyDirectory(path: string): Promise<void> {
+async function makeEmpty(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o755 });
-  const names = await readdir(path);
-  await Promise.all(names.map((name) => removeTree(join(path, name))));
+  await emptyDirectory(path);
 }

@@ -1,11 +1,10 @@
 import { closeSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { CgroupPool } from '../../cgroup/pool.ts';
 import { OlError } from '../../errors.ts';
 import { detachedMount } from '../../linux/mounts.ts';
-import { removeTree } from '../../linux/remove-tree.ts';
+import { emptyDirectory } from '../../linux/remove-tree.ts';
 import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { Stopwatch, type Timing } from '../../telemetry/timing.ts';
@@ -90,13 +89,8 @@ export class SockEngine implements Engine {
     const all = [...this.#sandboxes].map((sandbox) => sandbox.destroy('the worker ends'));
     await this.#nursery.close();
     await Promise.all(all);
-    await this.#removeFunctionDirs();
-  }
-
-  /** The directories that held scratch directories: one a function, kept because making one takes half a millisecond. */
-  async #removeFunctionDirs(): Promise<void> {
-    const { handlersDir } = this.#options;
-    for (const name of await readdir(handlersDir)) await removeTree(join(handlersDir, name));
+    // The directories that held scratch directories: one a function, kept because making one takes half a millisecond.
+    await emptyDirectory(this.#options.handlersDir);
   }
 
   async #takeSpare({ name }: Code): Promise<Spare> {
