@@ -50,6 +50,8 @@ export class PipeError extends Error {
  * bounded, and the first thing that does not fit ends the connection for good.
  */
 export class ServerPipe {
+  /** Resolves when the connection is closed, by whichever end, and its last exchange is settled. Never rejects. */
+  readonly closed: Promise<void>;
   readonly #socket: Socket;
   #exchange: Exchange | null = null;
   #failure: PipeError | null = null;
@@ -59,7 +61,12 @@ export class ServerPipe {
     this.#socket = new Socket({ fd, readable: true, writable: true });
     this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     this.#socket.on('error', (error) => this.#fail(new PipeError(meaningOf(error), error.message)));
-    this.#socket.on('close', () => this.#fail(new PipeError('closed', 'the connection was closed')));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    this.#socket.on('close', () => {
+      this.#fail(new PipeError('closed', 'the connection was closed'));
+      resolve();
+    });
   }
 
   /** Sends the event; rejects with a PipeError, after which the connection is closed. */

@@ -41,7 +41,7 @@ function argsOf(qemu: string, kernel: string, initramfs: string): string[] {
   return [
     ...FIRMWARE.flatMap((dir) => ['-L', join(qemu, dir)]),
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-serial', 'stdio', '-no-reboot'],
-    ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '6g'],
+    ...['-accel', 'kvm', '-accel', 'tcg,thread=multi', '-cpu', 'max,arch-capabilities=off', '-smp', '2', '-m', '6g'],
     ...['-fsdev', 'local,id=root,path=/,security_model=none,readonly=on,multidevs=remap'],
     ...['-device', 'virtio-9p-pci,fsdev=root,mount_tag=root'],
     ...['-kernel', kernel, '-initrd', initramfs, '-append', 'console=ttyS0 loglevel=1 panic=-1'],

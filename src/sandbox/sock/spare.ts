@@ -9,6 +9,9 @@ import type { RootZygote } from './root-zygote.ts';
 import { Scratch } from './scratch.ts';
 import type { UidPool } from './uids.ts';
 
+/** How long what is under way on the connection of a process that has ended may take to arrive. */
+const LAST_BYTES_MS = 1000;
+
 /** Where spares get what they are made of. */
 export interface SpareMaterials {
   /** Scratch directories are made here, as long as nobody knows for which function. */
@@ -23,7 +26,7 @@ export interface SpareMaterials {
 export class Spare {
   readonly process: SandboxProcess;
   readonly scratch: Scratch;
-  /** Connected already; closed when the process has ended. */
+  /** Connected already; its other end closes with the process. */
   readonly pipe: ServerPipe;
   /** Resolves when the process has ended and all that it had is given back or removed. Never rejects. */
   readonly gone: Promise<ProcessEnd>;
@@ -49,7 +52,7 @@ export class Spare {
     this.pipe = new ServerPipe(scratch.connection);
     undo.move();
     this.gone = this.process.ended.then(async (end) => {
-      this.pipe.close();
+      await this.#pipeClosed();
       if (end.failure !== null) log.error({ failure: end.failure }, 'sandbox could not be made');
       if (cgroup !== null) cgroups?.giveBack(cgroup);
       await scratch
@@ -58,6 +61,17 @@ export class Spare {
       uids.giveBack(uid);
       return end;
     });
+  }
+
+  /**
+   * With the last process that has it, the kernel closes the other end, and tells of it after all that was sent: an
+   * answer, or that the request was never read. None of it must be lost because the process's end is told first.
+   */
+  async #pipeClosed(): Promise<void> {
+    // A spare that was forked in the same go has a copy of the listener until it has run for the first time.
+    const late = setTimeout(() => this.pipe.close(), LAST_BYTES_MS);
+    await this.pipe.closed;
+    clearTimeout(late);
   }
 }
 
