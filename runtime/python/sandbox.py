@@ -42,7 +42,7 @@ _SIOCSIFFLAGS = 0x8914
 # struct ifreq: the name in 16 bytes, flags (IFF_UP | IFF_RUNNING), and the rest.
 _LOOPBACK_UP = b'lo'.ljust(16, b'\0') + (0x41).to_bytes(2, sys.byteorder) + bytes(22)
 
-_OUTPUT_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+_OUTPUT_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 
 # Where our descriptors are until user code runs, and beyond what a zygote has open.
 _SCRATCH_FD = 5
@@ -178,6 +178,6 @@ def wait_for_start(connection):
 
 def redirect(path, fd):
     """Opened here and not by the worker, so that no path of the machine shows in /proc/self/fd."""
-    file = os.open(path, _OUTPUT_FLAGS, 0o644)
+    file = os.open(path, _OUTPUT_FLAGS)
     os.dup2(file, fd)
     os.close(file)

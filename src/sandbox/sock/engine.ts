@@ -11,6 +11,7 @@ import { Stopwatch, type Timing } from '../../telemetry/timing.ts';
 import type { Engine, Sandbox } from '../sandbox.ts';
 import type { LaunchSettings } from './control.ts';
 import { Nursery } from './nursery.ts';
+import { ScratchPool } from './scratch-pool.ts';
 import { compileSeccomp } from './seccomp/compile.ts';
 import { SockSandbox } from './sock-sandbox.ts';
 import type { Spare } from './spare.ts';
@@ -52,6 +53,7 @@ export class SockEngine implements Engine {
   readonly #options: SockEngineOptions;
   readonly #sandboxes = new Set<SockSandbox>();
   readonly #nursery: Nursery;
+  readonly #scratches: ScratchPool;
   #nextInstance = 1;
 
   /** Resolves when a first sandbox has got as far as it can without code. Throws what `RootZygote.start` throws. */
@@ -69,7 +71,9 @@ export class SockEngine implements Engine {
   private constructor(options: SockEngineOptions) {
     this.#options = options;
     const launch = this.#launchSettings();
-    this.#nursery = new Nursery({ ...options, launch, uids: new UidPool(options.uidBase) });
+    const { sparesDir, spares: keep, log } = options;
+    this.#scratches = new ScratchPool({ sparesDir, uids: new UidPool(options.uidBase), keep, log });
+    this.#nursery = new Nursery({ ...options, launch, scratches: this.#scratches });
   }
 
   async create(code: Code): Promise<Sandbox> {
@@ -89,6 +93,7 @@ export class SockEngine implements Engine {
     const all = [...this.#sandboxes].map((sandbox) => sandbox.destroy('the worker ends'));
     await this.#nursery.close();
     await Promise.all(all);
+    await this.#scratches.close();
     // The directories that held scratch directories: one a function, kept because making one takes half a millisecond.
     await emptyDirectory(this.#options.handlersDir);
   }
@@ -118,7 +123,7 @@ export class SockEngine implements Engine {
     const instance = this.#nextInstance++;
     const sandbox = new SockSandbox({ functionName: code.name, instance, spare, memLimitMb });
     this.#remember(sandbox);
-    spare.scratch.moveTo(join(handlersDir, code.name, String(instance)));
+    spare.scratch.dir.moveTo(join(handlersDir, code.name, String(instance)));
     watch?.lap('cold:scratch');
     const mount = detachedMount(code.dir, 'read-only');
     using _mount = { [Symbol.dispose]: () => closeSync(mount) };
