@@ -84,6 +84,7 @@ _prctl = _function('prctl', _int, _int, _ulong, _ulong, _ulong, _ulong)
 _mount = _function('mount', _int, _text, _text, _text, _ulong, _text)
 _umount2 = _function('umount2', _int, _text, _int)
 _unshare = _function('unshare', _int, _int)
+_setns = _function('setns', _int, _int, _int)
 _pivot_root = _system_call(_text, _text)
 _open_tree = _system_call(_int, _text, _uint)
 _mount_setattr = _system_call(_int, _text, _uint, _pointer, ctypes.c_size_t)
@@ -112,6 +113,11 @@ def prctl(option, arg2=0, arg3=0):
 
 def unshare(flags):
     _checked(_unshare(flags), 'unshare', hex(flags))
+
+
+def set_namespace(fd, kind):
+    """Puts the calling thread into the namespace that is open at `fd`; `kind` is its CLONE_NEW flag."""
+    _checked(_setns(fd, kind), 'setns', hex(kind))
 
 
 # Paths are bytes: they come ready-made, and nothing is converted in a sandbox that has just been forked.

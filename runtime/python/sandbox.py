@@ -1,6 +1,6 @@
 """From a forked child to a sandbox: the privileged steps, in order, each before any user code.
 
-Made ahead of time (a spare): cgroup, ids, proc, /tmp, scratch, output, loopback, capability bounds, limits. On
+Made ahead of time (a spare): cgroup, ids, proc, /tmp, scratch, output, capability bounds, limits. On
 request: code attached, the last capabilities dropped, the seccomp filter loaded. Then the handler is served.
 
 Every page that is written to here is one that this sandbox shares with no other. So all that can be made beforehand
@@ -12,7 +12,6 @@ import fcntl
 import gc
 import os
 import resource
-import sys
 import time
 
 import _signal
@@ -37,10 +36,6 @@ READ_ONLY = (b'/proc/bus', b'/proc/fs', b'/proc/irq', b'/proc/sys', b'/proc/sysr
 
 _NO_EXEC = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
 _EMPTY_DIRECTORY = b'/host'  # before scratch is attached there
-
-_SIOCSIFFLAGS = 0x8914
-# struct ifreq: the name in 16 bytes, flags (IFF_UP | IFF_RUNNING), and the rest.
-_LOOPBACK_UP = b'lo'.ljust(16, b'\0') + (0x41).to_bytes(2, sys.byteorder) + bytes(22)
 
 _OUTPUT_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -107,8 +102,6 @@ def run(blueprint, sandbox_id, fds, cgroup_files):
         step = 'output'
         redirect('/host/stdout', 1)
         redirect('/host/stderr', 2)
-        step = 'loopback'
-        loopback_up()
         step = 'bounds'
         kernel.drop_capability_bounds(blueprint.capabilities)
         for limit, value in blueprint.limits:
@@ -160,12 +153,6 @@ def take_ids():
     # Capabilities stay over this change: the kernel clears them only when root of the namespace changes its id.
     os.setresgid(UID, UID, UID)
     os.setresuid(UID, UID, UID)
-
-
-def loopback_up():
-    any_socket = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
-    fcntl.ioctl(any_socket, _SIOCSIFFLAGS, _LOOPBACK_UP)
-    any_socket.close()
 
 
 def wait_for_start(connection):
