@@ -108,7 +108,7 @@ def run(blueprint, sandbox_id, fds, cgroup_files):
             resource.setrlimit(limit, (value, value))
         control.tell(control.WAITING, sandbox_id)
         step = 'start'
-        code = wait_for_start(connection)
+        what, code = wait_for_start(connection)
         woken = time.monotonic_ns()
         step = 'attach'
         kernel.attach(code, b'/handler')
@@ -128,7 +128,10 @@ def run(blueprint, sandbox_id, fds, cgroup_files):
     os.dup2(_LISTENER_FD, control.CONTROL_FD, inheritable=False)
     kernel.close_from(control.CONTROL_FD + 1)
     gc.enable()
-    server.serve(_socket.socket(fileno=control.CONTROL_FD))
+    listener = _socket.socket(fileno=control.CONTROL_FD)
+    if what == b'compile':
+        server.serve_compiled(listener)
+    server.serve(listener)
 
 
 def keep_descriptors(fds):
@@ -160,7 +163,7 @@ def wait_for_start(connection):
     if not words:
         os._exit(0)  # a spare that is not needed any more
     connection.detach()
-    return fds[0]
+    return words[0], fds[0]
 
 
 def redirect(path, fd):

@@ -10,6 +10,7 @@ import sys
 
 import _socket
 
+import compiler
 import function
 
 _MAX_HEAD = 65536
@@ -37,6 +38,15 @@ def serve(listener):
             elif not answer(fd, served):
                 poll.unregister(fd)
                 os.close(fd)
+
+
+def serve_compiled(listener):
+    """Answers one request with the function's code, compiled, and ends."""
+    connection, _address = listener._accept()
+    if read_request(connection) is not None:
+        body = compiler.compile_all()
+        write_all(connection, _JSON_OK % len(body) + body)
+    os._exit(0)
 
 
 def answer(connection, served):

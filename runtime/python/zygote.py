@@ -54,7 +54,7 @@ class Zygote:
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         poll.register(wake, select.POLLIN)
-        control.tell_ready(sys.version.split()[0])
+        control.tell_ready(sys.version.split()[0], sys.implementation.cache_tag)
         while True:
             for fd, _events in poll.poll():
                 if fd == wake:
@@ -154,7 +154,8 @@ def map_ids(pid, uid):
 
 def hide_own_modules():
     """What a function finds by name is the library's and its own. Our code needs no names any more."""
-    for module in (baseline, control, kernel, networks, sandbox, sandbox.server, sandbox.server.function):
+    own = (baseline, control, kernel, networks, sandbox, sandbox.server, sandbox.server.compiler, sandbox.server.function)
+    for module in own:
         del sys.modules[module.__name__]
     sys.modules['__main__'] = types.ModuleType('__main__')
 

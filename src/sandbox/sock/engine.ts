@@ -9,6 +9,7 @@ import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { Stopwatch, type Timing } from '../../telemetry/timing.ts';
 import type { Engine, Sandbox } from '../sandbox.ts';
+import { Compiler } from './compiler.ts';
 import type { LaunchSettings } from './control.ts';
 import { Nursery } from './nursery.ts';
 import { ScratchPool } from './scratch-pool.ts';
@@ -54,6 +55,7 @@ export class SockEngine implements Engine {
   readonly #sandboxes = new Set<SockSandbox>();
   readonly #nursery: Nursery;
   readonly #scratches: ScratchPool;
+  readonly #compiler: Compiler;
   #nextInstance = 1;
 
   /** Resolves when a first sandbox has got as far as it can without code. Throws what `RootZygote.start` throws. */
@@ -74,13 +76,17 @@ export class SockEngine implements Engine {
     const { sparesDir, spares: keep, log } = options;
     this.#scratches = new ScratchPool({ sparesDir, uids: new UidPool(options.uidBase), keep, log });
     this.#nursery = new Nursery({ ...options, launch, scratches: this.#scratches });
+    this.#compiler = new Compiler({ take: () => this.#nursery.takeForCompiling(), log });
   }
 
   async create(code: Code): Promise<Sandbox> {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const spare = await this.#takeSpare(code);
       const sandbox = this.#tryStart(code, spare);
-      if (sandbox !== null) return sandbox;
+      if (sandbox !== null) {
+        this.#compiler.used(code);
+        return sandbox;
+      }
       // It was dead, and perhaps its zygote with it: after this we know of both.
       await spare.gone;
       await setImmediate();
@@ -90,9 +96,10 @@ export class SockEngine implements Engine {
   }
 
   async close(): Promise<void> {
+    const compiled = this.#compiler.close();
     const all = [...this.#sandboxes].map((sandbox) => sandbox.destroy('the worker ends'));
     await this.#nursery.close();
-    await Promise.all(all);
+    await Promise.all([compiled, ...all]);
     await this.#scratches.close();
     // The directories that held scratch directories: one a function, kept because making one takes half a millisecond.
     await emptyDirectory(this.#options.handlersDir);

@@ -3,7 +3,7 @@ import type { Cgroup } from '../../cgroup/cgroup.ts';
 import { pidOf, signalPidfd } from '../../linux/pidfd.ts';
 import { scheduleNormally } from '../../linux/scheduling.ts';
 import { isReceiverGone, sendWithFds, seqpacketPair } from '../../linux/sockets.ts';
-import { startRequest } from './control.ts';
+import { type SandboxTask, startRequest } from './control.ts';
 import type { RootZygote } from './root-zygote.ts';
 
 const SIGKILL = 9;
@@ -90,14 +90,27 @@ export class SandboxProcess {
     return this.#isWaiting && this.#socket !== null;
   }
 
-  /** Hands it the code, a detached mount. False where it has ended; `ended` tells how. `onStarted` is called when timing is on. */
+  /**
+   * Hands it the code, a detached mount, to serve it now. False where it has ended; `ended` tells how. `onStarted` is called
+   * when timing is on.
+   */
   start(code: number, onStarted: (times: StartTimes) => void): boolean {
     this.#onStarted = onStarted;
     if (this.#socket === null) return false;
     this.#isStarted = true;
     if (this.#pid !== null) scheduleNormally(this.#pid);
+    return this.#handOver('start', code);
+  }
+
+  /** As `start`, but it compiles the code, when nobody else wants to run. */
+  compile(code: number): boolean {
+    return this.#handOver('compile', code);
+  }
+
+  #handOver(task: SandboxTask, code: number): boolean {
+    if (this.#socket === null) return false;
     try {
-      sendWithFds(this.#socket, startRequest(), [code]);
+      sendWithFds(this.#socket, startRequest(task), [code]);
     } catch (error) {
       if (isReceiverGone(error)) return false; // it has just ended
       throw error;
