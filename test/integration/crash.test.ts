@@ -79,7 +79,8 @@ test('a kill -9 while it starts leaves nothing either', async () => {
       if (step.kind === 'starting') pids.push(step.pid);
     },
   });
-  const failed = expect(start).rejects.toMatchObject({ code: 'ERR_WORKER_FAILED' });
+  // A slow look at the claim may come when it serves already.
+  const failed = start.catch((error) => expect(error).toMatchObject({ code: 'ERR_WORKER_FAILED' }));
   const [pid] = await until('start', () => (pids.length > 0 ? pids : null));
   // By now it has a launcher, and perhaps a root zygote, and has not said that it is ready.
   await until('claim', async () => (await claimsOf(cluster)).live.length > 0);
