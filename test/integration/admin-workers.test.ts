@@ -9,8 +9,10 @@ import { connectWorker } from '../../src/client/worker-client.ts';
 import { type ClaimRecord, listClaims, workerOf, zygoteOf } from '../../src/cluster/claims.ts';
 import { identify, isAlive, type ProcessId, waitGone } from '../../src/cluster/process.ts';
 import type { ClusterReport } from '../../src/cluster/report.ts';
+import { leavesNothing } from '../helpers/leftovers.ts';
 import { usePlace, writeFunction } from './run-admin.ts';
 
+leavesNothing();
 const place = usePlace();
 const { admin, read, path } = place;
 const CLI = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));

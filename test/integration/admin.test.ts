@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { leavesNothing } from '../helpers/leftovers.ts';
 import { run, usePlace } from './run-admin.ts';
 
+leavesNothing();
 const place = usePlace();
 const { admin, read, path } = place;
 const COMMANDS = ['new', 'setconf', 'workers', 'worker-exec', 'status', 'kill'];

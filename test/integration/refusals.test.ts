@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { ROOT } from '../helpers/checkout.ts';
+import { leavesNothing } from '../helpers/leftovers.ts';
 import { asNobody } from '../helpers/nobody.ts';
 import { CLI, run, usePlace } from './run-admin.ts';
 
+leavesNothing();
 const place = usePlace();
 const START = join(ROOT, 'setup/run.mjs');
 const NO_PYTHON = join(ROOT, 'test/fixtures/no-python.py');
