@@ -35,5 +35,7 @@ function explainUsage({ code, message, exitCode }: CommanderError): string | nul
   // `admin` alone prints the help and nothing else.
   if (exitCode === 0 || code === 'commander.help') return null;
   const text = message.replace(/^error: /, '').replace(/\n\(Did you mean (.+)\?\)$/, ': did you mean $1?');
-  return code === 'commander.excessArguments' ? `${text} A cluster is named with --cluster.` : text;
+  if (code === 'commander.excessArguments') return `${text} A cluster is named with --cluster.`;
+  const isBare = code === 'commander.unknownOption' && !text.includes('did you mean');
+  return isBare ? `${text}: see \`admin help\`` : text;
 }
