@@ -67,7 +67,7 @@ def respond(served, body):
         result = served.call(body)
         return _JSON_OK % len(result) + result
     except function.Failure as failure:
-        return text_response(500, b'Internal Server Error', str(failure))
+        return text_response(500, b'Internal Server Error', as_lines(str(failure)))
     except function.BadEvent as error:
         return text_response(400, b'Bad Request', str(error))
     finally:
@@ -115,6 +115,11 @@ def write_all(connection, data):
     while written < len(data):
         data = memoryview(data)[written:]
         written = os.write(connection, data)
+
+
+def as_lines(text):
+    """A traceback ends with its line; whoever calls by hand wants the same of every other text."""
+    return text if text.endswith('\n') else text + '\n'
 
 
 def text_response(status, reason, text):

@@ -128,7 +128,8 @@ test('an idle sandbox is paused, uses no CPU time then, and serves the next call
   const { pid } = await worker.current.sandbox('busy');
   const before = cpuTicks(pid ?? 0);
   await new Promise((resolve) => setTimeout(resolve, 300));
-  expect(cpuTicks(pid ?? 0)).toBe(before);
+  // At most the tick in which it was stopped; running on, it would have had thirty.
+  expect(cpuTicks(pid ?? 0) - before).toBeLessThanOrEqual(1);
   expect(await worker.current.result('busy', 2)).toBe(2);
   expect((await worker.current.sandbox('busy')).pid).toBe(pid);
 });

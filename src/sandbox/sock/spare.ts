@@ -61,8 +61,9 @@ export class Spare {
    * answer, or that the request was never read. None of it must be lost because the process's end is told first.
    */
   async #pipeClosed(): Promise<void> {
-    // A spare that was forked in the same go has a copy of the listener until it has run for the first time.
-    const late = setTimeout(() => this.pipe.close(), LAST_BYTES_MS);
+    // A spare that was forked in the same go has a copy of the listener until it has run for the first time. So what is still
+    // open then has never been accepted: nobody has read from it.
+    const late = setTimeout(() => this.pipe.close('unread'), LAST_BYTES_MS);
     await this.pipe.closed;
     clearTimeout(late);
   }
