@@ -60,6 +60,8 @@ export class ServerPipe {
   constructor(fd: number) {
     this.#socket = new Socket({ fd, readable: true, writable: true });
     this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    // 'close' comes turns later, and what is sent until then would count as sent.
+    this.#socket.on('end', () => this.#fail(new PipeError('closed', 'it closed the connection')));
     this.#socket.on('error', (error) => this.#fail(new PipeError(meaningOf(error), error.message)));
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;

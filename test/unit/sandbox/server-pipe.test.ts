@@ -155,6 +155,15 @@ test('a peer that closes without having read is `unread`: no handler has run', a
   await expect(result).rejects.toMatchObject({ failure: 'unread' });
 });
 
+test.each([
+  0, 1, 2, 3, 4,
+])('what is sent to a peer that has closed is `unread`, also %i turns after the worker could know', async (turns) => {
+  peer.destroy();
+  await once(peer, 'close');
+  for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
+  await expect(pipe.exchange(REQUEST)).rejects.toMatchObject({ failure: 'unread' });
+});
+
 test('a second exchange before the first is answered throws, and the first goes on', async () => {
   const first = pipe.exchange(REQUEST);
   expect(() => pipe.exchange(REQUEST)).toThrow(/two requests at once/);
