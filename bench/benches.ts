@@ -1,3 +1,4 @@
+import { cgroup } from './cgroup/life.ts';
 import { pause } from './cgroup/pause.ts';
 import { cold } from './end-to-end/cold.ts';
 import { density } from './end-to-end/density.ts';
@@ -9,4 +10,14 @@ import { warm } from './end-to-end/warm.ts';
 import type { Bench } from './measure/bench.ts';
 
 /** All benchmarks, in the order in which they run. */
-export const BENCHES: readonly Bench[] = [cold, idleGaps, warm, throughput, starts, memory, pause, density];
+export const BENCHES: readonly Bench[] = [
+  cold,
+  idleGaps,
+  warm,
+  throughput,
+  starts,
+  memory,
+  pause,
+  cgroup,
+  density,
+];

@@ -57,6 +57,8 @@ interface Waiting {
   readonly since: number;
   /** The same moment in ns, where timing is on. */
   readonly sinceNs: number;
+  /** A sandbox that had never served died before it took this. */
+  readonly isSecondTry: boolean;
   readonly resolve: (result: InvocationResult | Promise<InvocationResult>) => void;
   readonly reject: (error: Error) => void;
 }
@@ -110,7 +112,7 @@ export class OlFunction {
   invoke(body: Buffer): Invocation {
     const { promise, resolve, reject } = Promise.withResolvers<InvocationResult>();
     const sinceNs = this.#context.timing === null ? 0 : monotonicNs();
-    const waiting: Waiting = { body, since: performance.now(), sinceNs, resolve, reject };
+    const waiting: Waiting = { body, since: performance.now(), sinceNs, isSecondTry: false, resolve, reject };
     const state = { cancelled: false };
     const cancel = () => {
       state.cancelled = true;
@@ -225,8 +227,10 @@ export class OlFunction {
       return { response, start };
     } catch (error) {
       this.#drop(instance, 'failed');
-      // It died while it was idle, and no handler has seen the request. One that has never served dies of its own code.
-      if (start === 'warm' && isOlError(error, 'ERR_SANDBOX_GONE')) return await this.#again(waiting);
+      const isFirst = start === 'cold';
+      // No handler has seen the request. One that has never served may die of its own code: once more, and not for ever.
+      if (isOlError(error, 'ERR_SANDBOX_GONE') && !(isFirst && waiting.isSecondTry))
+        return await this.#again({ ...waiting, isSecondTry: isFirst || waiting.isSecondTry });
       throw error;
     } finally {
       this.#pump();
