@@ -40,7 +40,7 @@ export const ERRORS = {
   ERR_BAD_RESPONSE: { status: 502, message: "the sandbox of '{name}' broke the protocol: {reason}" },
   ERR_OUT_OF_MEMORY: {
     status: 502,
-    message: "'{name}' used more than {limitMb} MB of memory: use less, or raise mem_limit_mb",
+    message: "'{name}' was ended because memory was used up: {reason}",
   },
   ERR_RESPONSE_TOO_LARGE: {
     status: 502,

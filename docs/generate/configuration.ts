@@ -30,6 +30,7 @@ const GROUPS: readonly (readonly [string, readonly string[]])[] = [
     'Limits of a sandbox',
     ['mem_limit_mb', 'cpu_percent', 'procs_max', 'open_files_max', 'file_max_mb', 'tmp_max_mb'],
   ],
+  ['Limits of all sandboxes together', ['mem_pool_mb']],
   ['Requests', ['max_runners', 'queue_max', 'invocation_timeout_ms', 'request_max_kb', 'response_max_kb']],
   ['Log', ['log_level', 'timing', 'benchmark_log']],
 ];

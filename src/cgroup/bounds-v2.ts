@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { type Bounds, CPU_PERIOD_US, cpuQuotaUs, memoryBytes, pidsMax } from './bounds.ts';
 import type { CgroupHits, CgroupLimits, CgroupUsage } from './cgroup.ts';
 import { ControlFile, cgroupError, errnoOf, readControl, readKey, writeControl } from './control-file.ts';
+import { setMemoryV2 } from './memory-v2.ts';
 
 /** Asks for as much as there can be. */
 const ALL = '1T';
@@ -20,11 +20,7 @@ export class BoundsV2 implements Bounds {
   }
 
   set(limits: CgroupLimits): void {
-    const bytes = memoryBytes(limits);
-    writeControl(`${this.#dir}/memory.max`, String(bytes ?? 'max'));
-    // Swap would let it grow beyond its limit, and slow all others down. The file is missing where swap is not counted.
-    const swap = `${this.#dir}/memory.swap.max`;
-    if (existsSync(swap)) writeControl(swap, bytes === null ? 'max' : '0');
+    setMemoryV2(this.#dir, memoryBytes(limits));
     writeControl(`${this.#dir}/pids.max`, pidsMax(limits));
     writeControl(`${this.#dir}/cpu.max`, `${cpuQuotaUs(limits) ?? 'max'} ${CPU_PERIOD_US}`);
   }
@@ -37,6 +33,7 @@ export class BoundsV2 implements Bounds {
   hits(): CgroupHits {
     return {
       oomKills: readKey(`${this.#dir}/memory.events`, 'oom_kill'),
+      memoryRefused: readKey(`${this.#dir}/memory.events`, 'oom'),
       pidsRefused: readKey(`${this.#dir}/pids.events`, 'max'),
     };
   }

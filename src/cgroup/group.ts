@@ -103,7 +103,8 @@ export class Group implements Cgroup {
     }
     this.unpause();
     if (this.#hits.isHeld) bounds.set(this.#limits);
-    if (bounds.usage().memoryKb > KEPT_MEMORY_KB) await bounds.release();
+    const hasBeenFull = this.#hits.read().memoryRefused > 0;
+    if (hasBeenFull || bounds.usage().memoryKb > KEPT_MEMORY_KB) await bounds.release();
     this.#hits.restart();
   }
 

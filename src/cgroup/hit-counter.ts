@@ -1,7 +1,7 @@
 import type { Bounds } from './bounds.ts';
 import type { CgroupHits } from './cgroup.ts';
 
-const NONE: CgroupHits = { oomKills: 0, pidsRefused: 0 };
+const NONE: CgroupHits = { oomKills: 0, memoryRefused: 0, pidsRefused: 0 };
 
 /** The kernel counts from a cgroup's making; this one from its last use. */
 export class HitCounter {
@@ -17,6 +17,7 @@ export class HitCounter {
     const now = this.#held ?? this.#bounds.hits();
     return {
       oomKills: now.oomKills - this.#before.oomKills,
+      memoryRefused: now.memoryRefused - this.#before.memoryRefused,
       pidsRefused: now.pidsRefused - this.#before.pidsRefused,
     };
   }

@@ -6,6 +6,7 @@ import { writeControl } from './control-file.ts';
 import { Driver, makeOwnDir } from './driver.ts';
 import { FreezerV1 } from './freezer-v1.ts';
 import { FreezerV2 } from './freezer-v2.ts';
+import { WholeGroupV1 } from './memory-v1.ts';
 import { type Hierarchy, isWritable } from './tree.ts';
 
 /** The worker's own group, or one sandbox's, in each hierarchy. Two of them may be the same directory. */
@@ -64,6 +65,7 @@ export function openV1({ parents, freezerVersion, why }: PlanV1, group: string):
     kind: 'v1',
     why,
     dirs,
+    whole: new WholeGroupV1(memory),
     entryKind: 'write-self',
     open: (name) => openParts(placesBelow({ freezer, pids, memory, cpu }, name), freezerVersion),
   });

@@ -25,6 +25,8 @@ export interface Config {
   readonly requestMaxKb: number;
   readonly responseMaxKb: number;
   readonly memLimitMb: number;
+  /** Null for the machine's own. */
+  readonly memPoolMb: number | null;
   readonly procsMax: number;
   readonly cpuPercent: number;
   readonly openFilesMax: number;
@@ -76,6 +78,7 @@ export function resolveConfig(checked: CheckedConfig, path: string): Config {
     requestMaxKb: checked.request_max_kb,
     responseMaxKb: checked.response_max_kb,
     memLimitMb: checked.mem_limit_mb,
+    memPoolMb: checked.mem_pool_mb ?? null,
     procsMax: checked.procs_max,
     cpuPercent: checked.cpu_percent,
     openFilesMax: checked.open_files_max,

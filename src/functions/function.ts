@@ -6,6 +6,8 @@ import type { EndReason, Metrics, StartKind } from '../telemetry/metrics.ts';
 import { monotonicNs, Stopwatch, type Timing } from '../telemetry/timing.ts';
 import type { IdleLru } from './idle-lru.ts';
 import { Instance } from './instance.ts';
+import type { Place } from './memory-place.ts';
+import type { Claimant, MemoryPool } from './memory-pool.ts';
 import type { Pauser } from './pauser.ts';
 import { instancesToStart } from './scaling.ts';
 
@@ -15,6 +17,7 @@ export interface FunctionContext {
   readonly engine: Engine;
   readonly idle: IdleLru;
   readonly pauser: Pauser;
+  readonly memory: MemoryPool;
   readonly log: Log;
   readonly maxRunners: number;
   readonly queueMax: number;
@@ -51,6 +54,9 @@ const END_REASONS = {
   unpausable: 'it could not be paused',
 } as const satisfies Record<EndReason, string>;
 
+/** How much of an older figure is kept at each new one: calls of one function may differ. */
+const KEPT_OF_NEED = 3 / 4;
+
 interface Waiting {
   readonly body: Buffer;
   /** When it came, in ms of `performance.now()`. */
@@ -69,11 +75,13 @@ interface Waiting {
  * 1. `invoke` asks the registry for the newest code. A new version retires the instances of the old one.
  * 2. The request joins the queue.
  * 3. `#pump` gives the oldest request to an idle instance, the one used last first: its memory is the warmest.
- * 4. For what still waits, `#pump` starts instances, as many as the policy in `scaling.ts` says.
- * 5. An instance that has served, or has just been made, takes the next request that waits (`#release`).
+ * 4. For what still waits, `#pump` starts instances, as many as the policy in `scaling.ts` says and the memory pool has
+ *    room for. Where there is none, `roomMade` goes on later.
+ * 5. An instance that has served, or has just been made, takes the next request that waits (`#release`), unless another
+ *    function's request has waited for memory for longer.
  * 6. Where none waits it is idle, and in the LRU of the worker, which may evict it.
  */
-export class OlFunction {
+export class OlFunction implements Claimant {
   readonly name: string;
   readonly #context: FunctionContext;
   readonly #queue: Waiting[] = [];
@@ -86,6 +94,8 @@ export class OlFunction {
   #pulls = 0;
   #starting = 0;
   #pulling = 0;
+  /** What its sandboxes were seen to take, the most and the latest counting more; null until one has answered. */
+  #needKb: number | null = null;
 
   constructor(name: string, context: FunctionContext) {
     this.name = name;
@@ -94,6 +104,18 @@ export class OlFunction {
 
   get instances(): Iterable<Instance> {
     return this.#instances;
+  }
+
+  get waitingSince(): number | null {
+    return this.#queue[this.#starting]?.since ?? null;
+  }
+
+  get needKb(): number | null {
+    return this.#needKb;
+  }
+
+  roomMade(): void {
+    this.#pump();
   }
 
   get queued(): number {
@@ -202,7 +224,11 @@ export class OlFunction {
       busy,
       max: this.#context.maxRunners,
     };
-    for (let count = instancesToStart(load); count > 0; count--) void this.#startInstance();
+    for (let count = instancesToStart(load); count > 0; count--) {
+      const place = this.#context.memory.take(this);
+      if (place === null) return;
+      void this.#startInstance(place);
+    }
   }
 
   /** Gives the oldest request to an instance that is free; false when none waits. */
@@ -218,11 +244,13 @@ export class OlFunction {
     const { timeoutMs, responseMaxBytes, timing, metrics } = this.#context;
     const dispatched = performance.now();
     const watch = timing === null ? null : new Stopwatch(timing, sinceNs);
+    this.#context.memory.watch();
     watch?.lap(`${start}:wait`);
     try {
       const response = await instance.serve({ body, timeoutMs, responseMaxBytes });
       watch?.lap(`${start}:exchange`);
       metrics.invoked(start, dispatched - since, performance.now() - dispatched);
+      if (instance.place.settle()) void this.#measure(instance);
       this.#release(instance);
       return { response, start };
     } catch (error) {
@@ -245,11 +273,12 @@ export class OlFunction {
     return promise;
   }
 
-  async #startInstance(): Promise<void> {
+  async #startInstance(place: Place): Promise<void> {
     this.#starting++;
     try {
-      this.#release(await this.#makeInstance());
+      this.#release(await this.#makeInstance(place));
     } catch (error) {
+      place.end();
       this.#queue.shift()?.reject(toOlError(error));
     } finally {
       this.#starting--;
@@ -257,7 +286,7 @@ export class OlFunction {
     }
   }
 
-  async #makeInstance(): Promise<Instance> {
+  async #makeInstance(place: Place): Promise<Instance> {
     const { registry, engine } = this.#context;
     const code = this.#code;
     if (code === null) throw new OlError('ERR_INTERNAL', { reason: `${this.name} has no code yet` });
@@ -265,11 +294,12 @@ export class OlFunction {
     const letGo = registry.retain(code);
     try {
       const sandbox = await engine.create(code);
-      const instance = new Instance(sandbox, code, (ended, reason) => this.#drop(ended, reason));
+      const instance = new Instance(sandbox, code, place, (ended, reason) => this.#drop(ended, reason));
       this.#instances.add(instance);
       void sandbox.dead.then(() => {
         letGo();
         this.#forget(instance);
+        place.end();
       });
       return instance;
     } catch (error) {
@@ -281,17 +311,23 @@ export class OlFunction {
   /** Gives a free instance its next request, or puts it to the idle ones; unless its code has been replaced. */
   #release(instance: Instance): void {
     if (instance.code.version !== this.#code?.version) return this.#drop(instance, 'replaced');
+    const since = this.#queue[0]?.since;
+    if (since !== undefined && this.#context.memory.isOwed(this, since))
+      return this.#drop(instance, 'evicted');
     // First the queue: the LRU may have no room, and would evict an instance that has just been made for a request.
     if (this.#dispatch(instance)) return;
     this.#idle.push(instance);
     this.#context.idle.add(instance);
     this.#context.pauser.add(instance);
     void this.#measure(instance);
+    this.#context.memory.serve();
   }
 
   async #measure(instance: Instance): Promise<void> {
     try {
-      if (await instance.measure()) this.#context.idle.update(instance);
+      if (!(await instance.measure())) return;
+      this.#needKb = Math.max(instance.memoryKb, (this.#needKb ?? 0) * KEPT_OF_NEED);
+      this.#context.idle.update(instance);
     } catch (error) {
       this.#context.log.warn({ err: error, sandboxId: instance.sandbox.id }, 'memory could not be measured');
     }
@@ -304,6 +340,7 @@ export class OlFunction {
   #drop(instance: Instance, reason: EndReason): void {
     this.#forget(instance);
     this.#context.metrics.ended(reason);
+    instance.place.leave(instance.memoryKb);
     void instance.sandbox.destroy(END_REASONS[reason]);
   }
 

@@ -79,7 +79,7 @@ export function describeCgroupPoolContract(name: string, make: MakeDriver | stri
       expect(taken).toContain(cgroup);
       await using child = await CgroupChild.start(cgroup, 'fork', 100);
       expect(await child.next()).toEqual({ forked: 4 });
-      expect(cgroup.hits()).toEqual({ oomKills: 0, pidsRefused: 1 });
+      expect(cgroup.hits()).toEqual({ oomKills: 0, memoryRefused: 0, pidsRefused: 1 });
     });
 
     test('what is given back to a full pool goes', async () => {

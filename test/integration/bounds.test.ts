@@ -30,7 +30,11 @@ test('a function that uses up its memory is 502 and says so, and the next call i
   `,
   );
   expect(await worker.current.result('hungry', 1)).toBe(1024 * 1024);
-  expectError(await worker.current.call('hungry', 500), 'ERR_OUT_OF_MEMORY', /'hungry' used more than 48 MB/);
+  expectError(
+    await worker.current.call('hungry', 500),
+    'ERR_OUT_OF_MEMORY',
+    /'hungry' was ended.*used more than 48 MB.*mem_limit_mb/,
+  );
   expect(await worker.current.result('hungry', 2)).toBe(2 * 1024 * 1024);
 });
 

@@ -14,7 +14,7 @@ import type { LaunchSettings } from './control.ts';
 import { Nursery } from './nursery.ts';
 import { ScratchPool } from './scratch-pool.ts';
 import { compileSeccomp } from './seccomp/compile.ts';
-import { SockSandbox } from './sock-sandbox.ts';
+import { type NamedBounds, SockSandbox } from './sock-sandbox.ts';
 import type { Spare } from './spare.ts';
 import { UidPool } from './uids.ts';
 
@@ -32,7 +32,7 @@ export interface SockEngineOptions {
   readonly sandboxConfig: string;
   readonly tmpMaxMb: number;
   /** What `cgroups` sets; for messages. */
-  readonly memLimitMb: number;
+  readonly bounds: NamedBounds;
   readonly fileMaxMb: number;
   readonly openFilesMax: number;
   /** Where each sandbox gets its cgroup; null for no bounds. */
@@ -125,10 +125,10 @@ export class SockEngine implements Engine {
   }
 
   #startSandbox(code: Code, spare: Spare): SockSandbox | null {
-    const { timing, handlersDir, memLimitMb } = this.#options;
+    const { timing, handlersDir, bounds } = this.#options;
     const watch = timing === null ? null : new Stopwatch(timing);
     const instance = this.#nextInstance++;
-    const sandbox = new SockSandbox({ functionName: code.name, instance, spare, memLimitMb });
+    const sandbox = new SockSandbox({ functionName: code.name, instance, spare, bounds });
     this.#remember(sandbox);
     spare.scratch.dir.moveTo(join(handlersDir, code.name, String(instance)));
     watch?.lap('cold:scratch');

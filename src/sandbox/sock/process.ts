@@ -1,8 +1,9 @@
 import { closeSync } from 'node:fs';
-import type { Cgroup } from '../../cgroup/cgroup.ts';
+import type { Cgroup, CgroupHits } from '../../cgroup/cgroup.ts';
 import { pidOf, signalPidfd } from '../../linux/pidfd.ts';
 import { scheduleNormally } from '../../linux/scheduling.ts';
 import { isReceiverGone, sendWithFds, seqpacketPair } from '../../linux/sockets.ts';
+import type { MemoryBound } from '../sandbox.ts';
 import { type SandboxTask, startRequest } from './control.ts';
 import type { RootZygote } from './root-zygote.ts';
 
@@ -12,8 +13,8 @@ const SIGKILL = 9;
 export interface ProcessEnd {
   readonly code: number | null;
   readonly signal: number | null;
-  /** True where the kernel ended a process in it because the memory was used up. */
-  readonly outOfMemory: boolean;
+  /** The bound for which the kernel ended a process in it; null where it ended none. */
+  readonly outOfMemory: MemoryBound | null;
   /** The step in which our own code in it failed, and how; null where it got as far as user code. */
   readonly failure: string | null;
 }
@@ -78,7 +79,7 @@ export class SandboxProcess {
           this.#hasEnded = true;
           this.#release();
           waiting.resolve();
-          const outOfMemory = cgroup !== null && cgroup.hits().oomKills > 0;
+          const outOfMemory = cgroup === null ? null : memoryBoundOf(cgroup.hits());
           ended.resolve({ code, signal, outOfMemory, failure: this.#failure });
         },
       },
@@ -152,4 +153,10 @@ export class SandboxProcess {
     this.#pidfd = null;
     this.#pid = null;
   }
+}
+
+/** Where a sandbox was ended without having reached its own limit, all of them together had used up theirs. */
+function memoryBoundOf({ oomKills, memoryRefused }: CgroupHits): MemoryBound | null {
+  if (oomKills === 0) return null;
+  return memoryRefused > 0 ? 'sandbox' : 'pool';
 }

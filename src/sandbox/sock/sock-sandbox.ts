@@ -3,6 +3,7 @@ import { signalName } from '../../linux/signals.ts';
 import {
   type Death,
   describeDeath,
+  type MemoryBound,
   type Sandbox,
   type SandboxRequest,
   type SandboxResponse,
@@ -19,8 +20,14 @@ export interface SockSandboxParts {
   readonly functionName: string;
   readonly instance: number;
   readonly spare: Spare;
-  /** For messages. */
+  readonly bounds: NamedBounds;
+}
+
+/** What was set elsewhere, for messages. */
+export interface NamedBounds {
   readonly memLimitMb: number;
+  /** Of all sandboxes together. */
+  readonly memPoolMb: number;
 }
 
 /** A sandbox of the `sock` engine: a process in namespaces of its own, reached over `server_pipe`. */
@@ -31,17 +38,17 @@ export class SockSandbox implements Sandbox {
   readonly dead: Promise<Death>;
   readonly #process: SandboxProcess;
   readonly #pipe: ServerPipe;
-  readonly #memLimitMb: number;
+  readonly #bounds: NamedBounds;
   #reason: string | null = null;
   #isDead = false;
   #isPaused = false;
 
-  constructor({ functionName, instance, spare, memLimitMb }: SockSandboxParts) {
+  constructor({ functionName, instance, spare, bounds }: SockSandboxParts) {
     this.id = `${functionName}/${instance}`;
     this.functionName = functionName;
     this.#process = spare.process;
     this.#pipe = spare.pipe;
-    this.#memLimitMb = memLimitMb;
+    this.#bounds = bounds;
     void spare.process.ended.then(() => {
       this.#isDead = true;
     });
@@ -127,10 +134,21 @@ export class SockSandbox implements Sandbox {
     }
     if (end.failure !== null)
       return new OlError('ERR_SANDBOX_START', { name, reason: end.failure }, { cause });
-    if (end.outOfMemory)
-      return new OlError('ERR_OUT_OF_MEMORY', { name, limitMb: this.#memLimitMb }, { cause });
+    if (end.outOfMemory !== null)
+      return new OlError(
+        'ERR_OUT_OF_MEMORY',
+        { name, reason: this.#explainMemory(end.outOfMemory) },
+        { cause },
+      );
     const how = describeDeath(this.#death(end));
     const code = cause.failure === 'unread' ? 'ERR_SANDBOX_GONE' : 'ERR_SANDBOX_DIED';
     return new OlError(code, { name, how }, { cause });
+  }
+
+  #explainMemory(bound: MemoryBound): string {
+    const { memLimitMb, memPoolMb } = this.#bounds;
+    return bound === 'sandbox'
+      ? `it used more than ${memLimitMb} MB: use less, or raise mem_limit_mb`
+      : `all sandboxes together used more than ${memPoolMb} MB, and it was a large one: raise mem_pool_mb, or use less`;
   }
 }
