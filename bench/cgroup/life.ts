@@ -69,7 +69,7 @@ async function look({ driver }: Way, samples: number, times: Times): Promise<voi
   await using python = await WaitingPython.start();
   const one = driver.create('look');
   await moveInto(one, driver, python.pid);
-  for (let round = 0; round < samples; round++) await times.of('usage', () => one.usage());
+  for (let round = 0; round < samples; round++) await times.of('usage', () => one.memoryKb());
 }
 
 async function take({ driver }: Way, samples: number, times: Times): Promise<void> {

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { type Bounds, CPU_PERIOD_US, cpuQuotaUs, memoryBytes, pidsMax } from './bounds.ts';
-import type { CgroupHits, CgroupLimits, CgroupUsage } from './cgroup.ts';
-import { ControlFile, cgroupError, readControl, readKey, writeControl } from './control-file.ts';
+import type { CgroupHits, CgroupLimits } from './cgroup.ts';
+import { ControlFile, cgroupError, readKey, writeControl } from './control-file.ts';
 import { forgetPeakV1, hasReachedV1, NO_LIMIT, setMemoryV1 } from './memory-v1.ts';
 
 /** One cgroup's directory in each of the v1 hierarchies that bound it. */
@@ -31,9 +31,8 @@ export class BoundsV1 implements Bounds {
     writeControl(`${cpu}/cpu.cfs_quota_us`, String(cpuQuotaUs(limits) ?? NO_LIMIT));
   }
 
-  usage(): CgroupUsage {
-    const pids = Number(readControl(`${this.#dirs.pids}/pids.current`));
-    return { memoryKb: Math.ceil(this.#memory.readNumber() / 1024), pids };
+  memoryKb(): number {
+    return Math.ceil(this.#memory.readNumber() / 1024);
   }
 
   hits(): CgroupHits {

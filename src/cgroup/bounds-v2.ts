@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { type Bounds, CPU_PERIOD_US, cpuQuotaUs, memoryBytes, pidsMax } from './bounds.ts';
-import type { CgroupHits, CgroupLimits, CgroupUsage } from './cgroup.ts';
-import { ControlFile, cgroupError, errnoOf, readControl, readKey, writeControl } from './control-file.ts';
+import type { CgroupHits, CgroupLimits } from './cgroup.ts';
+import { ControlFile, cgroupError, errnoOf, readKey, writeControl } from './control-file.ts';
 import { setMemoryV2 } from './memory-v2.ts';
 
 /** Asks for as much as there can be. */
@@ -25,9 +25,8 @@ export class BoundsV2 implements Bounds {
     writeControl(`${this.#dir}/cpu.max`, `${cpuQuotaUs(limits) ?? 'max'} ${CPU_PERIOD_US}`);
   }
 
-  usage(): CgroupUsage {
-    const pids = Number(readControl(`${this.#dir}/pids.current`));
-    return { memoryKb: Math.ceil(this.#memory.readNumber() / 1024), pids };
+  memoryKb(): number {
+    return Math.ceil(this.#memory.readNumber() / 1024);
   }
 
   hits(): CgroupHits {

@@ -1,9 +1,9 @@
-import type { CgroupHits, CgroupLimits, CgroupUsage } from './cgroup.ts';
+import type { CgroupHits, CgroupLimits } from './cgroup.ts';
 
 /** The memory, pids and cpu controllers of one cgroup. */
 export interface Bounds {
   set(limits: CgroupLimits): void;
-  usage(): CgroupUsage;
+  memoryKb(): number;
   /** Since the cgroup was made. */
   hits(): CgroupHits;
   /** Nothing can be forked in it from now on, until `set`. */

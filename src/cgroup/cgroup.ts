@@ -7,11 +7,6 @@ export interface CgroupLimits {
   readonly cpuPercent: number;
 }
 
-export interface CgroupUsage {
-  readonly memoryKb: number;
-  readonly pids: number;
-}
-
 /** How often a bound was hit since the cgroup was made or reset. */
 export interface CgroupHits {
   /** Processes that the kernel ended because memory was used up: this cgroup's, that of all together, or the machine's. */
@@ -53,8 +48,8 @@ export interface Cgroup {
   /** Lets them go on. Unpausing what runs does nothing. */
   unpause(): void;
 
-  /** What is used now. Some microseconds. */
-  usage(): CgroupUsage;
+  /** Memory that is used now. Some microseconds. */
+  memoryKb(): number;
 
   hits(): CgroupHits;
 

@@ -52,13 +52,15 @@ export function describeCgroupPoolContract(name: string, make: MakeDriver | stri
       await child.ended;
     });
 
-    test('new ones are made when fewer than half are ready', async () => {
+    test('new ones are made when fewer than half are ready, up to half', async () => {
       await untilPresent(SIZE);
       pool.take();
       await new Promise((resolve) => setTimeout(resolve, 20));
       expect(present()).toHaveLength(SIZE);
       pool.take();
-      await untilPresent(SIZE + 2);
+      await untilPresent(SIZE + 1);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(present()).toHaveLength(SIZE + 1);
     });
 
     test('an empty pool makes one on the spot', () => {
@@ -85,11 +87,12 @@ export function describeCgroupPoolContract(name: string, make: MakeDriver | stri
     test('what is given back to a full pool goes', async () => {
       await untilPresent(SIZE);
       const [one, other] = [pool.take(), pool.take()];
-      await untilPresent(SIZE + 2);
+      await untilPresent(SIZE + 1);
       pool.giveBack(one);
       pool.giveBack(other);
       await untilPresent(SIZE);
-      expect(present()).not.toContain(one.name);
+      // The first one fills the pool.
+      expect([present().includes(one.name), present().includes(other.name)]).toEqual([true, false]);
     });
 
     test('one that is given back with a process in it goes, and the process too', async () => {

@@ -79,7 +79,8 @@ export class SandboxProcess {
           this.#hasEnded = true;
           this.#release();
           waiting.resolve();
-          const outOfMemory = cgroup === null ? null : memoryBoundOf(cgroup.hits());
+          // Asked only where it matters: looking it up takes as long as a short call.
+          const outOfMemory = this.#killed || cgroup === null ? null : memoryBoundOf(cgroup.hits());
           ended.resolve({ code, signal, outOfMemory, failure: this.#failure });
         },
       },

@@ -91,7 +91,7 @@ export class SockSandbox implements Sandbox {
   async memoryKb(): Promise<number> {
     if (this.#isDead) return 0;
     const { cgroup } = this.#process;
-    if (cgroup !== null) return cgroup.usage().memoryKb;
+    if (cgroup !== null) return cgroup.memoryKb();
     const pid = this.pid();
     return pid === null ? 0 : await memoryOfTree(pid);
   }
