@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
-import { type Bounds, CPU_PERIOD_US, cpuQuotaUs, memoryBytes, pidsMax } from './bounds.ts';
+import { type Bounds, BYTES_PER_KB, CPU_PERIOD_US, cpuQuotaUs, memoryBytes, pidsMax } from './bounds.ts';
 import type { CgroupHits, CgroupLimits } from './cgroup.ts';
-import { ControlFile, cgroupError, readKey, writeControl } from './control-file.ts';
+import { cgroupError, readControl, readKey, writeControl } from './control-file.ts';
 import { forgetPeakV1, hasReachedV1, NO_LIMIT, setMemoryV1 } from './memory-v1.ts';
 
 /** One cgroup's directory in each of the v1 hierarchies that bound it. */
@@ -14,12 +14,10 @@ export interface BoundsDirsV1 {
 /** The v1 controllers. Unlike on v2, an out-of-memory kill ends one process and not all of the cgroup. */
 export class BoundsV1 implements Bounds {
   readonly #dirs: BoundsDirsV1;
-  readonly #memory: ControlFile;
   #memoryLimit: number | null = null;
 
   constructor(dirs: BoundsDirsV1) {
     this.#dirs = dirs;
-    this.#memory = new ControlFile(`${dirs.memory}/memory.usage_in_bytes`, 'read');
   }
 
   set(limits: CgroupLimits): void {
@@ -32,7 +30,7 @@ export class BoundsV1 implements Bounds {
   }
 
   memoryKb(): number {
-    return Math.ceil(this.#memory.readNumber() / 1024);
+    return Math.ceil(Number(readControl(`${this.#dirs.memory}/memory.usage_in_bytes`)) / BYTES_PER_KB);
   }
 
   hits(): CgroupHits {
@@ -55,9 +53,5 @@ export class BoundsV1 implements Bounds {
       throw cgroupError('write', path, error);
     }
     forgetPeakV1(this.#dirs.memory);
-  }
-
-  close(): void {
-    this.#memory.close();
   }
 }

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
-import { type Bounds, CPU_PERIOD_US, cpuQuotaUs, memoryBytes, pidsMax } from './bounds.ts';
+import { type Bounds, BYTES_PER_KB, CPU_PERIOD_US, cpuQuotaUs, memoryBytes, pidsMax } from './bounds.ts';
 import type { CgroupHits, CgroupLimits } from './cgroup.ts';
-import { ControlFile, cgroupError, errnoOf, readKey, writeControl } from './control-file.ts';
+import { cgroupError, errnoOf, readControl, readKey, writeControl } from './control-file.ts';
 import { setMemoryV2 } from './memory-v2.ts';
 
 /** Asks for as much as there can be. */
@@ -10,11 +10,9 @@ const ALL = '1T';
 /** The v2 controllers: one directory has all files. */
 export class BoundsV2 implements Bounds {
   readonly #dir: string;
-  readonly #memory: ControlFile;
 
   constructor(dir: string) {
     this.#dir = dir;
-    this.#memory = new ControlFile(`${dir}/memory.current`, 'read');
     // A sandbox that lost one of its processes to the limit is of no use any more: end all of it.
     writeControl(`${dir}/memory.oom.group`, '1');
   }
@@ -26,7 +24,7 @@ export class BoundsV2 implements Bounds {
   }
 
   memoryKb(): number {
-    return Math.ceil(this.#memory.readNumber() / 1024);
+    return Math.ceil(Number(readControl(`${this.#dir}/memory.current`)) / BYTES_PER_KB);
   }
 
   hits(): CgroupHits {
@@ -49,9 +47,5 @@ export class BoundsV2 implements Bounds {
       // EAGAIN: there was less than was asked for. ENOENT: a kernel before 5.19, where the rest is left for its own reclaim.
       if (!['EAGAIN', 'ENOENT'].includes(errnoOf(error) ?? '')) throw cgroupError('write', path, error);
     }
-  }
-
-  close(): void {
-    this.#memory.close();
   }
 }

@@ -10,7 +10,6 @@ export interface Bounds {
   refuseForks(): void;
   /** Gives back what an empty cgroup still has of cached memory, and forgets what was the most that it had. */
   release(): Promise<void>;
-  close(): void;
 }
 
 /** How long the kernel measures before it throttles: cfs' own default, in microseconds. */

@@ -28,7 +28,7 @@ export interface CgroupEntry extends Disposable {
 
 /**
  * A group of processes with bounds, which can be paused and ended together. Nothing but `destroy` may be called once
- * `destroy` was. A cgroup keeps two descriptors open. What the kernel refuses throws ERR_CGROUP.
+ * `destroy` was. A cgroup keeps one descriptor open. What the kernel refuses throws ERR_CGROUP.
  */
 export interface Cgroup {
   readonly name: string;

@@ -117,13 +117,12 @@ export class Group implements Cgroup {
   }
 
   async #destroy(): Promise<void> {
-    const { bounds, freezer, dirs, onDestroyed } = this.#parts;
+    const { freezer, dirs, onDestroyed } = this.#parts;
     // Kill first: what is paused must not get to run again.
     if (!this.isEmpty()) this.killAll();
     // Someone else may have removed it, by its directory.
     ifThere(() => this.unpause());
     for (const dir of dirs) await removeDir(dir, () => killListed(dir));
-    bounds.close();
     freezer.close();
     onDestroyed();
   }

@@ -72,12 +72,8 @@ export function openV1({ parents, freezerVersion, why }: PlanV1, group: string):
 }
 
 function openParts(places: PlacesV1, freezerVersion: 1 | 2) {
-  using undo = new DisposableStack();
   const freezer = freezerVersion === 1 ? new FreezerV1(places.freezer) : new FreezerV2(places.freezer);
-  undo.defer(() => freezer.close());
-  const bounds = new BoundsV1(places);
-  undo.move();
-  return { bounds, freezer };
+  return { bounds: new BoundsV1(places), freezer };
 }
 
 function placesBelow({ freezer, pids, memory, cpu }: PlacesV1, name: string): PlacesV1 {

@@ -45,12 +45,7 @@ export function openV2({ parent, mustMove, why }: PlaceV2, group: string): Drive
 }
 
 function openParts(dir: string) {
-  using undo = new DisposableStack();
-  const freezer = new FreezerV2(dir);
-  undo.defer(() => freezer.close());
-  const bounds = new BoundsV2(dir);
-  undo.move();
-  return { bounds, freezer };
+  return { bounds: new BoundsV2(dir), freezer: new FreezerV2(dir) };
 }
 
 function enableControllers(dir: string): void {
