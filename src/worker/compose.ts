@@ -121,7 +121,12 @@ async function createEngine(
     sandboxConfig: config.sandboxConfig,
     tmpMaxMb: config.tmpMaxMb,
     spares: config.spareSandboxes,
-    bounds: { memLimitMb: config.memLimitMb, memPoolMb },
+    bounds: {
+      memLimitMb: config.memLimitMb,
+      memPoolMb,
+      scratchMaxMb: config.scratchMaxMb,
+      scratchMaxFiles: config.scratchMaxFiles,
+    },
     fileMaxMb: config.fileMaxMb,
     openFilesMax: config.openFilesMax,
     ...parts,
