@@ -24,7 +24,15 @@ const AT_SYMLINK_NOFOLLOW = 0x100;
 const STATX_BASIC_STATS = 0x7ff;
 /** struct statx, and where in it the fields are that we read. */
 const STATX_BYTES = 256;
-const STATX = { nlink: 16, mode: 28, inode: 32, blocks: 48, deviceMajor: 136, deviceMinor: 140 } as const;
+const STATX = {
+  nlink: 16,
+  mode: 28,
+  inode: 32,
+  blocks: 48,
+  changed: 96,
+  deviceMajor: 136,
+  deviceMinor: 140,
+} as const;
 const BLOCK_BYTES = 512;
 const S_IFMT = 0xf000;
 const S_IFDIR = 0x4000;
@@ -87,6 +95,8 @@ export interface FileStatus {
   readonly isDirectory: boolean;
   /** How many names it has; 0 for a file that was removed and is still open. */
   readonly links: number;
+  /** When its status, or for a directory the names in it, last changed (ctime): ns, to some ms. */
+  readonly changed: bigint;
   /** Of the file, and of the file system that it is on. */
   readonly inode: bigint;
   readonly device: string;
@@ -112,7 +122,13 @@ function stat(dir: number, name: Buffer, flags: number): FileStatus | null {
     bytes: Number(status.readBigUInt64LE(STATX.blocks)) * BLOCK_BYTES,
     isDirectory: (status.readUInt16LE(STATX.mode) & S_IFMT) === S_IFDIR,
     links: status.readUInt32LE(STATX.nlink),
+    changed: nanoseconds(STATX.changed),
     inode: status.readBigUInt64LE(STATX.inode),
     device: `${status.readUInt32LE(STATX.deviceMajor)}:${status.readUInt32LE(STATX.deviceMinor)}`,
   };
+}
+
+/** struct statx_timestamp: 64 bits of seconds, 32 of nanoseconds. */
+function nanoseconds(at: number): bigint {
+  return status.readBigInt64LE(at) * 1_000_000_000n + BigInt(status.readUInt32LE(at + 8));
 }

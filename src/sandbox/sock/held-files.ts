@@ -30,6 +30,7 @@ async function* openFiles(pid: number): AsyncIterable<FileStatus> {
 
 async function* mappedFiles(pid: number): AsyncIterable<FileStatus> {
   for await (const text of mapsOf(pid)) {
+    if (!text.includes(' (deleted)\n')) continue;
     for (const [, from, to] of text.matchAll(DELETED_MAPPING)) {
       const file = statThrough(`/proc/${pid}/map_files/${from}-${to}`);
       if (file?.links === 0) yield file;
@@ -42,7 +43,7 @@ async function* mapsOf(pid: number): AsyncIterable<string> {
   const fd = unlessGone(() => openSync(`/proc/${pid}/maps`, 'r'));
   if (fd === null) return;
   try {
-    const chunk = Buffer.alloc(CHUNK_BYTES);
+    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
     let rest = '';
     for (;;) {
       const length = unlessGone(() => readSync(fd, chunk, 0, CHUNK_BYTES, null)) ?? 0;

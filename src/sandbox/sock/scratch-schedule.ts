@@ -11,7 +11,7 @@ import type { ScratchLimits, ScratchUsage } from './scratch-usage.ts';
  * Only time in which the sandbox runs counts: one that is paused writes nothing.
  */
 export interface Look {
-  readonly usage: ScratchUsage;
+  readonly usage: Pick<ScratchUsage, 'bytes' | 'files'>;
   readonly limits: ScratchLimits;
   /** How long the look took. */
   readonly tookMs: number;

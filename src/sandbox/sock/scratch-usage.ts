@@ -14,6 +14,10 @@ export interface ScratchLimits {
 export interface ScratchUsage {
   readonly bytes: number;
   readonly files: number;
+  /** When a name in it last came or went, in ns. */
+  readonly changed: bigint;
+  /** How many of the files have no name any more. */
+  readonly held: number;
 }
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
@@ -22,20 +26,21 @@ const BUFFER_BYTES = 4096;
 const HERE = Buffer.from('.\0');
 
 /**
- * Counts what is in the scratch directory `dir`, and what the sandbox whose first process is `pid` has removed and keeps
- * open. It stops at the limits, so it never takes longer for a sandbox that has more. No link is followed, and no path that
+ * Counts what is in the scratch directory `dir`, and with a `pid` also what the sandbox whose first process that is has
+ * removed and keeps open, unless `mayHold` says that there can be nothing new of that kind. It stops at the limits, so it never takes longer for a sandbox that has more. No link is followed, and no path that
  * the sandbox could turn into another one meanwhile. A directory that is moved while it is looked at may be missed once.
  */
 export async function measureScratch(
   dir: string,
   pid: number | null,
   limits: ScratchLimits,
+  mayHold: (tree: ScratchUsage) => boolean = () => true,
 ): Promise<ScratchUsage> {
   const root = openSync(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   try {
     const count = new Count(limits);
     await addTree(root, count);
-    if (pid !== null && !count.isOver) await addHeld(root, pid, count);
+    if (pid !== null && !count.isOver && mayHold(count)) await addHeld(root, pid, count);
     return count;
   } finally {
     closeSync(root);
@@ -46,6 +51,7 @@ async function addTree(root: number, count: Count): Promise<void> {
   // One for each look: several may be under way.
   const buffer = Buffer.alloc(BUFFER_BYTES);
   const left: Buffer[] = [HERE];
+  count.noteChange(statIn(root, HERE)?.changed ?? 0n);
   for (let path = left.pop(); path !== undefined; path = left.pop()) {
     const found = openDirectory(root, path, count);
     if (found === null) continue;
@@ -91,6 +97,7 @@ async function addHeld(root: number, pid: number, count: Count): Promise<void> {
   for await (const file of heldFiles(pid)) {
     if (file.device !== device || seen.has(file.inode)) continue;
     seen.add(file.inode);
+    count.held++;
     count.add(file);
     if (count.isOver) return;
   }
@@ -100,6 +107,8 @@ class Count implements ScratchUsage {
   readonly #limits: ScratchLimits;
   bytes = 0;
   files = 0;
+  changed = 0n;
+  held = 0;
 
   constructor(limits: ScratchLimits) {
     this.#limits = limits;
@@ -110,9 +119,14 @@ class Count implements ScratchUsage {
   }
 
   /** A file with several names comes once for each: all are in here, because there is nowhere else to link it to. */
-  add({ bytes, links, isDirectory }: FileStatus): void {
+  add({ bytes, links, isDirectory, changed }: FileStatus): void {
     this.files++;
+    if (isDirectory) this.noteChange(changed);
     this.bytes += isDirectory ? bytes : bytes / Math.max(1, links);
+  }
+
+  noteChange(changed: bigint): void {
+    if (changed > this.changed) this.changed = changed;
   }
 
   exceed(): void {

@@ -112,6 +112,23 @@ test('files that were removed and are still open count, once each', async () => 
   expect(await measureScratch(dir, process.pid, FAR)).toMatchObject({ bytes: 4 * KB, files: 1 });
 });
 
+test('whether a name has come or gone is told from the tree, and so whether to look for what has none', async () => {
+  mkdirSync(join(dir, 'a/b'), { recursive: true });
+  const before = await measure();
+  await new Promise((resolve) => setTimeout(resolve, 50)); // the clock of files goes in steps
+  write('a/b/c', 4);
+  const after = await measure();
+  expect(after.changed).toBeGreaterThan(before.changed);
+  const fd = openSync(join(dir, 'a/b/c'), 'r');
+  unlinkSync(join(dir, 'a/b/c'));
+  try {
+    expect((await measureScratch(dir, process.pid, FAR, () => false)).held).toBe(0);
+    expect((await measureScratch(dir, process.pid, FAR, () => true)).held).toBe(1);
+  } finally {
+    closeSync(fd);
+  }
+});
+
 test('a process that is gone holds nothing', async () => {
   write('a', 4);
   expect(await measureScratch(dir, 2 ** 22 + 1, FAR)).toMatchObject({ bytes: 4 * KB, files: 1 });
