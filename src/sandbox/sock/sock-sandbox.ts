@@ -65,8 +65,10 @@ export class SockSandbox implements Sandbox, Watchable {
     this.#process = spare.process;
     this.#pipe = spare.pipe;
     this.#bounds = bounds;
-    void spare.process.ended.then(() => {
+    void spare.process.ended.then(({ pidsRefused }) => {
       this.#isDead = true;
+      if (pidsRefused > 0)
+        log.warn({ sandboxId: this.id, pidsRefused }, 'sandbox wanted more processes than procs_max');
       this.#watched?.end();
     });
     this.dead = spare.gone.then((end) => this.#death(end));
@@ -164,7 +166,10 @@ export class SockSandbox implements Sandbox, Watchable {
     const name = this.functionName;
     const timer = Promise.withResolvers<null>();
     const timeout = setTimeout(() => timer.resolve(null), CLOSING_MS);
-    const end = await Promise.race([this.#process.ended, timer.promise]);
+    // One that we have killed ends, however long that takes.
+    const end = await (this.#reason === null
+      ? Promise.race([this.#process.ended, timer.promise])
+      : this.#process.ended);
     clearTimeout(timeout);
     if (end === null) {
       void this.destroy('it closed its connection');
