@@ -46,6 +46,10 @@ export const ERRORS = {
     status: 502,
     message: "the response of '{name}' is larger than {limitKb} kB: return less, or raise response_max_kb",
   },
+  ERR_SCRATCH_FULL: {
+    status: 502,
+    message: "'{name}' was ended because its scratch space (/host) was used up: {reason}",
+  },
   ERR_SANDBOX_DIED: { status: 502, message: "the sandbox of '{name}' died during the request: {how}" },
   ERR_SANDBOX_GONE: {
     status: 502,

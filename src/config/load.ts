@@ -31,6 +31,8 @@ export interface Config {
   readonly cpuPercent: number;
   readonly openFilesMax: number;
   readonly fileMaxMb: number;
+  readonly scratchMaxMb: number;
+  readonly scratchMaxFiles: number;
   readonly cgPoolSize: number;
   readonly pauseDelayMs: number;
   readonly tmpMaxMb: number;
@@ -83,6 +85,8 @@ export function resolveConfig(checked: CheckedConfig, path: string): Config {
     cpuPercent: checked.cpu_percent,
     openFilesMax: checked.open_files_max,
     fileMaxMb: checked.file_max_mb,
+    scratchMaxMb: checked.scratch_max_mb,
+    scratchMaxFiles: checked.scratch_max_files,
     cgPoolSize: checked.cg_pool_size,
     pauseDelayMs: checked.pause_delay_ms,
     tmpMaxMb: checked.tmp_max_mb,

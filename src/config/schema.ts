@@ -88,6 +88,15 @@ export const configSchema = z.strictObject({
   file_max_mb: count(1, 1024 * 1024)
     .default(64)
     .describe('Largest file that a sandbox may write; holds for its `stdout` and `stderr`, too.'),
+  scratch_max_mb: count(1, 1024 * 1024)
+    .default(512)
+    .describe(
+      'What a sandbox may have in its scratch space, `/host`, with its `stdout` and `stderr`. Beyond it a write fails ' +
+        '(EDQUOT) where `worker_dir` is on a file system with quotas; else the call is answered 502.',
+    ),
+  scratch_max_files: count(16, 10_000_000)
+    .default(10_000)
+    .describe('Files and directories that a sandbox may have in its scratch space; bounded in the same way.'),
   cg_pool_size: count(0, 10_000)
     .default(16)
     .describe('Cgroups that are kept ready: making one takes longer than using one again.'),

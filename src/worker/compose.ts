@@ -21,6 +21,7 @@ import { SockEngine } from '../sandbox/sock/engine.ts';
 import type { Log } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { createTiming, type Timing } from '../telemetry/timing.ts';
+import { ConnectionNotes } from './connection-notes.ts';
 import { route } from './routes.ts';
 import { RunLambda } from './run-lambda.ts';
 import { HttpServer } from './server.ts';
@@ -121,7 +122,12 @@ async function createEngine(
     sandboxConfig: config.sandboxConfig,
     tmpMaxMb: config.tmpMaxMb,
     spares: config.spareSandboxes,
-    bounds: { memLimitMb: config.memLimitMb, memPoolMb },
+    bounds: {
+      memLimitMb: config.memLimitMb,
+      memPoolMb,
+      scratchMaxMb: config.scratchMaxMb,
+      scratchMaxFiles: config.scratchMaxFiles,
+    },
     fileMaxMb: config.fileMaxMb,
     openFilesMax: config.openFilesMax,
     ...parts,
@@ -179,7 +185,10 @@ interface Served {
 async function serve(config: Config, served: Served): Promise<HttpServer> {
   const runLambda = new RunLambda({ ...served, requestMaxBytes: config.requestMaxKb * 1024 });
   const routes = { ...served, runLambda, isClosing: () => served.functions.isClosing };
+  const notes = new ConnectionNotes(served);
   return await HttpServer.listen(config.workerHost, config.workerPort, {
+    broken: (error) => notes.broken(error),
+    dropped: () => notes.dropped(),
     request: (request, response) => route(routes, request, response),
     checkContinue: (request, response) => runLambda.checkContinue(request, response),
   });

@@ -12,11 +12,12 @@ import type { Engine, Sandbox } from '../sandbox.ts';
 import { Compiler } from './compiler.ts';
 import type { LaunchSettings } from './control.ts';
 import { Nursery } from './nursery.ts';
+import { ScratchBound } from './scratch-bound.ts';
 import { ScratchPool } from './scratch-pool.ts';
 import { compileSeccomp } from './seccomp/compile.ts';
 import { type NamedBounds, SockSandbox } from './sock-sandbox.ts';
 import type { Spare } from './spare.ts';
-import { UidPool } from './uids.ts';
+import { UID_COUNT, UidPool } from './uids.ts';
 
 export interface SockEngineOptions {
   /** The base image and what of the machine shows through in it. */
@@ -31,7 +32,7 @@ export interface SockEngineOptions {
   /** JSON; the handler's environment variable `ol.config`. */
   readonly sandboxConfig: string;
   readonly tmpMaxMb: number;
-  /** What `cgroups` sets; for messages. */
+  /** Those on memory are for messages: `cgroups` sets them. */
   readonly bounds: NamedBounds;
   readonly fileMaxMb: number;
   readonly openFilesMax: number;
@@ -54,6 +55,7 @@ export class SockEngine implements Engine {
   readonly #options: SockEngineOptions;
   readonly #sandboxes = new Set<SockSandbox>();
   readonly #nursery: Nursery;
+  readonly #scratchBound: ScratchBound;
   readonly #scratches: ScratchPool;
   readonly #compiler: Compiler;
   #nextInstance = 1;
@@ -73,8 +75,18 @@ export class SockEngine implements Engine {
   private constructor(options: SockEngineOptions) {
     this.#options = options;
     const launch = this.#launchSettings();
-    const { sparesDir, spares: keep, log } = options;
-    this.#scratches = new ScratchPool({ sparesDir, uids: new UidPool(options.uidBase), keep, log });
+    const { sparesDir, uidBase, bounds, spares: keep, log } = options;
+    const uidCount = UID_COUNT;
+    this.#scratchBound = new ScratchBound({
+      dir: sparesDir,
+      maxMb: bounds.scratchMaxMb,
+      maxFiles: bounds.scratchMaxFiles,
+      uidBase,
+      uidCount,
+      log,
+    });
+    const uids = new UidPool(uidBase);
+    this.#scratches = new ScratchPool({ sparesDir, uids, bound: this.#scratchBound, keep, log });
     this.#nursery = new Nursery({ ...options, launch, scratches: this.#scratches });
     this.#compiler = new Compiler({ take: () => this.#nursery.takeForCompiling(), log });
   }
@@ -101,6 +113,7 @@ export class SockEngine implements Engine {
     await this.#nursery.close();
     await Promise.all([compiled, ...all]);
     await this.#scratches.close();
+    this.#scratchBound.close();
     // The directories that held scratch directories: one a function, kept because making one takes half a millisecond.
     await emptyDirectory(this.#options.handlersDir);
   }
@@ -125,10 +138,10 @@ export class SockEngine implements Engine {
   }
 
   #startSandbox(code: Code, spare: Spare): SockSandbox | null {
-    const { timing, handlersDir, bounds } = this.#options;
+    const { timing, handlersDir, bounds, log } = this.#options;
     const watch = timing === null ? null : new Stopwatch(timing);
     const instance = this.#nextInstance++;
-    const sandbox = new SockSandbox({ functionName: code.name, instance, spare, bounds });
+    const sandbox = new SockSandbox({ functionName: code.name, instance, spare, bounds, log });
     this.#remember(sandbox);
     spare.scratch.dir.moveTo(join(handlersDir, code.name, String(instance)));
     watch?.lap('cold:scratch');
@@ -140,6 +153,7 @@ export class SockEngine implements Engine {
       watch?.lapAt('sandbox:attach', attached);
       watch?.lapAt('sandbox:drop', dropped);
     });
+    if (isStarted) sandbox.watchBy(this.#scratchBound);
     watch?.lap('cold:send');
     return isStarted ? sandbox : null;
   }

@@ -8,6 +8,7 @@ import { type SandboxTask, startRequest } from './control.ts';
 import type { RootZygote } from './root-zygote.ts';
 
 const SIGKILL = 9;
+const NO_HITS: CgroupHits = { oomKills: 0, memoryRefused: 0, pidsRefused: 0 };
 
 /** How a process ended, from its parent. */
 export interface ProcessEnd {
@@ -15,6 +16,8 @@ export interface ProcessEnd {
   readonly signal: number | null;
   /** The bound for which the kernel ended a process in it; null where it ended none. */
   readonly outOfMemory: MemoryBound | null;
+  /** Forks and threads beyond the bound; 0 where we ended it. */
+  readonly pidsRefused: number;
   /** The step in which our own code in it failed, and how; null where it got as far as user code. */
   readonly failure: string | null;
 }
@@ -80,8 +83,15 @@ export class SandboxProcess {
           this.#release();
           waiting.resolve();
           // Asked only where it matters: looking it up takes as long as a short call.
-          const outOfMemory = this.#killed || cgroup === null ? null : memoryBoundOf(cgroup.hits());
-          ended.resolve({ code, signal, outOfMemory, failure: this.#failure });
+          const hits = this.#killed ? NO_HITS : (cgroup?.hits() ?? NO_HITS);
+          const { pidsRefused } = hits;
+          ended.resolve({
+            code,
+            signal,
+            outOfMemory: memoryBoundOf(hits),
+            pidsRefused,
+            failure: this.#failure,
+          });
         },
       },
     );

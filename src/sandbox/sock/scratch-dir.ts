@@ -37,14 +37,18 @@ export class ScratchDir {
   readonly #born: readonly string[];
   readonly #bornSize: number;
 
-  /** Makes `home`, which must not exist yet, for the sandboxes whose user is `uid`. Leaves nothing when it fails. */
-  constructor(home: string, uid: number) {
+  /**
+   * Makes `home`, which must not exist yet, for the sandboxes whose user is `uid`. `bound` is called for it before anything
+   * is made in it. Leaves nothing when it fails.
+   */
+  constructor(home: string, uid: number, bound: (dir: string) => void = () => {}) {
     using undo = new DisposableStack();
     this.uid = uid;
     this.#home = home;
     this.#dir = home;
     mkdirSync(home, { mode: 0o700 });
     undo.defer(() => rmSync(home, { recursive: true }));
+    bound(home);
     for (const name of OUTPUTS) makeOutput(`${home}/${name}`, uid);
     chmodSync(home, 0o700);
     using dir = openDirectory(home);

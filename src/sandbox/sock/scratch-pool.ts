@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Log } from '../../telemetry/log.ts';
 import { Scratch } from './scratch.ts';
+import type { ScratchBound } from './scratch-bound.ts';
 import { ScratchDir } from './scratch-dir.ts';
 import type { UidPool } from './uids.ts';
 
@@ -8,6 +9,7 @@ export interface ScratchPoolOptions {
   /** Where scratch directories are while no function has them. Empty at first. */
   readonly sparesDir: string;
   readonly uids: UidPool;
+  readonly bound: ScratchBound;
   /** How many are kept for use at most. */
   readonly keep: number;
   readonly log: Log;
@@ -49,11 +51,12 @@ export class ScratchPool {
   }
 
   #make(): ScratchDir {
-    const { uids, sparesDir } = this.#options;
+    const { uids, bound, sparesDir } = this.#options;
     const uid = uids.take();
     try {
-      return new ScratchDir(join(sparesDir, String(++this.#made)), uid);
+      return new ScratchDir(join(sparesDir, String(++this.#made)), uid, (dir) => bound.hold(dir, uid));
     } catch (error) {
+      bound.lift(uid);
       uids.giveBack(uid);
       throw error;
     }
@@ -74,6 +77,7 @@ export class ScratchPool {
   async #discard(dir: ScratchDir): Promise<void> {
     try {
       await dir.remove();
+      this.#options.bound.lift(dir.uid);
       this.#options.uids.giveBack(dir.uid);
     } catch (error) {
       // Its uid stays taken: what is left there belongs to it.
