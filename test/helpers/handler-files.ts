@@ -1,5 +1,5 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { type ClusterPaths, workerIndex, workerPaths } from '../../src/cluster/paths.ts';
 
 /** What is in the directories of a cluster that hold its sandboxes' scratch space. */
@@ -10,6 +10,13 @@ export async function handlerFiles(paths: ClusterPaths): Promise<string[]> {
     found.push(...(await namesIn(handlers)).map((name) => join(handlers, name)));
   }
   return found;
+}
+
+/** Lets the calls of the fixture `held` return that run now. */
+export async function letGo(paths: ClusterPaths): Promise<void> {
+  const held = (await handlerFiles(paths)).filter((dir) => basename(dir) === 'held');
+  for (const dir of held)
+    for (const instance of await namesIn(dir)) await writeFile(join(dir, instance, 'go'), '');
 }
 
 /** Empty where there is no such directory. */

@@ -10,12 +10,15 @@ import { workerPaths } from '../../src/cluster/paths.ts';
 import { stopCluster } from '../../src/cluster/stop.ts';
 import { BackgroundWorkers, claimsOf, untilGone } from '../helpers/background.ts';
 import { TestCluster } from '../helpers/cluster.ts';
-import { handlerFiles } from '../helpers/handler-files.ts';
+import { handlerFiles, letGo } from '../helpers/handler-files.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
 import { isStillThere, treeOf } from '../helpers/processes.ts';
 
 leavesNothing();
+
+/** What a test lets go by itself is not ended by a slow machine. */
+const PATIENT = { shutdown_grace_ms: 600_000, invocation_timeout_ms: 600_000 };
 
 async function clusterWith(...fixtures: readonly string[]): Promise<TestCluster> {
   const cluster = await TestCluster.create();
@@ -92,13 +95,13 @@ test.each([
   'SIGTERM',
   'SIGINT',
 ] as const)('%s lets the running request finish, refuses new ones, and ends with 0', async (signal) => {
-  await using cluster = await clusterWith('sleep', 'echo');
+  await using cluster = await clusterWith('held', 'echo');
+  await cluster.configure(PATIENT);
   await using workers = await BackgroundWorkers.start(cluster);
   const { client } = workers.first;
-  await client.invoke('sleep', { ms: 0 });
-  const running = client.invoke('sleep', { ms: 1000, value: 'finished' });
+  const running = client.invoke('held', 'finished');
   await until('running request', async () =>
-    (await client.sandboxes()).some(({ state, function: name }) => name === 'sleep' && state === 'busy'),
+    (await client.sandboxes()).some(({ state, function: name }) => name === 'held' && state === 'busy'),
   );
   const tree = workers.first.tree();
   // A connection that is open already: new ones may be refused outright.
@@ -112,6 +115,7 @@ test.each([
   const refused = await statuses();
   expect(JSON.parse(refused.body).error.code).toBe('ERR_SHUTTING_DOWN');
   expect(refused.headers['retry-after']).toBe('1');
+  await letGo(cluster.paths);
   expect(await running).toMatchObject({ status: 200, body: '"finished"' });
   await untilGone(tree);
   expect(await handlerFiles(cluster.paths)).toEqual([]);
@@ -124,8 +128,8 @@ test('a worker in the foreground that is told to end while it works ends with 0;
     [1, 0],
     [2, 130],
   ] as const) {
-    await using cluster = await clusterWith('sleep');
-    await cluster.configure({ worker_port: 0, cluster_name: cluster.paths.root });
+    await using cluster = await clusterWith('held');
+    await cluster.configure({ ...PATIENT, worker_port: 0, cluster_name: cluster.paths.root });
     const main = join(import.meta.dirname, '../../src/cli/main.ts');
     const child = spawn(process.execPath, [main, 'worker-exec', `--config=${cluster.paths.template}`], {
       stdio: 'ignore',
@@ -136,8 +140,7 @@ test('a worker in the foreground that is told to end while it works ends with 0;
       return live[0]?.port ? live : null;
     });
     const client = new WorkerClient(`http://127.0.0.1:${claim?.port}`);
-    await client.invoke('sleep', { ms: 0 });
-    const running = client.invoke('sleep', { ms: 700, value: 1 }).catch((error) => error);
+    const running = client.invoke('held', 1).catch((error) => error);
     await until('running request', async () =>
       (await client.sandboxes()).some(({ state }) => state === 'busy'),
     );
@@ -145,6 +148,7 @@ test('a worker in the foreground that is told to end while it works ends with 0;
     child.kill('SIGTERM');
     await until('refusal', async () => (await client.status()).status === 503);
     if (times === 2) child.kill('SIGTERM');
+    else await letGo(cluster.paths);
     expect(await ended).toEqual([code, null]);
     if (times === 1) expect(await running).toMatchObject({ status: 200, body: '1' });
     await running;
