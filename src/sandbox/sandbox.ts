@@ -36,6 +36,7 @@ export interface Sandbox {
   /** `<function>/<instance number>`, unique in the worker while it runs. */
   readonly id: string;
   readonly functionName: string;
+  readonly origin: Origin;
   /** When it was made, in ms of `performance.now()`. */
   readonly createdAt: number;
   /** Resolves when all its processes are gone and its scratch space is removed. Never rejects. */
@@ -60,6 +61,9 @@ export interface Sandbox {
   /** Memory that its end would free, in kB (its share of what it shares with others counted in); 0 when dead. */
   memoryKb(): Promise<number>;
 }
+
+/** What a sandbox was made from: an interpreter as it starts, or one with the function's packages imported. */
+export type Origin = 'cold' | 'zygote';
 
 /** Makes sandboxes of one kind. */
 export interface Engine {

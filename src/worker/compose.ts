@@ -1,10 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Cgroup } from '../cgroup/cgroup.ts';
 import { chooseDriver } from '../cgroup/choose.ts';
 import { CgroupPool } from '../cgroup/pool.ts';
 import { removeGroupsOf } from '../cgroup/remove.ts';
 import { readBase } from '../cluster/base.ts';
-import { type Claim, claimSlot, uidBase } from '../cluster/claims.ts';
+import { type Claim, claimSlot, UIDS_PER_WORKER, uidBase } from '../cluster/claims.ts';
 import type { Config } from '../config/load.ts';
 import { OlError } from '../errors.ts';
 import { IdleLru } from '../functions/idle-lru.ts';
@@ -63,7 +64,8 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
   const memPoolMb = config.memPoolMb ?? Math.floor(availableMemoryMb() * POOL_OF_MEMORY);
   const cgroups = await createCgroups(config, claim, { memPoolMb, log });
   undo.defer(() => cgroups.close());
-  const engine = await createEngine(config, claim, { log, timing, cgroups: cgroups.pool, memPoolMb });
+  const { pool, zygoteCgroup } = cgroups;
+  const engine = await createEngine(config, claim, { log, timing, cgroups: pool, zygoteCgroup, memPoolMb });
   undo.defer(() => engine.close());
   const metrics = new Metrics();
   const parts = { registry, engine, log, timing, metrics, memPoolMb, gauge: cgroups.whole };
@@ -95,12 +97,17 @@ async function createCgroups(
   driver.whole.setMemoryMb(memPoolMb);
   log.info({ memPoolMb }, 'memory pool');
   const limits = { memoryMb: config.memLimitMb, pids: config.procsMax, cpuPercent: config.cpuPercent };
+  const zygoteCgroup = (name: string) => {
+    const cgroup = driver.create(name);
+    cgroup.setLimits({ memoryMb: config.importMemLimitMb, pids: config.procsMax, cpuPercent: 0 });
+    return cgroup;
+  };
   const pool = new CgroupPool({ driver, size: config.cgPoolSize, limits, log });
   const close = async () => {
     await pool.close();
     await driver.close();
   };
-  return { pool, whole: driver.whole, close };
+  return { pool, zygoteCgroup, whole: driver.whole, close };
 }
 
 async function createEngine(
@@ -111,14 +118,18 @@ async function createEngine(
   const handlersDir = join(config.workerDir, 'handlers');
   const sparesDir = join(config.workerDir, 'spares');
   await makeEmpty(handlersDir);
+  const importsDir = join(config.workerDir, 'import-cache');
   await makeEmpty(sparesDir);
+  await makeEmpty(importsDir);
   const base = await readBase(config.sockBasePath);
   return await SockEngine.start({
     base: { dir: config.sockBasePath, ...base },
     packagesDir: config.pkgsDir,
     handlersDir,
     sparesDir,
-    uidBase: uidBase(claim.slot),
+    importsDir,
+    uids: { base: uidBase(claim.slot), count: UIDS_PER_WORKER },
+    importTimeoutMs: config.importTimeoutMs,
     sandboxConfig: config.sandboxConfig,
     tmpMaxMb: config.tmpMaxMb,
     spares: config.spareSandboxes,
@@ -142,6 +153,7 @@ interface Telemetry {
 
 interface EngineParts extends Telemetry {
   readonly cgroups: CgroupPool;
+  readonly zygoteCgroup: (name: string) => Cgroup;
   readonly memPoolMb: number;
 }
 
