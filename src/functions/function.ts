@@ -7,7 +7,7 @@ import { monotonicNs, Stopwatch, type Timing } from '../telemetry/timing.ts';
 import type { IdleLru } from './idle-lru.ts';
 import { Instance } from './instance.ts';
 import type { Pauser } from './pauser.ts';
-import { instancesToStart } from './scaling.ts';
+import { Scaler } from './scaler.ts';
 
 /** What all functions of a worker share. */
 export interface FunctionContext {
@@ -17,6 +17,8 @@ export interface FunctionContext {
   readonly pauser: Pauser;
   readonly log: Log;
   readonly maxRunners: number;
+  /** How long an idle instance is kept that the function has no use for. */
+  readonly surplusKeepMs: number;
   readonly queueMax: number;
   readonly timeoutMs: number;
   readonly responseMaxBytes: number;
@@ -48,6 +50,7 @@ const END_REASONS = {
   failed: 'its request failed',
   removed: 'the function was removed',
   replaced: 'its code was replaced',
+  surplus: 'its function needs fewer',
   unpausable: 'it could not be paused',
 } as const satisfies Record<EndReason, string>;
 
@@ -61,15 +64,24 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** When a request came, had an instance, and was answered; in ms of `performance.now()`. */
+interface Times {
+  readonly since: number;
+  readonly dispatched: number;
+  readonly answered: number;
+}
+
 /**
  * Named user code, with its queue and its instances. It alone changes either. A request goes through these hands:
  *
  * 1. `invoke` asks the registry for the newest code. A new version retires the instances of the old one.
  * 2. The request joins the queue.
  * 3. `#pump` gives the oldest request to an idle instance, the one used last first: its memory is the warmest.
- * 4. For what still waits, `#pump` starts instances, as many as the policy in `scaling.ts` says.
+ * 4. For what still waits, `#pump` starts instances, as many as the policy in `scaling.ts` says. It asks that again
+ *    whenever a request comes or is done, and when one has waited for long.
  * 5. An instance that has served, or has just been made, takes the next request that waits (`#release`).
- * 6. Where none waits it is idle, and in the LRU of the worker, which may evict it.
+ * 6. Where none waits it is idle, and in the LRU of the worker, which may evict it; one of many that is idle for long is
+ *    dropped (`#dropSurplus`).
  */
 export class OlFunction {
   readonly name: string;
@@ -78,6 +90,7 @@ export class OlFunction {
   /** Used last at the end. */
   readonly #idle: Instance[] = [];
   readonly #instances = new Set<Instance>();
+  readonly #scaler: Scaler;
   #code: Code | null = null;
   /** Which pull `#code` came from; they are counted, and may end in another order than they began in. */
   #codePull = 0;
@@ -88,6 +101,12 @@ export class OlFunction {
   constructor(name: string, context: FunctionContext) {
     this.name = name;
     this.#context = context;
+    this.#scaler = new Scaler({
+      max: context.maxRunners,
+      keepMs: context.surplusKeepMs,
+      onQuiet: () => this.#startMissing('as it is quiet'),
+      onSurplus: () => this.#dropSurplus(),
+    });
   }
 
   get instances(): Iterable<Instance> {
@@ -172,6 +191,7 @@ export class OlFunction {
     this.#code = code;
     if (!isEdit) return;
     this.#context.log.info({ function: this.name, version: code.version.slice(0, 16) }, 'new code');
+    this.#scaler.forget();
     this.#retireIdle('replaced');
   }
 
@@ -193,14 +213,19 @@ export class OlFunction {
       this.#context.idle.remove(instance);
       this.#dispatch(instance);
     }
-    const busy = this.#instances.size - this.#idle.length;
-    const load = {
-      queued: this.#queue.length,
-      starting: this.#starting,
-      busy,
-      max: this.#context.maxRunners,
-    };
-    for (let count = instancesToStart(load); count > 0; count--) void this.#startInstance();
+    this.#startMissing('as something happened');
+  }
+
+  #startMissing(asked: 'as something happened' | 'as it is quiet'): void {
+    if (this.#queue.length === 0) return;
+    const countLoading = () => [...this.#instances].filter(({ isLoading }) => isLoading).length;
+    const atWork = { starting: this.#starting, busy: this.#busy, countLoading };
+    let count = this.#scaler.toStart(this.#queue.length, atWork, asked);
+    while (count-- > 0) void this.#startInstance();
+  }
+
+  get #busy(): number {
+    return this.#instances.size - this.#idle.length;
   }
 
   /** Gives the oldest request to an instance that is free; false when none waits. */
@@ -220,7 +245,9 @@ export class OlFunction {
     try {
       const response = await instance.serve({ body, timeoutMs, responseMaxBytes });
       watch?.lap(`${start}:exchange`);
-      metrics.invoked(start, dispatched - since, performance.now() - dispatched);
+      const answered = performance.now();
+      metrics.invoked(start, dispatched - since, answered - dispatched);
+      this.#learn(instance, response, { since, dispatched, answered });
       this.#release(instance);
       return { response, start };
     } catch (error) {
@@ -231,6 +258,15 @@ export class OlFunction {
     } finally {
       this.#pump();
     }
+  }
+
+  /** The first answer of an instance tells how much of it all was the start. What its code says of itself is bounded. */
+  #learn(instance: Instance, { loadedAt, tookMs }: SandboxResponse, times: Times): void {
+    const { since, dispatched, answered } = times;
+    const { createdAt } = instance.sandbox;
+    const from = loadedAt !== null && loadedAt > dispatched && loadedAt <= answered ? loadedAt : dispatched;
+    if (from === loadedAt) this.#scaler.started(createdAt, loadedAt);
+    this.#scaler.served({ since, from, to: answered, tookMs: Math.min(tookMs ?? Infinity, answered - from) });
   }
 
   /** Puts a request back to the head of the queue. */
@@ -280,6 +316,7 @@ export class OlFunction {
     // First the queue: the LRU may have no room, and would evict an instance that has just been made for a request.
     if (this.#dispatch(instance)) return;
     this.#idle.push(instance);
+    if (this.#instances.size > 1) this.#scaler.mayDrop();
     this.#context.idle.add(instance);
     this.#context.pauser.add(instance);
     void this.#measure(instance);
@@ -295,6 +332,11 @@ export class OlFunction {
 
   #retireIdle(reason: EndReason): void {
     for (const instance of [...this.#idle]) this.#drop(instance, reason);
+  }
+
+  #dropSurplus(): void {
+    const count = this.#scaler.toDrop(this.#idle, this.#busy + this.#starting);
+    for (const instance of this.#idle.slice(0, count)) this.#drop(instance, 'surplus');
   }
 
   #drop(instance: Instance, reason: EndReason): void {

@@ -1,5 +1,7 @@
 import { Socket } from 'node:net';
 import { OlError } from '../errors.ts';
+import { hasUnread } from '../linux/sockets.ts';
+import { toPerformanceMs } from '../telemetry/timing.ts';
 import type { SandboxRequest, SandboxResponse } from './sandbox.ts';
 
 const MAX_HEAD_BYTES = 16 * 1024;
@@ -7,6 +9,10 @@ const MAX_HEAD_BYTES = 16 * 1024;
 const JOINED_BYTES = 16 * 1024;
 const HEAD_END = Buffer.from('\r\n\r\n');
 const STATUS_LINE = /^HTTP\/1\.1 (200|400|500) /;
+/** In the first answer: when the code was loaded (CLOCK_MONOTONIC, ns). */
+const LOADED = /^x-loaded-ns: (\d{1,18})$/im;
+/** How long the call took in the sandbox. */
+const TOOK = /^x-took-us: (\d{1,15})$/im;
 const CONTENT_LENGTH = /^content-length:[ \t]*(\d{1,15})[ \t]*$/im;
 
 interface Exchange {
@@ -23,6 +29,8 @@ interface Exchange {
 interface ResponseHead {
   readonly status: SandboxResponse['status'];
   readonly bodyBytes: number;
+  readonly loadedAt: SandboxResponse['loadedAt'];
+  readonly tookMs: SandboxResponse['tookMs'];
 }
 
 /**
@@ -52,12 +60,15 @@ export class PipeError extends Error {
 export class ServerPipe {
   /** Resolves when the connection is closed, by whichever end, and its last exchange is settled. Never rejects. */
   readonly closed: Promise<void>;
+  readonly #fd: number;
   readonly #socket: Socket;
   #exchange: Exchange | null = null;
+  #hasAnswered = false;
   #failure: PipeError | null = null;
 
   /** Takes over `fd`, a connected stream socket. */
   constructor(fd: number) {
+    this.#fd = fd;
     this.#socket = new Socket({ fd, readable: true, writable: true });
     this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     this.#socket.on('error', (error) => this.#fail(new PipeError(meaningOf(error), error.message)));
@@ -80,6 +91,11 @@ export class ServerPipe {
       this.#exchange = { request, resolve, reject, timer, chunks: [], received: 0, head: null };
       this.#send(request.body);
     });
+  }
+
+  /** True while there is a request that the sandbox has not read yet. */
+  isUnread(): boolean {
+    return this.#exchange !== null && hasUnread(this.#fd);
   }
 
   close(): void {
@@ -140,7 +156,14 @@ export class ServerPipe {
       this.#fail(new PipeError('too-large', `a response of ${bodyBytes} bytes`));
       return null;
     }
-    return { status: Number(status) as SandboxResponse['status'], bodyBytes };
+    const loaded = this.#hasAnswered ? undefined : LOADED.exec(head)?.[1];
+    const took = TOOK.exec(head)?.[1];
+    return {
+      status: Number(status) as SandboxResponse['status'],
+      bodyBytes,
+      loadedAt: loaded === undefined ? null : toPerformanceMs(Number(loaded)),
+      tookMs: took === undefined ? null : Number(took) / 1000,
+    };
   }
 
   #readBody(exchange: Exchange): void {
@@ -148,8 +171,10 @@ export class ServerPipe {
     if (head === null || received < head.bodyBytes) return;
     if (received > head.bodyBytes) return this.#protocolError('it sent more than the answer');
     this.#exchange = null;
+    this.#hasAnswered = true;
     clearTimeout(exchange.timer);
-    exchange.resolve({ status: head.status, body: joined(exchange.chunks) });
+    const { status, loadedAt, tookMs } = head;
+    exchange.resolve({ status, body: joined(exchange.chunks), loadedAt, tookMs });
   }
 
   #protocolError(detail: string): void {

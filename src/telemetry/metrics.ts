@@ -4,7 +4,7 @@ import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
 export type StartKind = 'cold' | 'warm';
 
 /** Why the worker ended a sandbox. */
-export type EndReason = 'evicted' | 'failed' | 'removed' | 'replaced' | 'unpausable';
+export type EndReason = 'evicted' | 'failed' | 'removed' | 'replaced' | 'surplus' | 'unpausable';
 
 /** What is counted at the moment of a scrape. */
 export interface Levels {

@@ -57,3 +57,11 @@ export class Stopwatch {
 export function monotonicNs(): number {
   return Number(process.hrtime.bigint());
 }
+
+/** Where the clock of `performance.now()`, which is the same one, begins. */
+const ORIGIN_NS = monotonicNs() - performance.now() * 1e6;
+
+/** A moment of `monotonicNs`, of this process or another, in ms of `performance.now()`. */
+export function toPerformanceMs(ns: number): number {
+  return (ns - ORIGIN_NS) / 1e6;
+}

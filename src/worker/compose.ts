@@ -135,6 +135,7 @@ function createFunctions(config: Config, pauser: Pauser, parts: Parts): Function
     idle: new IdleLru({ maxKb: config.handlerCacheKb }),
     pauser,
     maxRunners: config.maxRunners,
+    surplusKeepMs: config.surplusKeepMs,
     queueMax: config.queueMax,
     timeoutMs: config.invocationTimeoutMs,
     responseMaxBytes: config.responseMaxKb * 1024,

@@ -35,6 +35,7 @@ export class SockSandbox implements Sandbox {
   #reason: string | null = null;
   #isDead = false;
   #isPaused = false;
+  #hasAnswered = false;
 
   constructor({ functionName, instance, spare, memLimitMb }: SockSandboxParts) {
     this.id = `${functionName}/${instance}`;
@@ -51,11 +52,17 @@ export class SockSandbox implements Sandbox {
   async request(request: SandboxRequest): Promise<SandboxResponse> {
     this.unpause();
     try {
-      return await this.#pipe.exchange(request);
+      const response = await this.#pipe.exchange(request);
+      this.#hasAnswered = true;
+      return response;
     } catch (error) {
       if (error instanceof PipeError) throw await this.#explain(error, request);
       throw error;
     }
+  }
+
+  isLoading(): boolean {
+    return !this.#hasAnswered && this.#pipe.isUnread();
   }
 
   async pause(): Promise<void> {
