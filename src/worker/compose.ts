@@ -12,6 +12,7 @@ import { FunctionManager } from '../functions/manager.ts';
 import { Pauser } from '../functions/pauser.ts';
 import { checkKernel } from '../linux/kernel.ts';
 import { emptyDirectory } from '../linux/remove-tree.ts';
+import { scheduleWorker } from '../linux/scheduling.ts';
 import { createLocalRegistry } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Engine } from '../sandbox/sandbox.ts';
@@ -40,6 +41,7 @@ export interface RunningWorker {
 export async function startWorker(config: Config, log: Log): Promise<RunningWorker> {
   if (process.getuid?.() !== 0) throw new OlError('ERR_NOT_ROOT', {});
   checkKernel();
+  scheduleWorker();
   await using undo = new AsyncDisposableStack();
   await mkdir(config.workerDir, { recursive: true, mode: 0o755 });
   const claim = await claimSlot({
