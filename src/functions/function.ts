@@ -238,16 +238,14 @@ export class OlFunction {
   async #serve(instance: Instance, waiting: Waiting): Promise<InvocationResult> {
     const { start } = instance;
     const { body, since, sinceNs } = waiting;
-    const { timeoutMs, responseMaxBytes, timing, metrics } = this.#context;
+    const { timeoutMs, responseMaxBytes, timing } = this.#context;
     const dispatched = performance.now();
     const watch = timing === null ? null : new Stopwatch(timing, sinceNs);
     watch?.lap(`${start}:wait`);
     try {
       const response = await instance.serve({ body, timeoutMs, responseMaxBytes });
       watch?.lap(`${start}:exchange`);
-      const answered = performance.now();
-      metrics.invoked(start, dispatched - since, answered - dispatched);
-      this.#learn(instance, response, { since, dispatched, answered });
+      this.#learn(instance, start, response, { since, dispatched, answered: performance.now() });
       this.#release(instance);
       return { response, start };
     } catch (error) {
@@ -260,13 +258,20 @@ export class OlFunction {
     }
   }
 
-  /** The first answer of an instance tells how much of it all was the start. What its code says of itself is bounded. */
-  #learn(instance: Instance, { loadedAt, tookMs }: SandboxResponse, times: Times): void {
+  /** What metrics and policy get of a request that was answered. What its code says of itself has to fit. */
+  #learn({ sandbox }: Instance, start: StartKind, { loadedAt, tookMs }: SandboxResponse, times: Times): void {
     const { since, dispatched, answered } = times;
-    const { createdAt } = instance.sandbox;
-    const from = loadedAt !== null && loadedAt > dispatched && loadedAt <= answered ? loadedAt : dispatched;
-    if (from === loadedAt) this.#scaler.started(createdAt, loadedAt);
-    this.#scaler.served({ since, from, to: answered, tookMs: Math.min(tookMs ?? Infinity, answered - from) });
+    const hasLoaded = loadedAt !== null && loadedAt > dispatched && loadedAt <= answered;
+    const from = hasLoaded ? loadedAt : dispatched;
+    const handlerMs = tookMs === null ? null : Math.min(tookMs, answered - from);
+    if (hasLoaded) this.#scaler.started(sandbox.createdAt, loadedAt);
+    this.#scaler.served({ since, from, to: answered, tookMs: handlerMs ?? answered - from });
+    this.#context.metrics.invoked(start, {
+      waitMs: dispatched - since,
+      loadMs: hasLoaded ? loadedAt - dispatched : null,
+      handlerMs,
+      exchangeMs: answered - dispatched,
+    });
   }
 
   /** Puts a request back to the head of the queue. */

@@ -46,9 +46,9 @@ export class Stopwatch {
     this.lapAt(step, monotonicNs());
   }
 
-  /** As `lap`, for a moment that another process has told. */
+  /** As `lap`, for a moment that another process has told: it may have got so far before we noticed that we were done. */
   lapAt(step: string, ns: number): void {
-    this.#timing.record(step, (ns - this.#last) / 1000);
+    this.#timing.record(step, Math.max(0, ns - this.#last) / 1000);
     this.#last = ns;
   }
 }

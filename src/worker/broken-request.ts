@@ -5,13 +5,13 @@ import { JSON_TYPE } from './answers.ts';
 
 /**
  * Answers what is not HTTP, or not in time: there is no request yet that could be answered, only a connection, which
- * ends with this.
+ * ends with this. Returns the answer; null where there was nobody to answer.
  */
-export function answerBroken(error: NodeJS.ErrnoException, socket: Duplex): void {
+export function answerBroken(error: NodeJS.ErrnoException, socket: Duplex): OlError | null {
   // The client went away, or a response is half sent already: nothing that we add would be understood.
   if (error.code === 'ECONNRESET' || !socket.writable || isAnswered(socket)) {
     socket.destroy();
-    return;
+    return null;
   }
   const known = toKnown(error);
   const body = `${JSON.stringify(known.toBody())}\n`;
@@ -22,6 +22,7 @@ export function answerBroken(error: NodeJS.ErrnoException, socket: Duplex): void
     `Content-Length: ${Buffer.byteLength(body)}`,
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  return known;
 }
 
 function toKnown(error: NodeJS.ErrnoException): OlError {

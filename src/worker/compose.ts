@@ -156,6 +156,7 @@ async function serve(config: Config, served: Served): Promise<HttpServer> {
   return await HttpServer.listen(config.workerHost, config.workerPort, {
     request: (request, response) => route(routes, request, response),
     checkContinue: (request, response) => runLambda.checkContinue(request, response),
+    refused: ({ code }) => served.metrics.refused(code),
   });
 }
 

@@ -7,6 +7,8 @@ export interface HttpHandlers {
   request(request: IncomingMessage, response: ServerResponse): void;
   /** Answers a client that waits for `100 Continue`; true when the request itself is to be handled. */
   checkContinue(request: IncomingMessage, response: ServerResponse): boolean;
+  /** Told of what was refused before it was a request. */
+  refused(error: OlError): void;
 }
 
 const LOOPBACK = ['127.0.0.1', '::1'];
@@ -75,7 +77,10 @@ function createHttpServer(handlers: HttpHandlers): Server {
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     if (handlers.checkContinue(request, response)) handlers.request(request, response);
   });
-  server.on('clientError', answerBroken);
+  server.on('clientError', (error, socket) => {
+    const answer = answerBroken(error, socket);
+    if (answer !== null) handlers.refused(answer);
+  });
   return server;
 }
 

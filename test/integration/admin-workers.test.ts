@@ -77,7 +77,17 @@ test('a worker is started, seen, called and ended, and nothing of it is left', a
   expect(await hello(url)).toBe('"Hello, Alice!"');
   const { workers } = await report();
   const [worker] = workers;
-  expect(worker?.sandboxes).toMatchObject([{ function: 'hello', engine: 'sock' }]);
+  expect(worker?.sandboxes).toEqual([
+    {
+      id: expect.stringMatching(/^hello\/\d+$/),
+      function: 'hello',
+      engine: 'sock',
+      state: expect.stringMatching(/^(idle|paused)$/),
+      pid: expect.any(Number),
+      ageMs: expect.any(Number),
+      memoryKb: expect.any(Number),
+    },
+  ]);
   expect((await admin('status', '-cluster=c')).stdout).toMatch(
     /\n {2}hello\/\d+ +(idle|paused|busy) +pid \d+ .* MB +\d+ s\n\n$/,
   );

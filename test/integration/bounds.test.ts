@@ -133,16 +133,6 @@ test('an idle sandbox is paused, uses no CPU time then, and serves the next call
   expect((await worker.current.sandbox('busy')).pid).toBe(pid);
 });
 
-test('the metrics tell of starts, errors and sandboxes', async () => {
-  await worker.current.result('echo', 1);
-  await worker.current.post('/runLambda/echo', '{');
-  const { status, headers, body } = await worker.current.client.request('/metrics');
-  expect([status, headers['content-type']]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8']);
-  expect(body).toMatch(/^openlambda_invocation_seconds_count\{phase="wait",start="cold"\} [1-9]/m);
-  expect(body).toMatch(/^openlambda_errors_total\{code="ERR_BAD_JSON"\} 1$/m);
-  expect(body).toMatch(/^openlambda_sandboxes\{state="(idle|paused)"\} [1-9]/m);
-});
-
 /** User and system time of a process, in clock ticks: the fields after the name, which may hold spaces. */
 function cpuTicks(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
