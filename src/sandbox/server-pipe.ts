@@ -72,10 +72,13 @@ export class ServerPipe {
     this.#socket = new Socket({ fd, readable: true, writable: true });
     this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     this.#socket.on('error', (error) => this.#fail(new PipeError(meaningOf(error), error.message)));
+    const fail = () => this.#fail(new PipeError('closed', 'the connection was closed'));
+    // Known at once: what would be written between the end and the close is lost without an error.
+    this.#socket.on('end', fail);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     this.#socket.on('close', () => {
-      this.#fail(new PipeError('closed', 'the connection was closed'));
+      fail();
       resolve();
     });
   }
