@@ -147,7 +147,7 @@ test('a sandbox that dies between two calls is no matter of the next one', async
     python`
     import os, threading
     def handler(event):
-        threading.Timer(0.02, os._exit, [1]).start()
+        threading.Timer(0.3, os._exit, [1]).start()
         return os.getpid()
   `,
   );
