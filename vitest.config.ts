@@ -14,6 +14,7 @@ function kind(name: string, order: number, maxWorkers: number | string) {
       include: [`test/${name}/**/*.test.ts`],
       testTimeout: HANG_MS,
       hookTimeout: HANG_MS,
+      expect: { poll: { timeout: HANG_MS / 2 } },
       maxWorkers,
       sequence: { groupOrder: order },
     },

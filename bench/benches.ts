@@ -1,3 +1,4 @@
+import { cgroup } from './cgroup/life.ts';
 import { pause } from './cgroup/pause.ts';
 import { cold } from './end-to-end/cold.ts';
 import { density } from './end-to-end/density.ts';
@@ -19,5 +20,6 @@ export const BENCHES: readonly Bench[] = [
   starts,
   memory,
   pause,
+  cgroup,
   density,
 ];

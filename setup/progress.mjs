@@ -43,9 +43,9 @@ function painter(env) {
   return (color, text) => (isPlain ? text : `\x1b[${color}m${text}\x1b[39m`);
 }
 
-/** A line that wraps could not be drawn over. */
+/** A line that wraps could not be drawn over. A terminal that does not know its width says 0. */
 function shortened(label, stream) {
-  return label.slice(0, Math.max(20, (stream.columns ?? 80) - 12));
+  return label.slice(0, Math.max(20, (stream.columns || 80) - 12));
 }
 
 function taken(start) {

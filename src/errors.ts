@@ -40,11 +40,15 @@ export const ERRORS = {
   ERR_BAD_RESPONSE: { status: 502, message: "the sandbox of '{name}' broke the protocol: {reason}" },
   ERR_OUT_OF_MEMORY: {
     status: 502,
-    message: "'{name}' used more than {limitMb} MB of memory: use less, or raise mem_limit_mb",
+    message: "'{name}' was ended because memory was used up: {reason}",
   },
   ERR_RESPONSE_TOO_LARGE: {
     status: 502,
     message: "the response of '{name}' is larger than {limitKb} kB: return less, or raise response_max_kb",
+  },
+  ERR_SCRATCH_FULL: {
+    status: 502,
+    message: "'{name}' was ended because its scratch space (/host) was used up: {reason}",
   },
   ERR_SANDBOX_DIED: { status: 502, message: "the sandbox of '{name}' died during the request: {how}" },
   ERR_SANDBOX_GONE: {

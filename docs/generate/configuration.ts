@@ -28,8 +28,18 @@ const GROUPS: readonly (readonly [string, readonly string[]])[] = [
   ['Idle sandboxes', ['handler_cache_size', 'surplus_keep_ms', 'pause_delay_ms']],
   [
     'Limits of a sandbox',
-    ['mem_limit_mb', 'cpu_percent', 'procs_max', 'open_files_max', 'file_max_mb', 'tmp_max_mb'],
+    [
+      'mem_limit_mb',
+      'cpu_percent',
+      'procs_max',
+      'open_files_max',
+      'file_max_mb',
+      'tmp_max_mb',
+      'scratch_max_mb',
+      'scratch_max_files',
+    ],
   ],
+  ['Limits of all sandboxes together', ['mem_pool_mb']],
   ['Requests', ['max_runners', 'queue_max', 'invocation_timeout_ms', 'request_max_kb', 'response_max_kb']],
   ['Log', ['log_level', 'timing', 'benchmark_log']],
 ];

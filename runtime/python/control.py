@@ -3,7 +3,8 @@
 Requests come one a message on a SOCK_SEQPACKET socket, words with descriptors beside them:
 
     fork write-self 2 7 1879048199    [socket, scratch, listener, file, file]    to a zygote, see below
-    start                             [code]                                     to a forked sandbox
+    start                             [code]                                     to a forked sandbox: serve it
+    compile                           [code]                                     the same: compile it
 
 A request to fork says how a child enters its cgroup (`none`; `write-self`, by writing to files; `clone-into`, a
 directory to be cloned into), with how many descriptors, and then id and host uid of each child. The descriptors are, for
@@ -57,8 +58,8 @@ EXITED = b'{"event":"exit","id":%d,"code":%d,"signal":null}\n'
 KILLED = b'{"event":"exit","id":%d,"code":null,"signal":%d}\n'
 
 
-def tell_ready(python):
-    _tell_json(event='ready', python=python)
+def tell_ready(python, cache_tag):
+    _tell_json(event='ready', python=python, cache_tag=cache_tag)
 
 
 def tell_fatal(step, error):

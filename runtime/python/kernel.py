@@ -12,12 +12,11 @@ _libc = ctypes.PyDLL(None, use_errno=True)
 
 _ARM = platform.machine() == 'aarch64'
 _SYS_PIVOT_ROOT = 41 if _ARM else 155
-_SYS_CAPSET = 91 if _ARM else 126
 # From open_tree (2019) on, system calls have one number on all machines.
 _SYS_OPEN_TREE = 428
-_SYS_MOVE_MOUNT = 429
+SYS_MOVE_MOUNT = 429
 _SYS_CLONE3 = 435
-_SYS_CLOSE_RANGE = 436
+SYS_CLOSE_RANGE = 436
 _SYS_MOUNT_SETATTR = 442
 
 AT_FDCWD = -100
@@ -26,7 +25,7 @@ _AT_RECURSIVE = 0x8000
 _AT_SYMLINK_NOFOLLOW = 0x100
 _OPEN_TREE_CLONE = 1
 _OPEN_TREE_CLOEXEC = os.O_CLOEXEC
-_MOVE_MOUNT_F_EMPTY_PATH = 4
+MOVE_MOUNT_F_EMPTY_PATH = 4
 
 MS_RDONLY = 1
 MS_NOSUID = 2
@@ -58,7 +57,7 @@ PR_GET_TID_ADDRESS = 40
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 SECCOMP_MODE_FILTER = 2
-_CAPABILITY_VERSION_3 = 0x20080522
+CAPABILITY_VERSION_3 = 0x20080522
 
 _int = ctypes.c_int
 _uint = ctypes.c_uint
@@ -68,28 +67,27 @@ _pointer = ctypes.c_void_p
 _text = ctypes.c_char_p
 
 
-def _function(name, result, *arguments):
+def function(name, result, *arguments):
     """A C function with its types fixed. Each call of this makes another one, even of the same name."""
-    function = _libc[name]
-    function.restype = result
-    function.argtypes = arguments
-    return function
+    made = _libc[name]
+    made.restype = result
+    made.argtypes = arguments
+    return made
 
 
 def _system_call(*arguments):
-    return _function('syscall', _long, _long, *arguments)
+    return function('syscall', _long, _long, *arguments)
 
 
-_prctl = _function('prctl', _int, _int, _ulong, _ulong, _ulong, _ulong)
-_mount = _function('mount', _int, _text, _text, _text, _ulong, _text)
-_umount2 = _function('umount2', _int, _text, _int)
-_unshare = _function('unshare', _int, _int)
+_prctl = function('prctl', _int, _int, _ulong, _ulong, _ulong, _ulong)
+_mount = function('mount', _int, _text, _text, _text, _ulong, _text)
+_umount2 = function('umount2', _int, _text, _int)
+_unshare = function('unshare', _int, _int)
+_setns = function('setns', _int, _int, _int)
 _pivot_root = _system_call(_text, _text)
 _open_tree = _system_call(_int, _text, _uint)
 _mount_setattr = _system_call(_int, _text, _uint, _pointer, ctypes.c_size_t)
 _move_mount = _system_call(_int, _text, _int, _text, _uint)
-_close_range = _system_call(_uint, _uint, _uint)
-_capset = _system_call(_pointer, _pointer)
 _clone3 = _system_call(_pointer, ctypes.c_size_t)
 
 _before_fork = ctypes.pythonapi.PyOS_BeforeFork
@@ -112,6 +110,11 @@ def prctl(option, arg2=0, arg3=0):
 
 def unshare(flags):
     _checked(_unshare(flags), 'unshare', hex(flags))
+
+
+def set_namespace(fd, kind):
+    """Puts the calling thread into the namespace that is open at `fd`; `kind` is its CLONE_NEW flag."""
+    _checked(_setns(fd, kind), 'setns', hex(kind))
 
 
 # Paths are bytes: they come ready-made, and nothing is converted in a sandbox that has just been forked.
@@ -141,7 +144,7 @@ def bind_read_only(source, target):
 
 def attach(tree, target):
     """Attaches a detached mount, given as a descriptor, at `target`."""
-    result = _move_mount(_SYS_MOVE_MOUNT, tree, b'', AT_FDCWD, target, _MOVE_MOUNT_F_EMPTY_PATH)
+    result = _move_mount(SYS_MOVE_MOUNT, tree, b'', AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH)
     _checked(result, 'move_mount', target)
 
 
@@ -204,43 +207,3 @@ class Cloner:
             return 0, -1
         _after_fork_in_parent()
         return _checked(pid, 'clone3', hex(self._args.flags)), self._pidfd.value
-
-
-def close_from(first):
-    """Closes every descriptor from `first` on."""
-    _checked(_close_range(_SYS_CLOSE_RANGE, first, 0xFFFFFFFF, 0), 'close_range', first)
-
-
-def drop_capability_bounds(count):
-    for capability in range(count):
-        _checked(_prctl(PR_CAPBSET_DROP, capability, 0, 0, 0), 'prctl', 'PR_CAPBSET_DROP')
-
-
-# For capset: the calling thread, and empty sets.
-_own_capabilities = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-_no_capabilities = (ctypes.c_uint32 * 6)()
-_capset_arguments = (ctypes.addressof(_own_capabilities), ctypes.addressof(_no_capabilities))
-
-
-def drop_capabilities():
-    """Empties the effective, permitted, inheritable and ambient sets of the calling thread."""
-    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
-    _checked(_capset(_SYS_CAPSET, *_capset_arguments), 'capset', 'self')
-
-
-class _FilterProgram(ctypes.Structure):
-    _fields_ = [('length', ctypes.c_ushort), ('filter', _pointer)]
-
-
-class SeccompFilter:
-    """A BPF program (8 bytes an instruction) that is ready to be loaded."""
-
-    def __init__(self, program):
-        self._code = ctypes.create_string_buffer(program, len(program))
-        self._program = _FilterProgram(len(program) // 8, ctypes.addressof(self._code))
-        self._address = ctypes.addressof(self._program)
-
-    def load(self):
-        """Binds this process and all that it forks to the program; needs no privilege, and can't be undone."""
-        prctl(PR_SET_NO_NEW_PRIVS, 1)
-        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self._address)

@@ -1,6 +1,6 @@
 """From a forked child to a sandbox: the privileged steps, in order, each before any user code.
 
-Made ahead of time (a spare): cgroup, ids, proc, /tmp, scratch, output, loopback, capability bounds, limits. On
+Made ahead of time (a spare): cgroup, ids, proc, /tmp, scratch, output, capability bounds, limits. On
 request: code attached, the last capabilities dropped, the seccomp filter loaded. Then the handler is served.
 
 Every page that is written to here is one that this sandbox shares with no other. So all that can be made beforehand
@@ -8,11 +8,10 @@ is in the blueprint, and the C modules below are used directly: their wrappers i
 """
 
 import base64
-import fcntl
 import gc
 import os
 import resource
-import sys
+import struct
 import time
 
 import _signal
@@ -20,6 +19,7 @@ import _socket
 
 import control
 import kernel
+import plan
 import server
 
 # The one user that exists in a sandbox.
@@ -38,146 +38,182 @@ READ_ONLY = (b'/proc/bus', b'/proc/fs', b'/proc/irq', b'/proc/sys', b'/proc/sysr
 _NO_EXEC = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
 _EMPTY_DIRECTORY = b'/host'  # before scratch is attached there
 
-_SIOCSIFFLAGS = 0x8914
-# struct ifreq: the name in 16 bytes, flags (IFF_UP | IFF_RUNNING), and the rest.
-_LOOPBACK_UP = b'lo'.ljust(16, b'\0') + (0x41).to_bytes(2, sys.byteorder) + bytes(22)
+_OUTPUT_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 
-_OUTPUT_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-
-# Where our descriptors are until user code runs, and beyond what a zygote has open.
+# Where our descriptors are until user code runs, beyond what a zygote has open. The last one comes with the request.
 _SCRATCH_FD = 5
 _LISTENER_FD = 6
 _MAPPED_FD = 7
+_CODE_FD = 8
+_OWN_FDS = (control.CONTROL_FD, _SCRATCH_FD, _LISTENER_FD, _MAPPED_FD)
+# Out of the way of these: one may have the number that another one gets.
 _ASIDE = 256
-
-_NO_PRIORITY = os.sched_param(0)
+_LAST_FD = 0xFFFFFFFF
 
 
 class Blueprint:
-    """What is the same in every sandbox, in the form in which it is used."""
+    """What is the same in every sandbox, ready to be carried out."""
 
     def __init__(self, settings):
-        self.seccomp = kernel.SeccompFilter(base64.b64decode(settings['seccomp']))
         self.timing = settings['timing']
-        self.limits = (
-            (resource.RLIMIT_CORE, 0),
-            (resource.RLIMIT_FSIZE, settings['file_max_mb'] * 1024 * 1024),
-            (resource.RLIMIT_NOFILE, min(settings['open_files_max'], resource.getrlimit(resource.RLIMIT_NOFILE)[1])),
-        )
-        with open('/proc/sys/kernel/cap_last_cap') as file:
-            self.capabilities = int(file.read()) + 1
-        tmp = f'size={settings["tmp_max_mb"]}m,nr_inodes=16384,mode=1777,uid={UID},gid={UID}'
-        self.mounts = [
-            (b'proc', b'/proc', b'proc', _NO_EXEC, None),
-            *(mount for path in MASKED if os.path.exists(path) for mount in mask(path)),
-            *(mount for path in READ_ONLY if os.path.exists(path) for mount in make_read_only(path)),
-            (b'tmp', b'/tmp', b'tmpfs', kernel.MS_NOSUID | kernel.MS_NODEV, tmp.encode()),
-        ]
+        self.arrive = plan_to_arrive()
+        self.settle = plan_to_settle(settings)
+        self.attach = plan_to_attach()
+        self.drop = plan_to_drop(base64.b64decode(settings['seccomp']))
+        self.leave = plan_to_leave()
 
 
-def mask(path):
-    source = _EMPTY_DIRECTORY if os.path.isdir(path) else b'/dev/null'
-    yield source, path, None, kernel.MS_BIND, None
+def plan_to_arrive():
+    """Our descriptors, which are aside, get their places, and all that we share with the zygote is closed."""
+    steps = plan.Plan()
+    steps.step('scheduling')
+    # Until the worker says otherwise we only run when nobody else wants to: a spare is nobody's request.
+    steps.call('sched_setscheduler', 0, os.SCHED_IDLE, bytes(4))
+    steps.step('descriptors')
+    for index, place in enumerate(_OWN_FDS):
+        steps.call('dup3', _ASIDE + index, place, os.O_CLOEXEC)
+    steps.system_call('close_range', kernel.SYS_CLOSE_RANGE, _OWN_FDS[-1] + 1, _LAST_FD, 0)
+    return steps
 
 
-def make_read_only(path):
-    yield path, path, None, kernel.MS_BIND, None
-    yield None, path, None, kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | _NO_EXEC, None
+def plan_to_settle(settings):
+    """All that can be done before there is code."""
+    steps = plan.Plan()
+    steps.step('ids')
+    steps.call('setgroups', 0, None)
+    # Capabilities stay over this change: the kernel clears them only when root of the namespace changes its id.
+    steps.call('setresgid', UID, UID, UID)
+    steps.call('setresuid', UID, UID, UID)
+    steps.step('mounts')
+    for mount in mounts(settings['tmp_max_mb']):
+        steps.call('mount', *mount, about=mount[1])
+    attach(steps, _SCRATCH_FD, b'/host')
+    steps.step('output')
+    redirect(steps, b'/host/stdout', 1)
+    redirect(steps, b'/host/stderr', 2)
+    steps.step('bounds')
+    with open('/proc/sys/kernel/cap_last_cap') as file:
+        last = int(file.read())
+    for capability in range(last + 1):
+        steps.call('prctl', kernel.PR_CAPBSET_DROP, capability, 0, 0, 0, about='PR_CAPBSET_DROP')
+    for limit, value in limits(settings):
+        steps.call('setrlimit', limit, struct.pack('QQ', value, value), about=limit)
+    return steps
+
+
+def mounts(tmp_max_mb):
+    """Arguments of `mount`."""
+    yield b'proc', b'/proc', b'proc', _NO_EXEC, None
+    for path in filter(os.path.exists, MASKED):
+        yield (_EMPTY_DIRECTORY if os.path.isdir(path) else b'/dev/null'), path, None, kernel.MS_BIND, None
+    for path in filter(os.path.exists, READ_ONLY):
+        yield path, path, None, kernel.MS_BIND, None
+        yield None, path, None, kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | _NO_EXEC, None
+    tmp = f'size={tmp_max_mb}m,nr_inodes=16384,mode=1777,uid={UID},gid={UID}'
+    yield b'tmp', b'/tmp', b'tmpfs', kernel.MS_NOSUID | kernel.MS_NODEV, tmp.encode()
+
+
+def attach(steps, fd, target):
+    empty, flags = b'', kernel.MOVE_MOUNT_F_EMPTY_PATH
+    steps.system_call('move_mount', kernel.SYS_MOVE_MOUNT, fd, empty, kernel.AT_FDCWD, target, flags, about=target)
+
+
+def redirect(steps, path, fd):
+    """Opened here and not by the worker, so that no path of the machine shows in /proc/self/fd."""
+    steps.call('open', path, _OUTPUT_FLAGS, about=path)
+    steps.call('dup2', _CODE_FD, fd, about=path)  # the lowest number that is free
+    steps.call('close', _CODE_FD, about=path)
+
+
+def limits(settings):
+    yield resource.RLIMIT_CORE, 0
+    yield resource.RLIMIT_FSIZE, settings['file_max_mb'] * 1024 * 1024
+    yield resource.RLIMIT_NOFILE, min(settings['open_files_max'], resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+
+
+def plan_to_attach():
+    steps = plan.Plan()
+    steps.step('attach')
+    attach(steps, _CODE_FD, b'/handler')
+    steps.call('chdir', b'/handler')
+    return steps
+
+
+def plan_to_drop(seccomp):
+    """The last capabilities go, and the filter for system calls comes."""
+    steps = plan.Plan()
+    steps.step('drop')
+    steps.call('prctl', kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0, about='PR_CAP_AMBIENT')
+    # Of the calling thread, and empty: effective, permitted and inheritable, in two halves.
+    steps.call('capset', struct.pack('Ii', kernel.CAPABILITY_VERSION_3, 0), bytes(24))
+    # After the change of ids /proc/self belongs to root; a program may look at itself.
+    steps.call('prctl', kernel.PR_SET_DUMPABLE, 1, 0, 0, 0, about='PR_SET_DUMPABLE')
+    steps.call('prctl', kernel.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, about='PR_SET_NO_NEW_PRIVS')
+    # struct sock_fprog: the number of instructions of 8 bytes, and where they are.
+    program = struct.pack('HxxxxxxQ', len(seccomp) // 8, steps.address(seccomp))
+    steps.call('prctl', kernel.PR_SET_SECCOMP, kernel.SECCOMP_MODE_FILTER, program, 0, 0, about='PR_SET_SECCOMP')
+    return steps
+
+
+def plan_to_leave():
+    """The listener takes the place of the control socket, below everything else that is open, which is closed."""
+    steps = plan.Plan()
+    steps.step('leave')
+    steps.call('dup3', _LISTENER_FD, control.CONTROL_FD, os.O_CLOEXEC)
+    steps.system_call('close_range', kernel.SYS_CLOSE_RANGE, control.CONTROL_FD + 1, _LAST_FD, 0)
+    return steps
 
 
 def run(blueprint, sandbox_id, fds, cgroup_files):
     """Never returns. `fds`: where the start request comes from, scratch, the listener, and what tells when our ids are
     mapped. We enter our cgroup by writing to each of `cgroup_files`."""
-    step = 'scheduling'
+    step = 'cgroup'
     try:
-        # Until the worker says otherwise we only run when nobody else wants to: a spare is nobody's request.
-        os.sched_setscheduler(0, os.SCHED_IDLE, _NO_PRIORITY)
-        step = 'cgroup'
         for file in cgroup_files:
             os.write(file, b'0')
-        step = 'descriptors'
-        connection = keep_descriptors(fds)
-        reset_signals()
+        step = 'aside'
+        for index, fd in enumerate(fds):
+            os.dup2(fd, _ASIDE + index)
+        blueprint.arrive.run()
+        step = 'signals'
+        _signal.set_wakeup_fd(-1)
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
         step = 'ids'
-        take_ids()
-        step = 'mounts'
-        for mount in blueprint.mounts:
-            kernel.mount(*mount)
-        kernel.attach(_SCRATCH_FD, b'/host')
-        step = 'output'
-        redirect('/host/stdout', 1)
-        redirect('/host/stderr', 2)
-        step = 'loopback'
-        loopback_up()
-        step = 'bounds'
-        kernel.drop_capability_bounds(blueprint.capabilities)
-        for limit, value in blueprint.limits:
-            resource.setrlimit(limit, (value, value))
-        control.tell(control.WAITING, sandbox_id)
+        if os.read(_MAPPED_FD, 1) != b'1':
+            os._exit(1)  # the zygote has told why
+        blueprint.settle.run()
         step = 'start'
-        code = wait_for_start(connection)
+        control.tell(control.WAITING, sandbox_id)
+        what = wait_for_start()
         woken = time.monotonic_ns()
-        step = 'attach'
-        kernel.attach(code, b'/handler')
-        os.chdir('/handler')
+        blueprint.attach.run()
         attached = time.monotonic_ns()
-        step = 'drop'
-        kernel.drop_capabilities()
-        # After the change of ids /proc/self belongs to root; a program may look at itself.
-        kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
-        blueprint.seccomp.load()
+        blueprint.drop.run()
         if blueprint.timing:
             control.tell(control.STARTED, sandbox_id, woken, attached, time.monotonic_ns())
+        blueprint.leave.run()
     except BaseException as error:
-        control.tell_failed(sandbox_id, step, error)
+        control.tell_failed(sandbox_id, getattr(error, 'step', step), error)
         os._exit(1)
-    # In the place of the control socket, below everything else that is open.
-    os.dup2(_LISTENER_FD, control.CONTROL_FD, inheritable=False)
-    kernel.close_from(control.CONTROL_FD + 1)
     gc.enable()
-    server.serve(_socket.socket(fileno=control.CONTROL_FD))
+    listener = unix_socket(_socket.SOCK_STREAM)
+    if what == b'compile':
+        server.serve_compiled(listener)
+    server.serve(listener)
 
 
-def keep_descriptors(fds):
-    """Closes all that we share with the zygote but stdio and the event stream; what is ours gets its place."""
-    # First out of the way: one may have the number that another one gets.
-    aside = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _ASIDE) for fd in fds]
-    for fd, place in zip(aside, (control.CONTROL_FD, _SCRATCH_FD, _LISTENER_FD, _MAPPED_FD)):
-        os.dup2(fd, place, inheritable=False)
-    kernel.close_from(_MAPPED_FD + 1)
-    return _socket.socket(fileno=control.CONTROL_FD)
-
-
-def reset_signals():
-    _signal.set_wakeup_fd(-1)
-    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
-
-
-def take_ids():
-    if os.read(_MAPPED_FD, 1) != b'1':
-        os._exit(1)  # the zygote has told why
-    os.setgroups([])
-    # Capabilities stay over this change: the kernel clears them only when root of the namespace changes its id.
-    os.setresgid(UID, UID, UID)
-    os.setresuid(UID, UID, UID)
-
-
-def loopback_up():
-    any_socket = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
-    fcntl.ioctl(any_socket, _SIOCSIFFLAGS, _LOOPBACK_UP)
-    any_socket.close()
-
-
-def wait_for_start(connection):
+def wait_for_start():
+    """Returns the request; the code that comes with it is at its place."""
+    connection = unix_socket(_socket.SOCK_SEQPACKET)
     words, fds = control.receive(connection)
     if not words:
         os._exit(0)  # a spare that is not needed any more
+    if fds != [_CODE_FD]:
+        raise ValueError(f'descriptors {fds} came with {words}')
     connection.detach()
-    return fds[0]
+    return words[0]
 
 
-def redirect(path, fd):
-    """Opened here and not by the worker, so that no path of the machine shows in /proc/self/fd."""
-    file = os.open(path, _OUTPUT_FLAGS, 0o644)
-    os.dup2(file, fd)
-    os.close(file)
+def unix_socket(kind):
+    """The one at the lowest of our descriptors. Told what it is, Python does not ask the kernel."""
+    return _socket.socket(_socket.AF_UNIX, kind, 0, control.CONTROL_FD)

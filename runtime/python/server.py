@@ -11,6 +11,7 @@ from time import monotonic_ns
 
 import _socket
 
+import compiler
 import function
 
 _MAX_HEAD = 65536
@@ -45,6 +46,15 @@ def serve(listener):
                 os.close(fd)
 
 
+def serve_compiled(listener):
+    """Answers one request with the function's code, compiled, and ends."""
+    connection, _address = listener._accept()
+    if read_request(connection) is not None:
+        body = compiler.compile_all()
+        write_all(connection, _JSON_OK % (b'', 0, len(body)) + body)
+    os._exit(0)
+
+
 def answer(connection, served, note=b''):
     """Reads one request and answers it, with `note` in the head; False when the connection is at its end."""
     try:
@@ -64,7 +74,7 @@ def respond(served, body, note):
         result = served.call(body)
         return _JSON_OK % (note, (monotonic_ns() - began) // 1000, len(result)) + result
     except function.Failure as failure:
-        return text_response(500, b'Internal Server Error', str(failure), note, began)
+        return text_response(500, b'Internal Server Error', as_lines(str(failure)), note, began)
     except function.BadEvent as error:
         return text_response(400, b'Bad Request', str(error), note, began)
     finally:
@@ -112,6 +122,11 @@ def write_all(connection, data):
     while written < len(data):
         data = memoryview(data)[written:]
         written = os.write(connection, data)
+
+
+def as_lines(text):
+    """A traceback ends with its line; whoever calls by hand wants the same of every other text."""
+    return text if text.endswith('\n') else text + '\n'
 
 
 def text_response(status, reason, text, note, began):

@@ -26,17 +26,14 @@ if sys.version_info < control.OLDEST_PYTHON:
     sys.exit(1)
 
 import kernel
+import networks
 import sandbox
 
 sys.path.remove('/handler')
 
+# Network namespaces are made apart, and children are forked into them.
 _NAMESPACES = (
-    kernel.CLONE_NEWUSER
-    | kernel.CLONE_NEWPID
-    | kernel.CLONE_NEWNS
-    | kernel.CLONE_NEWIPC
-    | kernel.CLONE_NEWUTS
-    | kernel.CLONE_NEWNET
+    kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID | kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
 )
 
 
@@ -48,6 +45,7 @@ class Zygote:
     def __init__(self, settings):
         self._blueprint = sandbox.Blueprint(settings)
         self._control = _socket.socket(fileno=control.CONTROL_FD)
+        self._networks = networks.Networks()
         self._cloner = kernel.Cloner(_NAMESPACES, signal.SIGCHLD)
         self._sandboxes = {}  # pid -> id, of those that live
 
@@ -56,7 +54,7 @@ class Zygote:
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         poll.register(wake, select.POLLIN)
-        control.tell_ready(sys.version.split()[0])
+        control.tell_ready(sys.version.split()[0], sys.implementation.cache_tag)
         while True:
             for fd, _events in poll.poll():
                 if fd == wake:
@@ -101,8 +99,10 @@ class Zygote:
             self._cloner.set_cgroup(entry_fds[0])
             entry_fds = ()
         try:
+            self._networks.enter(sandbox_id)
             pid, pidfd = self._cloner.fork()
         except OSError as error:
+            self._networks.give_back(sandbox_id)
             control.tell_failed(sandbox_id, 'fork', error)
             os.close(map_done)
             os.close(mapped)
@@ -136,6 +136,7 @@ class Zygote:
                 return
             sandbox_id = self._sandboxes.pop(pid, None)
             if sandbox_id is not None:
+                self._networks.give_back(sandbox_id)
                 if os.WIFEXITED(status):
                     control.tell(control.EXITED, sandbox_id, os.WEXITSTATUS(status))
                 else:
@@ -153,7 +154,8 @@ def map_ids(pid, uid):
 
 def hide_own_modules():
     """What a function finds by name is the library's and its own. Our code needs no names any more."""
-    for module in (baseline, control, kernel, sandbox, sandbox.server, sandbox.server.function):
+    own = (baseline, control, kernel, networks, sandbox, sandbox.plan, sandbox.server, sandbox.server.compiler, sandbox.server.function)
+    for module in own:
         del sys.modules[module.__name__]
     sys.modules['__main__'] = types.ModuleType('__main__')
 

@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { type Bounds, CPU_PERIOD_US, cpuQuotaUs, memoryBytes, pidsMax } from './bounds.ts';
-import type { CgroupHits, CgroupLimits, CgroupUsage } from './cgroup.ts';
-import { ControlFile, cgroupError, readControl, readKey, writeControl } from './control-file.ts';
+import { type Bounds, BYTES_PER_KB, CPU_PERIOD_US, cpuQuotaUs, memoryBytes, pidsMax } from './bounds.ts';
+import type { CgroupHits, CgroupLimits } from './cgroup.ts';
+import { cgroupError, readControl, readKey, writeControl } from './control-file.ts';
+import { forgetPeakV1, hasReachedV1, NO_LIMIT, setMemoryV1 } from './memory-v1.ts';
 
 /** One cgroup's directory in each of the v1 hierarchies that bound it. */
 export interface BoundsDirsV1 {
@@ -11,34 +11,32 @@ export interface BoundsDirsV1 {
   readonly cpu: string;
 }
 
-const NO_LIMIT = '-1';
-
 /** The v1 controllers. Unlike on v2, an out-of-memory kill ends one process and not all of the cgroup. */
 export class BoundsV1 implements Bounds {
   readonly #dirs: BoundsDirsV1;
-  readonly #memory: ControlFile;
+  #memoryLimit: number | null = null;
 
   constructor(dirs: BoundsDirsV1) {
     this.#dirs = dirs;
-    this.#memory = new ControlFile(`${dirs.memory}/memory.usage_in_bytes`, 'read');
   }
 
   set(limits: CgroupLimits): void {
-    const { cpu, pids } = this.#dirs;
-    this.#setMemory(String(memoryBytes(limits) ?? NO_LIMIT));
+    const { cpu, memory, pids } = this.#dirs;
+    this.#memoryLimit = memoryBytes(limits);
+    setMemoryV1(memory, this.#memoryLimit);
     writeControl(`${pids}/pids.max`, pidsMax(limits));
     writeControl(`${cpu}/cpu.cfs_period_us`, String(CPU_PERIOD_US));
     writeControl(`${cpu}/cpu.cfs_quota_us`, String(cpuQuotaUs(limits) ?? NO_LIMIT));
   }
 
-  usage(): CgroupUsage {
-    const pids = Number(readControl(`${this.#dirs.pids}/pids.current`));
-    return { memoryKb: Math.ceil(this.#memory.readNumber() / 1024), pids };
+  memoryKb(): number {
+    return Math.ceil(Number(readControl(`${this.#dirs.memory}/memory.usage_in_bytes`)) / BYTES_PER_KB);
   }
 
   hits(): CgroupHits {
     return {
       oomKills: readKey(`${this.#dirs.memory}/memory.oom_control`, 'oom_kill'),
+      memoryRefused: hasReachedV1(this.#dirs.memory, this.#memoryLimit) ? 1 : 0,
       pidsRefused: readKey(`${this.#dirs.pids}/pids.events`, 'max'),
     };
   }
@@ -54,18 +52,6 @@ export class BoundsV1 implements Bounds {
     } catch (error) {
       throw cgroupError('write', path, error);
     }
-  }
-
-  close(): void {
-    this.#memory.close();
-  }
-
-  /** Memory and swap together must never be below memory alone, so the joint limit is lifted first. */
-  #setMemory(limit: string): void {
-    const joint = `${this.#dirs.memory}/memory.memsw.limit_in_bytes`;
-    const hasJoint = existsSync(joint);
-    if (hasJoint) writeControl(joint, NO_LIMIT);
-    writeControl(`${this.#dirs.memory}/memory.limit_in_bytes`, limit);
-    if (hasJoint) writeControl(joint, limit);
+    forgetPeakV1(this.#dirs.memory);
   }
 }

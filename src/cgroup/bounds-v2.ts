@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { type Bounds, CPU_PERIOD_US, cpuQuotaUs, memoryBytes, pidsMax } from './bounds.ts';
-import type { CgroupHits, CgroupLimits, CgroupUsage } from './cgroup.ts';
-import { ControlFile, cgroupError, errnoOf, readControl, readKey, writeControl } from './control-file.ts';
+import { type Bounds, BYTES_PER_KB, CPU_PERIOD_US, cpuQuotaUs, memoryBytes, pidsMax } from './bounds.ts';
+import type { CgroupHits, CgroupLimits } from './cgroup.ts';
+import { cgroupError, errnoOf, readControl, readKey, writeControl } from './control-file.ts';
+import { setMemoryV2 } from './memory-v2.ts';
 
 /** Asks for as much as there can be. */
 const ALL = '1T';
@@ -10,33 +10,27 @@ const ALL = '1T';
 /** The v2 controllers: one directory has all files. */
 export class BoundsV2 implements Bounds {
   readonly #dir: string;
-  readonly #memory: ControlFile;
 
   constructor(dir: string) {
     this.#dir = dir;
-    this.#memory = new ControlFile(`${dir}/memory.current`, 'read');
     // A sandbox that lost one of its processes to the limit is of no use any more: end all of it.
     writeControl(`${dir}/memory.oom.group`, '1');
   }
 
   set(limits: CgroupLimits): void {
-    const bytes = memoryBytes(limits);
-    writeControl(`${this.#dir}/memory.max`, String(bytes ?? 'max'));
-    // Swap would let it grow beyond its limit, and slow all others down. The file is missing where swap is not counted.
-    const swap = `${this.#dir}/memory.swap.max`;
-    if (existsSync(swap)) writeControl(swap, bytes === null ? 'max' : '0');
+    setMemoryV2(this.#dir, memoryBytes(limits));
     writeControl(`${this.#dir}/pids.max`, pidsMax(limits));
     writeControl(`${this.#dir}/cpu.max`, `${cpuQuotaUs(limits) ?? 'max'} ${CPU_PERIOD_US}`);
   }
 
-  usage(): CgroupUsage {
-    const pids = Number(readControl(`${this.#dir}/pids.current`));
-    return { memoryKb: Math.ceil(this.#memory.readNumber() / 1024), pids };
+  memoryKb(): number {
+    return Math.ceil(Number(readControl(`${this.#dir}/memory.current`)) / BYTES_PER_KB);
   }
 
   hits(): CgroupHits {
     return {
       oomKills: readKey(`${this.#dir}/memory.events`, 'oom_kill'),
+      memoryRefused: readKey(`${this.#dir}/memory.events`, 'oom'),
       pidsRefused: readKey(`${this.#dir}/pids.events`, 'max'),
     };
   }
@@ -53,9 +47,5 @@ export class BoundsV2 implements Bounds {
       // EAGAIN: there was less than was asked for. ENOENT: a kernel before 5.19, where the rest is left for its own reclaim.
       if (!['EAGAIN', 'ENOENT'].includes(errnoOf(error) ?? '')) throw cgroupError('write', path, error);
     }
-  }
-
-  close(): void {
-    this.#memory.close();
   }
 }

@@ -1,21 +1,21 @@
-import type { CgroupHits, CgroupLimits, CgroupUsage } from './cgroup.ts';
+import type { CgroupHits, CgroupLimits } from './cgroup.ts';
 
 /** The memory, pids and cpu controllers of one cgroup. */
 export interface Bounds {
   set(limits: CgroupLimits): void;
-  usage(): CgroupUsage;
+  memoryKb(): number;
   /** Since the cgroup was made. */
   hits(): CgroupHits;
   /** Nothing can be forked in it from now on, until `set`. */
   refuseForks(): void;
-  /** Gives back what an empty cgroup still has of cached memory. */
+  /** Gives back what an empty cgroup still has of cached memory, and forgets what was the most that it had. */
   release(): Promise<void>;
-  close(): void;
 }
 
 /** How long the kernel measures before it throttles: cfs' own default, in microseconds. */
 export const CPU_PERIOD_US = 100_000;
-const BYTES_PER_MB = 1024 * 1024;
+export const BYTES_PER_KB = 1024;
+export const BYTES_PER_MB = 1024 * 1024;
 
 /** Microseconds of cpu in one period, or null for no limit. */
 export function cpuQuotaUs({ cpuPercent }: CgroupLimits): number | null {

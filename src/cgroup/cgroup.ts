@@ -7,15 +7,12 @@ export interface CgroupLimits {
   readonly cpuPercent: number;
 }
 
-export interface CgroupUsage {
-  readonly memoryKb: number;
-  readonly pids: number;
-}
-
 /** How often a bound was hit since the cgroup was made or reset. */
 export interface CgroupHits {
-  /** Processes that the kernel ended because the memory was used up. */
+  /** Processes that the kernel ended because memory was used up: this cgroup's, that of all together, or the machine's. */
   readonly oomKills: number;
+  /** Above 0 where it was this cgroup's own limit that stood in the way of more memory. */
+  readonly memoryRefused: number;
   /** Forks and threads that the kernel refused. */
   readonly pidsRefused: number;
 }
@@ -31,7 +28,7 @@ export interface CgroupEntry extends Disposable {
 
 /**
  * A group of processes with bounds, which can be paused and ended together. Nothing but `destroy` may be called once
- * `destroy` was. A cgroup keeps two descriptors open. What the kernel refuses throws ERR_CGROUP.
+ * `destroy` was. A cgroup keeps one descriptor open. What the kernel refuses throws ERR_CGROUP.
  */
 export interface Cgroup {
   readonly name: string;
@@ -51,8 +48,8 @@ export interface Cgroup {
   /** Lets them go on. Unpausing what runs does nothing. */
   unpause(): void;
 
-  /** What is used now. Some microseconds. */
-  usage(): CgroupUsage;
+  /** Memory that is used now. Some microseconds. */
+  memoryKb(): number;
 
   hits(): CgroupHits;
 
@@ -75,6 +72,19 @@ export interface Cgroup {
   destroy(): Promise<void>;
 }
 
+/** All cgroups of a worker together: the group that is the worker's own. */
+export interface WholeGroup {
+  /**
+   * The most memory that all together may use, from now on; 0 is no bound. Where the kernel can make no room within it,
+   * it ends the largest process in there.
+   */
+  setMemoryMb(mb: number): void;
+  /** What all use now, with the files that the kernel keeps in memory for them. Some microseconds. */
+  memoryKb(): number;
+  /** How much of that is files which nobody has used for a while: the kernel takes it back before it ends anything. */
+  reclaimableKb(): number;
+}
+
 /** Makes cgroups for one worker, below a group that is the worker's own. */
 export interface CgroupDriver {
   readonly kind: 'v1' | 'v2';
@@ -85,6 +95,7 @@ export interface CgroupDriver {
    * a worker was killed and the next one is started from another group.
    */
   readonly dirs: readonly string[];
+  readonly whole: WholeGroup;
 
   /** A new cgroup without limits. Its name is a file name, and no other cgroup of this worker has it. */
   create(name: string): Cgroup;

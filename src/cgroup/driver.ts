@@ -1,6 +1,6 @@
 import { mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Cgroup, CgroupDriver, CgroupEntry } from './cgroup.ts';
+import type { Cgroup, CgroupDriver, CgroupEntry, WholeGroup } from './cgroup.ts';
 import { attempt } from './control-file.ts';
 import { Group, type GroupParts } from './group.ts';
 import { removeBelow, removeGroups } from './remove.ts';
@@ -11,6 +11,8 @@ export interface DriverParts {
   readonly why: string;
   /** The worker's own group in each hierarchy. */
   readonly dirs: readonly string[];
+  /** The one of them that bounds memory. */
+  readonly whole: WholeGroup & { close(): void };
   readonly entryKind: CgroupEntry['kind'];
   /** The bounds and the freezer of a cgroup whose directories have been made. */
   readonly open: (name: string) => Pick<GroupParts, 'bounds' | 'freezer'>;
@@ -20,6 +22,7 @@ export class Driver implements CgroupDriver {
   readonly kind: CgroupDriver['kind'];
   readonly why: string;
   readonly dirs: readonly string[];
+  readonly whole: WholeGroup;
   readonly #parts: DriverParts;
   readonly #groups = new Set<Group>();
 
@@ -27,6 +30,7 @@ export class Driver implements CgroupDriver {
     this.kind = parts.kind;
     this.why = parts.why;
     this.dirs = parts.dirs;
+    this.whole = parts.whole;
     this.#parts = parts;
   }
 
@@ -51,6 +55,7 @@ export class Driver implements CgroupDriver {
 
   async close(): Promise<void> {
     await Promise.all([...this.#groups].map((group) => group.destroy()));
+    this.#parts.whole.close();
     await removeGroups(this.dirs);
   }
 }

@@ -1,4 +1,4 @@
-import { ControlFile } from './control-file.ts';
+import { ControlFile, readPids } from './control-file.ts';
 import type { Freezer } from './freezer.ts';
 
 const FROZEN = Buffer.from('FROZEN');
@@ -28,6 +28,10 @@ export class FreezerV1 implements Freezer {
   /** Reading makes the kernel look: FREEZING becomes FROZEN only then. */
   isFrozen(): boolean {
     return this.#state.startsWith(FROZEN);
+  }
+
+  isEmpty(): boolean {
+    return readPids(this.dir).length === 0;
   }
 
   killAtOnce(): boolean {

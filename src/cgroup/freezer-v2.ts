@@ -1,4 +1,4 @@
-import { ControlFile, errnoOf, readKey, writeControl } from './control-file.ts';
+import { ControlFile, errnoOf, ifThere, readKey, writeControl } from './control-file.ts';
 import type { Freezer } from './freezer.ts';
 
 const FREEZE = Buffer.from('1');
@@ -25,6 +25,14 @@ export class FreezerV2 implements Freezer {
 
   isFrozen(): boolean {
     return readKey(`${this.dir}/cgroup.events`, 'frozen') === 1;
+  }
+
+  isEmpty(): boolean {
+    let populated = 0;
+    ifThere(() => {
+      populated = readKey(`${this.dir}/cgroup.events`, 'populated');
+    });
+    return populated === 0;
   }
 
   killAtOnce(): boolean {

@@ -9,6 +9,8 @@ export interface Freezer {
   freeze(): void;
   thaw(): void;
   isFrozen(): boolean;
+  /** True where no process is left, or the cgroup is gone; zombies do not count. */
+  isEmpty(): boolean;
   /** Kills all at once, frozen or not; false where the kernel cannot. */
   killAtOnce(): boolean;
   /** True where a frozen process only dies once it is thawed. */

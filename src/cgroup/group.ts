@@ -1,8 +1,8 @@
 import { closeSync } from 'node:fs';
 import { OlError } from '../errors.ts';
 import type { Bounds } from './bounds.ts';
-import type { Cgroup, CgroupEntry, CgroupHits, CgroupLimits, CgroupUsage } from './cgroup.ts';
-import { ifThere, openControl, readPids } from './control-file.ts';
+import type { Cgroup, CgroupEntry, CgroupHits, CgroupLimits } from './cgroup.ts';
+import { ifThere, openControl } from './control-file.ts';
 import { type Freezer, untilFrozen } from './freezer.ts';
 import { HitCounter } from './hit-counter.ts';
 import { killListed, removeDir } from './remove.ts';
@@ -72,8 +72,8 @@ export class Group implements Cgroup {
     this.#parts.freezer.thaw();
   }
 
-  usage(): CgroupUsage {
-    return this.#parts.bounds.usage();
+  memoryKb(): number {
+    return this.#parts.bounds.memoryKb();
   }
 
   hits(): CgroupHits {
@@ -92,8 +92,9 @@ export class Group implements Cgroup {
     if (freezer.mustThawToKill) this.unpause();
   }
 
+  /** A process is in the freezer's group first, and leaves all of them in one step. */
   isEmpty(): boolean {
-    return this.#parts.dirs.every((dir) => readPids(dir).length === 0);
+    return this.#parts.freezer.isEmpty();
   }
 
   async reset(): Promise<void> {
@@ -103,7 +104,10 @@ export class Group implements Cgroup {
     }
     this.unpause();
     if (this.#hits.isHeld) bounds.set(this.#limits);
-    if (bounds.usage().memoryKb > KEPT_MEMORY_KB) await bounds.release();
+    const hasBeenFull = this.#hits.read().memoryRefused > 0;
+    if (hasBeenFull || bounds.memoryKb() > KEPT_MEMORY_KB) await bounds.release();
+    // With nothing in it the counts stay as they were just read; but a full one may be told so until it is emptied.
+    if (hasBeenFull) this.#hits.read();
     this.#hits.restart();
   }
 
@@ -113,13 +117,12 @@ export class Group implements Cgroup {
   }
 
   async #destroy(): Promise<void> {
-    const { bounds, freezer, dirs, onDestroyed } = this.#parts;
+    const { freezer, dirs, onDestroyed } = this.#parts;
     // Kill first: what is paused must not get to run again.
     if (!this.isEmpty()) this.killAll();
     // Someone else may have removed it, by its directory.
     ifThere(() => this.unpause());
     for (const dir of dirs) await removeDir(dir, () => killListed(dir));
-    bounds.close();
     freezer.close();
     onDestroyed();
   }

@@ -1,22 +1,25 @@
 import type { Bounds } from './bounds.ts';
 import type { CgroupHits } from './cgroup.ts';
 
-const NONE: CgroupHits = { oomKills: 0, pidsRefused: 0 };
+const NONE: CgroupHits = { oomKills: 0, memoryRefused: 0, pidsRefused: 0 };
 
 /** The kernel counts from a cgroup's making; this one from its last use. */
 export class HitCounter {
   readonly #bounds: Bounds;
   #before: CgroupHits = NONE;
   #held: CgroupHits | null = null;
+  #last: CgroupHits = NONE;
 
   constructor(bounds: Bounds) {
     this.#bounds = bounds;
   }
 
   read(): CgroupHits {
-    const now = this.#held ?? this.#bounds.hits();
+    this.#last = this.#bounds.hits();
+    const now = this.#held ?? this.#last;
     return {
       oomKills: now.oomKills - this.#before.oomKills,
+      memoryRefused: now.memoryRefused - this.#before.memoryRefused,
       pidsRefused: now.pidsRefused - this.#before.pidsRefused,
     };
   }
@@ -30,8 +33,9 @@ export class HitCounter {
     return this.#held !== null;
   }
 
+  /** Counts anew from what was read last: nothing must be able to change it since. */
   restart(): void {
-    this.#before = this.#bounds.hits();
+    this.#before = this.#last;
     this.#held = null;
   }
 }

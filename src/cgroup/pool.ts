@@ -1,17 +1,18 @@
 import type { Log } from '../telemetry/log.ts';
 import type { Cgroup, CgroupDriver, CgroupLimits } from './cgroup.ts';
+import { errnoOf } from './control-file.ts';
 
 export interface PoolOptions {
   readonly driver: CgroupDriver;
-  /** How many are kept ready at most; at least half of them are, but for short. */
+  /** How many are kept ready at most: so many are made at first, and later what is missing to half of them. */
   readonly size: number;
   readonly limits: CgroupLimits;
   readonly log: Log;
 }
 
 /**
- * Cgroups that are made ahead of time and used again, off the path of a request. New ones are made when fewer than half
- * of them are ready: at every take, they would fill the places of those that are about to come back.
+ * Cgroups that are made ahead of time and used again, off the path of a request. Making one takes several times as long
+ * as using one again, so later ones leave room for those that are about to come back.
  */
 export class CgroupPool {
   readonly #options: PoolOptions;
@@ -24,13 +25,13 @@ export class CgroupPool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#fill();
+    this.#fill(options.size);
   }
 
   /** A cgroup with the pool's limits and nothing in it; a new one where none is ready. */
   take(): Cgroup {
     const cgroup = this.#ready.pop() ?? this.#make();
-    if (this.#ready.length < this.#options.size / 2) this.#fill();
+    this.#fill(this.#options.size / 2);
     return cgroup;
   }
 
@@ -53,24 +54,34 @@ export class CgroupPool {
   }
 
   async #recycle(cgroup: Cgroup): Promise<void> {
-    if (this.#isFull || !cgroup.isEmpty()) return await cgroup.destroy();
-    await cgroup.reset();
+    if (this.#isFull || !(await this.#isRenewed(cgroup))) return await cgroup.destroy();
     cgroup.setLimits(this.#options.limits);
     if (this.#isFull) await cgroup.destroy();
     else this.#ready.push(cgroup);
+  }
+
+  /** False where something is still in it. */
+  async #isRenewed(cgroup: Cgroup): Promise<boolean> {
+    try {
+      await cgroup.reset();
+      return true;
+    } catch (error) {
+      if (errnoOf(error) !== 'EBUSY') throw error;
+      return false;
+    }
   }
 
   get #isFull(): boolean {
     return this.#isClosed || this.#ready.length >= this.#options.size;
   }
 
-  /** One a turn of the event loop, so that requests come in between. */
-  #fill(): void {
-    if (this.#refill !== null || this.#isFull) return;
+  /** Until so many are ready. One a turn of the event loop, so that requests come in between. */
+  #fill(count: number): void {
+    const isDone = () => this.#isClosed || this.#ready.length >= count;
+    if (this.#refill !== null || isDone()) return;
     this.#refill = setImmediate(() => {
       this.#refill = null;
-      if (this.#isFull || !this.#tryMake()) return;
-      this.#fill();
+      if (!isDone() && this.#tryMake()) this.#fill(count);
     });
   }
 

@@ -6,6 +6,7 @@ import { writeControl } from './control-file.ts';
 import { Driver, makeOwnDir } from './driver.ts';
 import { FreezerV1 } from './freezer-v1.ts';
 import { FreezerV2 } from './freezer-v2.ts';
+import { WholeGroupV1 } from './memory-v1.ts';
 import { type Hierarchy, isWritable } from './tree.ts';
 
 /** The worker's own group, or one sandbox's, in each hierarchy. Two of them may be the same directory. */
@@ -64,18 +65,15 @@ export function openV1({ parents, freezerVersion, why }: PlanV1, group: string):
     kind: 'v1',
     why,
     dirs,
+    whole: new WholeGroupV1(memory),
     entryKind: 'write-self',
     open: (name) => openParts(placesBelow({ freezer, pids, memory, cpu }, name), freezerVersion),
   });
 }
 
 function openParts(places: PlacesV1, freezerVersion: 1 | 2) {
-  using undo = new DisposableStack();
   const freezer = freezerVersion === 1 ? new FreezerV1(places.freezer) : new FreezerV2(places.freezer);
-  undo.defer(() => freezer.close());
-  const bounds = new BoundsV1(places);
-  undo.move();
-  return { bounds, freezer };
+  return { bounds: new BoundsV1(places), freezer };
 }
 
 function placesBelow({ freezer, pids, memory, cpu }: PlacesV1, name: string): PlacesV1 {

@@ -5,6 +5,7 @@ import { BoundsV2 } from './bounds-v2.ts';
 import { attempt, errnoOf, readPids, writeControl } from './control-file.ts';
 import { Driver, makeOwnDir } from './driver.ts';
 import { FreezerV2 } from './freezer-v2.ts';
+import { WholeGroupV2 } from './memory-v2.ts';
 import { type Hierarchy, isWritable } from './tree.ts';
 import { CONTROLLERS, findPlace, lookAt, type PlaceV2, PROCESSES_GROUP } from './v2-place.ts';
 
@@ -37,18 +38,14 @@ export function openV2({ parent, mustMove, why }: PlaceV2, group: string): Drive
     kind: 'v2',
     why: `the cgroup v2 tree has memory, pids and cpu; sandboxes are in ${own}, ${why}`,
     dirs: [own],
+    whole: new WholeGroupV2(own),
     entryKind: 'clone-into',
     open: (name) => openParts(join(own, name)),
   });
 }
 
 function openParts(dir: string) {
-  using undo = new DisposableStack();
-  const freezer = new FreezerV2(dir);
-  undo.defer(() => freezer.close());
-  const bounds = new BoundsV2(dir);
-  undo.move();
-  return { bounds, freezer };
+  return { bounds: new BoundsV2(dir), freezer: new FreezerV2(dir) };
 }
 
 function enableControllers(dir: string): void {

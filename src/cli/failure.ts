@@ -2,6 +2,15 @@ import { CommanderError } from 'commander';
 import { OlError } from '../errors.ts';
 import { UsageError } from './command.ts';
 
+/** What to do where the operating system refuses, by errno. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  EACCES: 'run this as root, with `sudo -s` for instance',
+  EPERM: 'run this as root, with `sudo -s` for instance',
+  EROFS: 'choose a place that can be written to',
+  ENOSPC: 'make room on that disk',
+  EDQUOT: 'make room on that disk',
+};
+
 /** 0 for success, 1 for a failure, 2 for a mistake in the command line. */
 export function exitStatus(error: unknown): number {
   // Commander throws the help and the version that were asked for as well, with exit code 0.
@@ -13,13 +22,20 @@ export function exitStatus(error: unknown): number {
 export function explain(error: unknown): string | null {
   if (error instanceof CommanderError) return explainUsage(error);
   if (!(error instanceof Error)) return String(error);
-  const foreseen = error instanceof OlError || error instanceof UsageError || 'code' in error;
-  return foreseen ? error.message : (error.stack ?? error.message);
+  if (error instanceof OlError || error instanceof UsageError) return error.message;
+  return 'code' in error ? explainErrno(error.message, String(error.code)) : (error.stack ?? error.message);
+}
+
+function explainErrno(message: string, errno: string): string {
+  const remedy = REMEDIES[errno];
+  return remedy === undefined ? message : `${message}: ${remedy}`;
 }
 
 function explainUsage({ code, message, exitCode }: CommanderError): string | null {
   // `admin` alone prints the help and nothing else.
   if (exitCode === 0 || code === 'commander.help') return null;
   const text = message.replace(/^error: /, '').replace(/\n\(Did you mean (.+)\?\)$/, ': did you mean $1?');
-  return code === 'commander.excessArguments' ? `${text} A cluster is named with --cluster.` : text;
+  if (code === 'commander.excessArguments') return `${text} A cluster is named with --cluster.`;
+  const isBare = code === 'commander.unknownOption' && !text.includes('did you mean');
+  return isBare ? `${text}: see \`admin help\`` : text;
 }

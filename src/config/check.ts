@@ -33,7 +33,8 @@ function explain(issue: z.core.$ZodIssue, value: unknown): string {
 
 function explainUnknown(key: string): string {
   const near = nearest(key, configKeys);
-  return `unknown key "${key}"${near === null ? '' : ` (did you mean "${near}"?)`}`;
+  const hint = near === null ? 'docs/configuration.md has them all' : `did you mean "${near}"?`;
+  return `unknown key "${key}" (${hint})`;
 }
 
 function kindOf(value: unknown): string {

@@ -26,10 +26,14 @@ export interface Config {
   readonly requestMaxKb: number;
   readonly responseMaxKb: number;
   readonly memLimitMb: number;
+  /** Null for the machine's own. */
+  readonly memPoolMb: number | null;
   readonly procsMax: number;
   readonly cpuPercent: number;
   readonly openFilesMax: number;
   readonly fileMaxMb: number;
+  readonly scratchMaxMb: number;
+  readonly scratchMaxFiles: number;
   readonly cgPoolSize: number;
   readonly pauseDelayMs: number;
   readonly tmpMaxMb: number;
@@ -78,10 +82,13 @@ export function resolveConfig(checked: CheckedConfig, path: string): Config {
     requestMaxKb: checked.request_max_kb,
     responseMaxKb: checked.response_max_kb,
     memLimitMb: checked.mem_limit_mb,
+    memPoolMb: checked.mem_pool_mb ?? null,
     procsMax: checked.procs_max,
     cpuPercent: checked.cpu_percent,
     openFilesMax: checked.open_files_max,
     fileMaxMb: checked.file_max_mb,
+    scratchMaxMb: checked.scratch_max_mb,
+    scratchMaxFiles: checked.scratch_max_files,
     cgPoolSize: checked.cg_pool_size,
     pauseDelayMs: checked.pause_delay_ms,
     tmpMaxMb: checked.tmp_max_mb,

@@ -77,6 +77,13 @@ export const configSchema = z.strictObject({
   mem_limit_mb: count(16, 1024 * 1024)
     .default(128)
     .describe('Memory that one sandbox may use, `/tmp` included; beyond it the call is answered 502.'),
+  mem_pool_mb: count(64, 64 * 1024 * 1024)
+    .optional()
+    .describe(
+      'Memory that all sandboxes of a worker may use together. Where a cold start would go beyond it, idle sandboxes ' +
+        'are ended, the one used longest ago first; with none left, the request waits. Default: three quarters of ' +
+        "the machine's memory, or of what the worker's own group may use. Several workers on a machine: set it.",
+    ),
   procs_max: count(2, 100_000).default(128).describe('Processes and threads that one sandbox may have.'),
   cpu_percent: count(0, 100_000)
     .default(100)
@@ -87,6 +94,15 @@ export const configSchema = z.strictObject({
   file_max_mb: count(1, 1024 * 1024)
     .default(64)
     .describe('Largest file that a sandbox may write; holds for its `stdout` and `stderr`, too.'),
+  scratch_max_mb: count(1, 1024 * 1024)
+    .default(512)
+    .describe(
+      'What a sandbox may have in its scratch space, `/host`, with its `stdout` and `stderr`. Beyond it a write fails ' +
+        '(EDQUOT) where `worker_dir` is on a file system with quotas; else the call is answered 502.',
+    ),
+  scratch_max_files: count(16, 10_000_000)
+    .default(10_000)
+    .describe('Files and directories that a sandbox may have in its scratch space; bounded in the same way.'),
   cg_pool_size: count(0, 10_000)
     .default(16)
     .describe('Cgroups that are kept ready: making one takes longer than using one again.'),

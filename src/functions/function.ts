@@ -6,6 +6,8 @@ import type { EndReason, Metrics, StartKind } from '../telemetry/metrics.ts';
 import { monotonicNs, Stopwatch, type Timing } from '../telemetry/timing.ts';
 import type { IdleLru } from './idle-lru.ts';
 import { Instance } from './instance.ts';
+import type { Place } from './memory-place.ts';
+import type { Claimant, MemoryPool } from './memory-pool.ts';
 import type { Pauser } from './pauser.ts';
 import { Scaler } from './scaler.ts';
 
@@ -15,6 +17,7 @@ export interface FunctionContext {
   readonly engine: Engine;
   readonly idle: IdleLru;
   readonly pauser: Pauser;
+  readonly memory: MemoryPool;
   readonly log: Log;
   readonly maxRunners: number;
   /** How long an idle instance is kept that the function has no use for. */
@@ -54,12 +57,17 @@ const END_REASONS = {
   unpausable: 'it could not be paused',
 } as const satisfies Record<EndReason, string>;
 
+/** How much of an older figure is kept at each new one: calls of one function may differ. */
+const KEPT_OF_NEED = 3 / 4;
+
 interface Waiting {
   readonly body: Buffer;
   /** When it came, in ms of `performance.now()`. */
   readonly since: number;
   /** The same moment in ns, where timing is on. */
   readonly sinceNs: number;
+  /** A sandbox that had never served died before it took this. */
+  readonly isSecondTry: boolean;
   readonly resolve: (result: InvocationResult | Promise<InvocationResult>) => void;
   readonly reject: (error: Error) => void;
 }
@@ -77,13 +85,15 @@ interface Times {
  * 1. `invoke` asks the registry for the newest code. A new version retires the instances of the old one.
  * 2. The request joins the queue.
  * 3. `#pump` gives the oldest request to an idle instance, the one used last first: its memory is the warmest.
- * 4. For what still waits, `#pump` starts instances, as many as the policy in `scaling.ts` says. It asks that again
- *    whenever a request comes or is done, and when one has waited for long.
- * 5. An instance that has served, or has just been made, takes the next request that waits (`#release`).
+ * 4. For what still waits, `#pump` starts instances, as many as the policy in `scaling.ts` says and the memory pool has
+ *    room for. It asks that again whenever a request comes or is done, and when nothing has happened for a while; where
+ *    there was no room, `roomMade` goes on later.
+ * 5. An instance that has served, or has just been made, takes the next request that waits (`#release`), unless another
+ *    function's request has waited for memory for longer.
  * 6. Where none waits it is idle, and in the LRU of the worker, which may evict it; one of many that is idle for long is
  *    dropped (`#dropSurplus`).
  */
-export class OlFunction {
+export class OlFunction implements Claimant {
   readonly name: string;
   readonly #context: FunctionContext;
   readonly #queue: Waiting[] = [];
@@ -97,6 +107,8 @@ export class OlFunction {
   #pulls = 0;
   #starting = 0;
   #pulling = 0;
+  /** What its sandboxes were seen to take, the most and the latest counting more; null until one has answered. */
+  #needKb: number | null = null;
 
   constructor(name: string, context: FunctionContext) {
     this.name = name;
@@ -111,6 +123,18 @@ export class OlFunction {
 
   get instances(): Iterable<Instance> {
     return this.#instances;
+  }
+
+  get waitingSince(): number | null {
+    return this.#queue[this.#starting]?.since ?? null;
+  }
+
+  get needKb(): number | null {
+    return this.#needKb;
+  }
+
+  roomMade(): void {
+    this.#pump();
   }
 
   get queued(): number {
@@ -129,7 +153,7 @@ export class OlFunction {
   invoke(body: Buffer): Invocation {
     const { promise, resolve, reject } = Promise.withResolvers<InvocationResult>();
     const sinceNs = this.#context.timing === null ? 0 : monotonicNs();
-    const waiting: Waiting = { body, since: performance.now(), sinceNs, resolve, reject };
+    const waiting: Waiting = { body, since: performance.now(), sinceNs, isSecondTry: false, resolve, reject };
     const state = { cancelled: false };
     const cancel = () => {
       state.cancelled = true;
@@ -220,8 +244,11 @@ export class OlFunction {
     if (this.#queue.length === 0) return;
     const countLoading = () => [...this.#instances].filter(({ isLoading }) => isLoading).length;
     const atWork = { starting: this.#starting, busy: this.#busy, countLoading };
-    let count = this.#scaler.toStart(this.#queue.length, atWork, asked);
-    while (count-- > 0) void this.#startInstance();
+    for (let count = this.#scaler.toStart(this.#queue.length, atWork, asked); count > 0; count--) {
+      const place = this.#context.memory.take(this);
+      if (place === null) return;
+      void this.#startInstance(place);
+    }
   }
 
   get #busy(): number {
@@ -241,17 +268,21 @@ export class OlFunction {
     const { timeoutMs, responseMaxBytes, timing } = this.#context;
     const dispatched = performance.now();
     const watch = timing === null ? null : new Stopwatch(timing, sinceNs);
+    this.#context.memory.watch();
     watch?.lap(`${start}:wait`);
     try {
       const response = await instance.serve({ body, timeoutMs, responseMaxBytes });
       watch?.lap(`${start}:exchange`);
       this.#learn(instance, start, response, { since, dispatched, answered: performance.now() });
+      if (instance.place.settle()) void this.#measure(instance);
       this.#release(instance);
       return { response, start };
     } catch (error) {
       this.#drop(instance, 'failed');
-      // It died while it was idle, and no handler has seen the request. One that has never served dies of its own code.
-      if (start === 'warm' && isOlError(error, 'ERR_SANDBOX_GONE')) return await this.#again(waiting);
+      const isFirst = start === 'cold';
+      // No handler has seen the request. One that has never served may die of its own code: once more, and not for ever.
+      if (isOlError(error, 'ERR_SANDBOX_GONE') && !(isFirst && waiting.isSecondTry))
+        return await this.#again({ ...waiting, isSecondTry: isFirst || waiting.isSecondTry });
       throw error;
     } finally {
       this.#pump();
@@ -282,11 +313,13 @@ export class OlFunction {
     return promise;
   }
 
-  async #startInstance(): Promise<void> {
+  async #startInstance(place: Place): Promise<void> {
     this.#starting++;
+    this.#scaler.begun();
     try {
-      this.#release(await this.#makeInstance());
+      this.#release(await this.#makeInstance(place));
     } catch (error) {
+      place.end();
       this.#queue.shift()?.reject(toOlError(error));
     } finally {
       this.#starting--;
@@ -294,7 +327,7 @@ export class OlFunction {
     }
   }
 
-  async #makeInstance(): Promise<Instance> {
+  async #makeInstance(place: Place): Promise<Instance> {
     const { registry, engine } = this.#context;
     const code = this.#code;
     if (code === null) throw new OlError('ERR_INTERNAL', { reason: `${this.name} has no code yet` });
@@ -302,11 +335,12 @@ export class OlFunction {
     const letGo = registry.retain(code);
     try {
       const sandbox = await engine.create(code);
-      const instance = new Instance(sandbox, code, (ended, reason) => this.#drop(ended, reason));
+      const instance = new Instance(sandbox, code, place, (ended, reason) => this.#drop(ended, reason));
       this.#instances.add(instance);
       void sandbox.dead.then(() => {
         letGo();
         this.#forget(instance);
+        place.end();
       });
       return instance;
     } catch (error) {
@@ -318,6 +352,9 @@ export class OlFunction {
   /** Gives a free instance its next request, or puts it to the idle ones; unless its code has been replaced. */
   #release(instance: Instance): void {
     if (instance.code.version !== this.#code?.version) return this.#drop(instance, 'replaced');
+    const since = this.#queue[0]?.since;
+    if (since !== undefined && this.#context.memory.isOwed(this, since))
+      return this.#drop(instance, 'evicted');
     // First the queue: the LRU may have no room, and would evict an instance that has just been made for a request.
     if (this.#dispatch(instance)) return;
     this.#idle.push(instance);
@@ -325,11 +362,14 @@ export class OlFunction {
     this.#context.idle.add(instance);
     this.#context.pauser.add(instance);
     void this.#measure(instance);
+    this.#context.memory.serve();
   }
 
   async #measure(instance: Instance): Promise<void> {
     try {
-      if (await instance.measure()) this.#context.idle.update(instance);
+      if (!(await instance.measure())) return;
+      this.#needKb = Math.max(instance.memoryKb, (this.#needKb ?? 0) * KEPT_OF_NEED);
+      this.#context.idle.update(instance);
     } catch (error) {
       this.#context.log.warn({ err: error, sandboxId: instance.sandbox.id }, 'memory could not be measured');
     }
@@ -347,6 +387,7 @@ export class OlFunction {
   #drop(instance: Instance, reason: EndReason): void {
     this.#forget(instance);
     this.#context.metrics.ended(reason);
+    instance.place.leave(instance.memoryKb);
     void instance.sandbox.destroy(END_REASONS[reason]);
   }
 

@@ -19,6 +19,23 @@ export class IdleLru {
     return this.#totalKb;
   }
 
+  get size(): number {
+    return this.#members.size;
+  }
+
+  oldestFirst(): Iterable<Idle> {
+    return this.#members.keys();
+  }
+
+  /** Evicts so many, the ones used longest ago. */
+  evictOldest(count: number): void {
+    for (const oldest of this.#members.keys()) {
+      if (count-- <= 0) return;
+      this.remove(oldest);
+      oldest.evict();
+    }
+  }
+
   /** Takes it in as the one used last, and evicts the oldest beyond the bound: the new one too, if it is too large. */
   add(idle: Idle): void {
     this.remove(idle);

@@ -3,6 +3,7 @@ import type { Sandbox, SandboxRequest, SandboxResponse } from '../sandbox/sandbo
 import type { StartKind } from '../telemetry/metrics.ts';
 import type { SandboxReport } from '../telemetry/sandbox-report.ts';
 import type { Idle } from './idle-lru.ts';
+import type { Place } from './memory-place.ts';
 import type { Pausable } from './pauser.ts';
 
 /** Before it has been measured: what a sandbox without packages takes. */
@@ -14,6 +15,7 @@ const MEASURE_EVERY_MS = 5000;
 export class Instance implements Idle, Pausable {
   readonly sandbox: Sandbox;
   readonly code: Code;
+  readonly place: Place;
   readonly #onEnd: (instance: Instance, reason: 'evicted' | 'unpausable') => void;
   #memoryKb = FIRST_GUESS_KB;
   #measuredAt = Number.NEGATIVE_INFINITY;
@@ -24,10 +26,12 @@ export class Instance implements Idle, Pausable {
   constructor(
     sandbox: Sandbox,
     code: Code,
+    place: Place,
     onEnd: (instance: Instance, reason: 'evicted' | 'unpausable') => void,
   ) {
     this.sandbox = sandbox;
     this.code = code;
+    this.place = place;
     this.#onEnd = onEnd;
   }
 

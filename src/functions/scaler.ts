@@ -70,7 +70,7 @@ export class Scaler {
   }
 
   /**
-   * How many instances to start now, where requests wait; whoever asks starts them. Only when `onQuiet` asks does quiet
+   * How many instances to start now, where requests wait. Only when `onQuiet` asks does quiet
    * count: at other times there may be answers that have come and were not looked at yet.
    */
   toStart(queued: number, atWork: AtWork, asked: 'as something happened' | 'as it is quiet'): number {
@@ -90,10 +90,16 @@ export class Scaler {
       quietMs,
       owedMs: this.#owedMs,
     });
-    if (count > 0) this.#noteStart();
     const present = starting + busy + count;
     if (queued > starting + count && (max === 0 || present < max)) this.#quiet.after(this.#stepMs);
     return count;
+  }
+
+  /** Tells that an instance is being started. */
+  begun(): void {
+    this.#startedAt = performance.now();
+    this.#noteSign(this.#startedAt);
+    this.#owedMs = 0;
   }
 
   /** Tells of a request that was answered. */
@@ -138,12 +144,6 @@ export class Scaler {
 
   get #startMs(): number {
     return Math.max(LEAST_START_MS, this.#start.value ?? FIRST_GUESS_MS);
-  }
-
-  #noteStart(): void {
-    this.#startedAt = performance.now();
-    this.#noteSign(this.#startedAt);
-    this.#owedMs = 0;
   }
 
   #noteSign(now: number): void {

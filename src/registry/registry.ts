@@ -4,7 +4,10 @@ export interface Code {
   readonly name: string;
   /** sha256 of the content, in hex: the same files give the same version. */
   readonly version: string;
-  /** Absolute path of a complete copy of the function's directory that never changes. */
+  /**
+   * Absolute path of a complete copy of the function's directory that never changes; but an engine may add what an
+   * interpreter makes of it (`__pycache__`).
+   */
   readonly dir: string;
 }
 

@@ -21,13 +21,16 @@ export interface SandboxRequest {
   readonly responseMaxBytes: number;
 }
 
+/** Which bound on memory ended a sandbox: its own, or that of all sandboxes together. */
+export type MemoryBound = 'sandbox' | 'pool';
+
 /** How a sandbox ended: with an exit code, by a signal, or because we destroyed it (`reason`). */
 export interface Death {
   readonly code: number | null;
   readonly signal: string | null;
   readonly reason: string | null;
-  /** True where it used up its memory. */
-  readonly outOfMemory: boolean;
+  /** Which bound the kernel ended it for; null where it did not end for want of memory. */
+  readonly outOfMemory: MemoryBound | null;
 }
 
 /**

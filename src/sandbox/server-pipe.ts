@@ -72,13 +72,11 @@ export class ServerPipe {
     this.#socket = new Socket({ fd, readable: true, writable: true });
     this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     this.#socket.on('error', (error) => this.#fail(new PipeError(meaningOf(error), error.message)));
-    const fail = () => this.#fail(new PipeError('closed', 'the connection was closed'));
-    // Known at once: what would be written between the end and the close is lost without an error.
-    this.#socket.on('end', fail);
+    this.#socket.on('end', () => this.#peerClosed());
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     this.#socket.on('close', () => {
-      fail();
+      this.#fail(new PipeError('closed', 'the connection was closed'));
       resolve();
     });
   }
@@ -101,8 +99,17 @@ export class ServerPipe {
     return this.#exchange !== null && hasUnread(this.#fd);
   }
 
-  close(): void {
-    this.#fail(new PipeError('closed', 'the worker closed the connection'));
+  /** `failure` is what the exchange that is under way rejects with. */
+  close(failure: PipeFailure = 'closed'): void {
+    this.#fail(new PipeError(failure, 'the worker closed the connection'));
+  }
+
+  /**
+   * An exchange that is under way by now is settled by what the socket tells next: that nobody was there to take its request, or
+   * no more. One that begins before `close` comes would be told of nothing, and must not be begun.
+   */
+  #peerClosed(): void {
+    if (this.#exchange === null) this.#fail(new PipeError('closed', 'the connection was closed'));
   }
 
   #send(body: Buffer): void {

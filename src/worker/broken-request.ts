@@ -5,15 +5,20 @@ import { JSON_TYPE } from './answers.ts';
 
 /**
  * Answers what is not HTTP, or not in time: there is no request yet that could be answered, only a connection, which
- * ends with this. Returns the answer; null where there was nobody to answer.
+ * ends with this. `answered` is told with what.
  */
-export function answerBroken(error: NodeJS.ErrnoException, socket: Duplex): OlError | null {
+export function answerBroken(
+  error: NodeJS.ErrnoException,
+  socket: Duplex,
+  answered: (known: OlError) => void,
+): void {
   // The client went away, or a response is half sent already: nothing that we add would be understood.
   if (error.code === 'ECONNRESET' || !socket.writable || isAnswered(socket)) {
     socket.destroy();
-    return null;
+    return;
   }
   const known = toKnown(error);
+  answered(known);
   const body = `${JSON.stringify(known.toBody())}\n`;
   const head = [
     `HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}`,
@@ -22,7 +27,6 @@ export function answerBroken(error: NodeJS.ErrnoException, socket: Duplex): OlEr
     `Content-Length: ${Buffer.byteLength(body)}`,
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
-  return known;
 }
 
 function toKnown(error: NodeJS.ErrnoException): OlError {

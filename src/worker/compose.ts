@@ -9,8 +9,10 @@ import type { Config } from '../config/load.ts';
 import { OlError } from '../errors.ts';
 import { IdleLru } from '../functions/idle-lru.ts';
 import { FunctionManager } from '../functions/manager.ts';
+import { type MemoryGauge, MemoryPool } from '../functions/memory-pool.ts';
 import { Pauser } from '../functions/pauser.ts';
 import { checkKernel } from '../linux/kernel.ts';
+import { availableMemoryMb } from '../linux/memory.ts';
 import { emptyDirectory } from '../linux/remove-tree.ts';
 import { scheduleWorker } from '../linux/scheduling.ts';
 import { createLocalRegistry } from '../registry/local.ts';
@@ -20,9 +22,13 @@ import { SockEngine } from '../sandbox/sock/engine.ts';
 import type { Log } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { createTiming, type Timing } from '../telemetry/timing.ts';
+import { ConnectionNotes } from './connection-notes.ts';
 import { route } from './routes.ts';
 import { RunLambda } from './run-lambda.ts';
 import { HttpServer } from './server.ts';
+
+/** The worker, the zygote and the rest of the machine have what remains. */
+const POOL_OF_MEMORY = 3 / 4;
 
 /** A worker that answers requests. */
 export interface RunningWorker {
@@ -56,14 +62,14 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
   undo.defer(() => timing?.close());
   const registry = await createRegistry(config, log);
   undo.defer(() => registry.close());
-  const cgroups = await createCgroups(config, claim, log);
+  const memPoolMb = config.memPoolMb ?? Math.floor(availableMemoryMb() * POOL_OF_MEMORY);
+  const cgroups = await createCgroups(config, claim, { memPoolMb, log });
   undo.defer(() => cgroups.close());
-  const engine = await createEngine(config, claim, { log, timing, cgroups: cgroups.pool });
+  const engine = await createEngine(config, claim, { log, timing, cgroups: cgroups.pool, memPoolMb });
   undo.defer(() => engine.close());
   const metrics = new Metrics();
-  const pauser = new Pauser({ delayMs: config.pauseDelayMs });
-  undo.defer(() => pauser.close());
-  const functions = createFunctions(config, pauser, { registry, engine, log, timing, metrics });
+  const parts = { registry, engine, log, timing, metrics, memPoolMb, gauge: cgroups.whole };
+  const functions = createFunctions(config, undo, parts);
   metrics.watch(() => functions.levels());
   const server = await serve(config, { functions, log, metrics });
   await claim.update({ port: server.port });
@@ -80,20 +86,30 @@ async function createRegistry(config: Config, log: Log): Promise<Registry> {
 }
 
 /** The cgroups of this worker's sandboxes; what an earlier worker of the same slot left of its own goes first. */
-async function createCgroups(config: Config, claim: Claim, log: Log) {
+async function createCgroups(
+  config: Config,
+  claim: Claim,
+  { memPoolMb, log }: { readonly memPoolMb: number; readonly log: Log },
+) {
   const driver = chooseDriver({ workerName: String(claim.slot), log });
   await claim.update({ cgroupDirs: driver.dirs });
   await driver.removeLeftovers();
+  driver.whole.setMemoryMb(memPoolMb);
+  log.info({ memPoolMb }, 'memory pool');
   const limits = { memoryMb: config.memLimitMb, pids: config.procsMax, cpuPercent: config.cpuPercent };
   const pool = new CgroupPool({ driver, size: config.cgPoolSize, limits, log });
   const close = async () => {
     await pool.close();
     await driver.close();
   };
-  return { pool, close };
+  return { pool, whole: driver.whole, close };
 }
 
-async function createEngine(config: Config, claim: Claim, parts: EngineParts): Promise<Engine> {
+async function createEngine(
+  config: Config,
+  claim: Claim,
+  { memPoolMb, ...parts }: EngineParts,
+): Promise<Engine> {
   const handlersDir = join(config.workerDir, 'handlers');
   const sparesDir = join(config.workerDir, 'spares');
   await makeEmpty(handlersDir);
@@ -108,7 +124,12 @@ async function createEngine(config: Config, claim: Claim, parts: EngineParts): P
     sandboxConfig: config.sandboxConfig,
     tmpMaxMb: config.tmpMaxMb,
     spares: config.spareSandboxes,
-    memLimitMb: config.memLimitMb,
+    bounds: {
+      memLimitMb: config.memLimitMb,
+      memPoolMb,
+      scratchMaxMb: config.scratchMaxMb,
+      scratchMaxFiles: config.scratchMaxFiles,
+    },
     fileMaxMb: config.fileMaxMb,
     openFilesMax: config.openFilesMax,
     ...parts,
@@ -123,19 +144,33 @@ interface Telemetry {
 
 interface EngineParts extends Telemetry {
   readonly cgroups: CgroupPool;
+  readonly memPoolMb: number;
 }
 
 interface Parts extends Telemetry {
   readonly registry: Registry;
   readonly engine: Engine;
   readonly metrics: Metrics;
+  readonly memPoolMb: number;
+  readonly gauge: MemoryGauge;
 }
 
-function createFunctions(config: Config, pauser: Pauser, parts: Parts): FunctionManager {
+function createFunctions(
+  config: Config,
+  undo: AsyncDisposableStack,
+  { memPoolMb, gauge, ...parts }: Parts,
+): FunctionManager {
+  const pauser = new Pauser({ delayMs: config.pauseDelayMs });
+  undo.defer(() => pauser.close());
+  const idle = new IdleLru({ maxKb: config.handlerCacheKb });
+  const limits = { poolMb: memPoolMb, limitMb: config.memLimitMb };
+  const memory = new MemoryPool({ ...limits, gauge, idle, log: parts.log });
+  undo.defer(() => memory.close());
   return new FunctionManager({
     ...parts,
-    idle: new IdleLru({ maxKb: config.handlerCacheKb }),
+    idle,
     pauser,
+    memory,
     maxRunners: config.maxRunners,
     surplusKeepMs: config.surplusKeepMs,
     queueMax: config.queueMax,
@@ -153,10 +188,12 @@ interface Served {
 async function serve(config: Config, served: Served): Promise<HttpServer> {
   const runLambda = new RunLambda({ ...served, requestMaxBytes: config.requestMaxKb * 1024 });
   const routes = { ...served, runLambda, isClosing: () => served.functions.isClosing };
+  const notes = new ConnectionNotes(served);
   return await HttpServer.listen(config.workerHost, config.workerPort, {
+    broken: (error) => notes.broken(error),
+    dropped: () => notes.dropped(),
     request: (request, response) => route(routes, request, response),
     checkContinue: (request, response) => runLambda.checkContinue(request, response),
-    refused: ({ code }) => served.metrics.refused(code),
   });
 }
 

@@ -48,6 +48,7 @@ export class RunLambda {
 
   #refuseBody(response: ServerResponse, error: OlError): void {
     this.#options.metrics.refused(error.code);
+    this.#options.log.debug({ code: error.code, reason: error.message }, 'request refused');
     // The rest of the body would be taken for the next request.
     sendError(response, error, { Connection: 'close' });
   }

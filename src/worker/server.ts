@@ -7,18 +7,35 @@ export interface HttpHandlers {
   request(request: IncomingMessage, response: ServerResponse): void;
   /** Answers a client that waits for `100 Continue`; true when the request itself is to be handled. */
   checkContinue(request: IncomingMessage, response: ServerResponse): boolean;
-  /** Told of what was refused before it was a request. */
-  refused(error: OlError): void;
+  /** What was not HTTP, or not in time, was answered with this error. */
+  broken(error: OlError): void;
+  /** A connection beyond the most that there may be was closed. */
+  dropped(): void;
+}
+
+/** What connections may take; none of it depends on the functions, so it is not in the config. */
+export interface HttpLimits {
+  readonly headerMaxBytes: number;
+  readonly headersTimeoutMs: number;
+  /** For the whole request. */
+  readonly requestTimeoutMs: number;
+  readonly keepAliveMs: number;
+  /** Of each address that the worker listens on. */
+  readonly connectionsMax: number;
 }
 
 const LOOPBACK = ['127.0.0.1', '::1'];
-const MAX_HEADER_BYTES = 16 * 1024;
-const HEADERS_TIMEOUT_MS = 10_000;
-/** For the whole request: 6 MB in this time is 1.6 Mbit/s. */
-const REQUEST_TIMEOUT_MS = 30_000;
-/** Longer than the proxies in front of it keep a connection, so that they never meet one that is closing. */
-const KEEP_ALIVE_MS = 75_000;
-const MAX_CONNECTIONS = 10_000;
+export const HTTP_LIMITS: HttpLimits = {
+  headerMaxBytes: 16 * 1024,
+  headersTimeoutMs: 10_000,
+  // 6 MB in this time is 1.6 Mbit/s.
+  requestTimeoutMs: 30_000,
+  // Longer than the proxies in front of it keep a connection, so that they never meet one that is closing.
+  keepAliveMs: 75_000,
+  connectionsMax: 10_000,
+};
+/** How often Node looks for requests that are over their time: a tenth of the time, so that it is a tenth late at most. */
+const CHECKS_IN_TIMEOUT = 10;
 const BACKLOG = 1024;
 const LAST_BYTES_MS = 1000;
 
@@ -32,13 +49,19 @@ export class HttpServer {
   readonly #servers: readonly Server[];
 
   /** Listens on `host` (`localhost` is both loopback addresses); port 0 takes a free one. Throws ERR_PORT_TAKEN. */
-  static async listen(host: string, port: number, handlers: HttpHandlers): Promise<HttpServer> {
+  static async listen(
+    host: string,
+    port: number,
+    handlers: HttpHandlers,
+    limits: HttpLimits = HTTP_LIMITS,
+  ): Promise<HttpServer> {
     const [first, second] = host === 'localhost' ? LOOPBACK : [host];
-    const main = await listenOn(first ?? host, port, handlers);
+    const create = () => createHttpServer(handlers, limits);
+    const main = await listenOn(first ?? host, port, create());
     const taken = (main.address() as AddressInfo).port;
     const servers = [main];
     try {
-      if (second !== undefined) servers.push(await listenOn(second, taken, handlers));
+      if (second !== undefined) servers.push(await listenOn(second, taken, create()));
     } catch (error) {
       if (!isWithoutIpv6(error)) {
         main.close();
@@ -64,28 +87,26 @@ export class HttpServer {
   }
 }
 
-function createHttpServer(handlers: HttpHandlers): Server {
+function createHttpServer(handlers: HttpHandlers, limits: HttpLimits): Server {
   const options = {
-    maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    maxHeaderSize: limits.headerMaxBytes,
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    connectionsCheckingInterval: limits.headersTimeoutMs / CHECKS_IN_TIMEOUT,
+    keepAliveTimeout: limits.keepAliveMs,
     noDelay: true,
   };
   const server = createServer(options, (request, response) => handlers.request(request, response));
-  server.maxConnections = MAX_CONNECTIONS;
+  server.maxConnections = limits.connectionsMax;
+  server.on('drop', () => handlers.dropped());
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     if (handlers.checkContinue(request, response)) handlers.request(request, response);
   });
-  server.on('clientError', (error, socket) => {
-    const answer = answerBroken(error, socket);
-    if (answer !== null) handlers.refused(answer);
-  });
+  server.on('clientError', (error, socket) => answerBroken(error, socket, (known) => handlers.broken(known)));
   return server;
 }
 
-async function listenOn(host: string, port: number, handlers: HttpHandlers): Promise<Server> {
-  const server = createHttpServer(handlers);
+async function listenOn(host: string, port: number, server: Server): Promise<Server> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject);
   server.listen({ host, port, backlog: BACKLOG, exclusive: true }, resolve);

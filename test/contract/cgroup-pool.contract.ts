@@ -52,13 +52,15 @@ export function describeCgroupPoolContract(name: string, make: MakeDriver | stri
       await child.ended;
     });
 
-    test('new ones are made when fewer than half are ready', async () => {
+    test('new ones are made when fewer than half are ready, up to half', async () => {
       await untilPresent(SIZE);
       pool.take();
       await new Promise((resolve) => setTimeout(resolve, 20));
       expect(present()).toHaveLength(SIZE);
       pool.take();
-      await untilPresent(SIZE + 2);
+      await untilPresent(SIZE + 1);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(present()).toHaveLength(SIZE + 1);
     });
 
     test('an empty pool makes one on the spot', () => {
@@ -79,17 +81,18 @@ export function describeCgroupPoolContract(name: string, make: MakeDriver | stri
       expect(taken).toContain(cgroup);
       await using child = await CgroupChild.start(cgroup, 'fork', 100);
       expect(await child.next()).toEqual({ forked: 4 });
-      expect(cgroup.hits()).toEqual({ oomKills: 0, pidsRefused: 1 });
+      expect(cgroup.hits()).toEqual({ oomKills: 0, memoryRefused: 0, pidsRefused: 1 });
     });
 
     test('what is given back to a full pool goes', async () => {
       await untilPresent(SIZE);
       const [one, other] = [pool.take(), pool.take()];
-      await untilPresent(SIZE + 2);
+      await untilPresent(SIZE + 1);
       pool.giveBack(one);
       pool.giveBack(other);
       await untilPresent(SIZE);
-      expect(present()).not.toContain(one.name);
+      // The first one fills the pool.
+      expect([present().includes(one.name), present().includes(other.name)]).toEqual([true, false]);
     });
 
     test('one that is given back with a process in it goes, and the process too', async () => {

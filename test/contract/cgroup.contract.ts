@@ -73,8 +73,8 @@ export function describeCgroupContract(name: string, make: MakeDriver | string):
     test('a new cgroup is empty, uses nothing and has hit nothing', () => {
       const cgroup = create();
       expect(cgroup.isEmpty()).toBe(true);
-      expect(cgroup.usage()).toEqual({ memoryKb: 0, pids: 0 });
-      expect(cgroup.hits()).toEqual({ oomKills: 0, pidsRefused: 0 });
+      expect(cgroup.memoryKb()).toBe(0);
+      expect(cgroup.hits()).toEqual({ oomKills: 0, memoryRefused: 0, pidsRefused: 0 });
     });
 
     test('two cgroups cannot have the same name', () => {
@@ -87,8 +87,7 @@ export function describeCgroupContract(name: string, make: MakeDriver | string):
       await using child = await CgroupChild.start(cgroup, 'eat', 20);
       await child.next();
       expect(cgroup.isEmpty()).toBe(false);
-      expect(cgroup.usage().pids).toBe(1);
-      expect(cgroup.usage().memoryKb).toBeGreaterThan(20 * 1024);
+      expect(cgroup.memoryKb()).toBeGreaterThan(20 * 1024);
     });
 
     test('memory beyond the limit ends the process, and is counted', async () => {
@@ -96,13 +95,42 @@ export function describeCgroupContract(name: string, make: MakeDriver | string):
       await using child = await CgroupChild.start(cgroup, 'eat', 100);
       expect(await child.ended).toBe('SIGKILL');
       expect(cgroup.hits().oomKills).toBeGreaterThan(0);
+      expect(cgroup.hits().memoryRefused).toBeGreaterThan(0);
+    });
+
+    test('all cgroups together have a bound; what is ended for it has not hit its own', async () => {
+      driver.whole.setMemoryMb(60);
+      const [small, large] = [create(), driver.create('two')];
+      large.setLimits(ROOMY);
+      await using keeper = await CgroupChild.start(small, 'eat', 10);
+      expect(await keeper.next()).toEqual({ ate: 10 });
+      await using eater = await CgroupChild.start(large, 'eat', 100);
+      expect(await eater.ended).toBe('SIGKILL');
+      expect(large.hits()).toMatchObject({ oomKills: 1, memoryRefused: 0 });
+      expect(small.hits()).toMatchObject({ oomKills: 0, memoryRefused: 0 });
+      driver.whole.setMemoryMb(0);
+      await using free = await CgroupChild.start(large, 'eat', 100);
+      expect(await free.next()).toEqual({ ate: 100 });
+    });
+
+    test('what all use together is counted, with the files that can be given back', async () => {
+      const [first, second] = [create(), driver.create('two')];
+      await using eater = await CgroupChild.start(first, 'eat', 20);
+      await using writer = await CgroupChild.start(second, 'write', join(scratch, 'large'));
+      await Promise.all([eater.next(), writer.next()]);
+      const used = driver.whole.memoryKb();
+      expect(used).toBeGreaterThan(20 * 1024);
+      expect(used).toBeGreaterThanOrEqual(first.memoryKb());
+      const files = driver.whole.reclaimableKb();
+      expect(files).toBeGreaterThan(5 * 1024);
+      expect(files).toBeLessThan(used);
     });
 
     test('processes beyond the limit are refused, and counted', async () => {
       const cgroup = create({ pids: 5 });
       await using child = await CgroupChild.start(cgroup, 'fork', 100);
       expect(await child.next()).toEqual({ forked: 4 });
-      expect(cgroup.hits()).toEqual({ oomKills: 0, pidsRefused: 1 });
+      expect(cgroup.hits()).toEqual({ oomKills: 0, memoryRefused: 0, pidsRefused: 1 });
     });
 
     test('a busy loop gets no more than its share of a core', async () => {
@@ -212,7 +240,7 @@ export function describeCgroupContract(name: string, make: MakeDriver | string):
       await child.next();
       cgroup.killAll();
       await untilEmpty(cgroup);
-      expect(cgroup.hits()).toEqual({ oomKills: 0, pidsRefused: 0 });
+      expect(cgroup.hits()).toEqual({ oomKills: 0, memoryRefused: 0, pidsRefused: 0 });
     });
 
     test('a cgroup that was reset has the same limits, runs, and has hit nothing', async () => {
@@ -223,7 +251,7 @@ export function describeCgroupContract(name: string, make: MakeDriver | string):
       cgroup.killAll();
       await untilEmpty(cgroup);
       await cgroup.reset();
-      expect(cgroup.hits()).toEqual({ oomKills: 0, pidsRefused: 0 });
+      expect(cgroup.hits()).toEqual({ oomKills: 0, memoryRefused: 0, pidsRefused: 0 });
       await using child = await CgroupChild.start(cgroup, 'fork', 100);
       expect(await child.next()).toEqual({ forked: 4 });
     });
@@ -236,7 +264,7 @@ export function describeCgroupContract(name: string, make: MakeDriver | string):
       cgroup.killAll();
       await untilEmpty(cgroup);
       await cgroup.reset();
-      expect(cgroup.usage().memoryKb).toBeLessThan(5 * 1024);
+      expect(cgroup.memoryKb()).toBeLessThan(5 * 1024);
     });
 
     test('a cgroup with processes in it cannot be reset', async () => {
@@ -264,7 +292,7 @@ export function describeCgroupContract(name: string, make: MakeDriver | string):
     test('a destroyed cgroup refuses to be used', async () => {
       const cgroup = create();
       await cgroup.destroy();
-      expect(() => cgroup.usage()).toThrow(expect.objectContaining({ code: 'ERR_CGROUP' }));
+      expect(() => cgroup.memoryKb()).toThrow(expect.objectContaining({ code: 'ERR_CGROUP' }));
       expect(() => cgroup.pause()).toThrow(expect.objectContaining({ code: 'ERR_CGROUP' }));
     });
 

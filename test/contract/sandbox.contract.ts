@@ -251,7 +251,9 @@ export function describeSandboxContract(name: string, make: () => Promise<Engine
 
     test('the code can be read and not written', async () => {
       const sandbox = await create();
-      expect(await ask(sandbox, ['list', '/handler'])).toMatchObject({ value: ['lambda_func.py'] });
+      // An engine may have added what an interpreter makes of it.
+      const { value: names } = await ask(sandbox, ['list', '/handler']);
+      expect(names.filter((name: string) => name !== '__pycache__')).toEqual(['lambda_func.py']);
       for (const path of ['/handler/lambda_func.py', '/handler/new']) {
         const { status, value } = await ask(sandbox, ['write', path]);
         expect([status, value]).toEqual([500, expect.stringContaining('Read-only file system')]);

@@ -114,8 +114,12 @@ function ancestors(one: ProcessInfo, all: ReadonlyMap<number, ProcessInfo>): Pro
   return parent === undefined ? [] : [parent, ...ancestors(parent, all)];
 }
 
+/** What a machine mounts by itself: for whoever looks at tracing, or logs in. The mount point is the fifth word. */
+const OF_THE_MACHINE = /^(?:\S+ ){4}\/(?:sys|proc\/sys|run\/user)\//;
+
 function mounts(): string[] {
-  return readFileSync('/proc/self/mountinfo', 'utf8').trimEnd().split('\n');
+  const lines = readFileSync('/proc/self/mountinfo', 'utf8').trimEnd().split('\n');
+  return lines.filter((line) => !OF_THE_MACHINE.test(line));
 }
 
 function namedNamespaces(): string[] {

@@ -32,7 +32,7 @@ export async function makeSockEngine(): Promise<SockFixture> {
     uidBase: uidBase(claim.slot),
     sandboxConfig: '{}',
     tmpMaxMb: 16,
-    memLimitMb: 128,
+    bounds: { memLimitMb: 128, memPoolMb: 1024, scratchMaxMb: 512, scratchMaxFiles: 10_000 },
     fileMaxMb: 64,
     openFilesMax: 256,
     cgroups: null,

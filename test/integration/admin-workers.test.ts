@@ -9,8 +9,10 @@ import { connectWorker } from '../../src/client/worker-client.ts';
 import { type ClaimRecord, listClaims, workerOf, zygoteOf } from '../../src/cluster/claims.ts';
 import { identify, isAlive, type ProcessId, waitGone } from '../../src/cluster/process.ts';
 import type { ClusterReport } from '../../src/cluster/report.ts';
+import { leavesNothing } from '../helpers/leftovers.ts';
 import { usePlace, writeFunction } from './run-admin.ts';
 
+leavesNothing();
 const place = usePlace();
 const { admin, read, path } = place;
 const CLI = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
@@ -208,7 +210,7 @@ test('a worker in the foreground ends cleanly on ctrl-C, with its log on stdout'
   child.stdout.on('data', (chunk) => {
     stdout += chunk;
   });
-  await expect.poll(() => stdout, { timeout: 60_000 }).toContain('"msg":"ready"');
+  await expect.poll(() => stdout).toContain('"msg":"ready"');
   const [url = ''] = await urls();
   expect(await hello(url)).toBe('"Hello, Alice!"');
   child.kill('SIGINT');
@@ -222,13 +224,11 @@ test('a second ctrl-C ends a worker at once, though a request still runs, and it
   const [url = ''] = await urls();
   const client = connectWorker(url);
   const asked = expect(client.invoke('slow', {})).rejects.toMatchObject({ code: 'ERR_NO_ANSWER' });
-  await expect.poll(sandboxStates, { timeout: 60_000 }).toEqual(['busy']);
+  await expect.poll(sandboxStates).toEqual(['busy']);
   const all = (await processes()).filter((id) => id !== null);
   const pid = Number(read('c', 'logs', 'worker-0.pid'));
   process.kill(pid, 'SIGINT');
-  await expect
-    .poll(() => read('c', 'logs', 'worker-0.out'), { timeout: 60_000 })
-    .toContain('"signal":"SIGINT"');
+  await expect.poll(() => read('c', 'logs', 'worker-0.out')).toContain('"signal":"SIGINT"');
   process.kill(pid, 'SIGINT');
   expect(await waitGone(all, 10_000)).toEqual([]);
   await asked;
@@ -252,7 +252,7 @@ test('kill ends a worker that was started by hand, and one that does not listen'
   const config = join('c', 'config', 'worker-0.json');
   const byHand = spawn(process.execPath, [CLI, 'worker-exec', `--config=${config}`], { cwd: place.dir });
   byHand.stdout.resume();
-  await expect.poll(urls, { timeout: 60_000 }).toHaveLength(1);
+  await expect.poll(urls).toHaveLength(1);
   expect((await admin('kill', '--cluster=c')).stdout).toContain('ended');
   await expect.poll(() => byHand.exitCode).toBe(0);
 });

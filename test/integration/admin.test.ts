@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { leavesNothing } from '../helpers/leftovers.ts';
 import { run, usePlace } from './run-admin.ts';
 
+leavesNothing();
 const place = usePlace();
 const { admin, read, path } = place;
 const COMMANDS = ['new', 'setconf', 'workers', 'worker-exec', 'status', 'kill'];
@@ -47,6 +49,7 @@ describe('help and usage', () => {
       ['workers', '--num-worker=2'],
       "admin workers: unknown option '--num-worker=2': did you mean --num-workers?\n",
     ],
+    [['status', '--zyx'], "admin status: unknown option '--zyx': see `admin help`\n"],
     [['setconf', '--cluster=c'], "admin setconf: missing required argument 'json'\n"],
     [['new', 'c'], expect.stringContaining('A cluster is named with --cluster.')],
     [['workers', '--cluster=c', '--port=70000'], expect.stringContaining('from 0 to 65535')],
@@ -133,6 +136,7 @@ describe('setconf', () => {
 
   test.each([
     ['{"max_runer": 5}', 'unknown key "max_runer" (did you mean "max_runners"?)'],
+    ['{"zyxwvu": 5}', 'unknown key "zyxwvu" (docs/configuration.md has them all)'],
     ['{"max_runners": "many"}', 'max_runners: '],
     ['{"worker_port": 80000}', 'worker_port: '],
     ['{max_runners: 5}', 'it is not JSON'],

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { lstatSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
@@ -164,6 +166,25 @@ test('links that a handler leaves in scratch are removed and not followed', asyn
     (await worker.current.client.sandboxes()).every((one) => one.function !== 'links'),
   );
   expect(await readFile(join(victim, 'kept.txt'), 'utf8')).toBe('kept');
+});
+
+test('a shell in a sandbox is had by nsenter, as its user', async () => {
+  const { scratch } = await write('def handler(event): return event\n');
+  const { pid } = await worker.current.sandbox(`f${made - 1}`);
+  const enter = [
+    '-t',
+    String(pid),
+    '-a',
+    '-S',
+    '1000',
+    '-G',
+    '1000',
+    '/bin/sh',
+    '-c',
+    'id -u; echo x > /host/mine',
+  ];
+  const { stdout } = await promisify(execFile)('nsenter', enter);
+  expect([stdout, readFileSync(join(scratch, 'mine'), 'utf8')]).toEqual(['1000\n', 'x\n']);
 });
 
 test('`server_pipe` can be spoken to beside the worker', async () => {

@@ -78,6 +78,15 @@ test.each([
   }
 });
 
+test('what is refused for its size is in the log, and counted', async () => {
+  expectError(await worker.current.post('echo', `"${'x'.repeat(LIMIT)}"`), 'ERR_REQUEST_TOO_LARGE');
+  expect(worker.current.log).toContainEqual(
+    expect.objectContaining({ msg: 'request refused', code: 'ERR_REQUEST_TOO_LARGE' }),
+  );
+  const { body } = await worker.current.client.request('/metrics');
+  expect(body).toMatch(/^openlambda_errors_total\{code="ERR_REQUEST_TOO_LARGE"\} [1-9]/m);
+});
+
 test('a body that only declares to be too large is refused before it comes', async () => {
   using connection = await RawConnection.open(worker.current.running.port);
   connection.sendHead(`POST /runLambda/echo HTTP/1.1\nHost: x\nContent-Length: ${LIMIT + 1}`);

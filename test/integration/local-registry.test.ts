@@ -2,6 +2,7 @@ import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { expectError } from '../helpers/errors.ts';
+import { gateOf, gates } from '../helpers/gate.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
 import { isStillThere, readProcess } from '../helpers/processes.ts';
@@ -9,7 +10,7 @@ import { python } from '../helpers/python.ts';
 import { useWorker } from '../helpers/worker.ts';
 
 leavesNothing();
-const worker = useWorker(['sleep'], { spare_sandboxes: 2 });
+const worker = useWorker(['gate'], { spare_sandboxes: 2 });
 
 const returning = (value: number) => `def handler(event):\n    return ${value}\n`;
 
@@ -58,23 +59,15 @@ test('edits under load lose no request, and none is answered by code older than 
 });
 
 test('an edit while a request runs does not touch it; its sandbox goes when it is done', async () => {
-  const { cluster, client } = worker.current;
-  await cluster.writeFunction(
-    'running',
-    python`
-    import time
-    def handler(event):
-        time.sleep(event)
-        return 'old'
-  `,
-  );
-  await worker.current.result('running', 0);
+  const { cluster } = worker.current;
+  await cluster.addFixture('gate', 'running');
+  const slow = worker.current.result('running', 'old');
+  const gate = await gateOf(cluster.paths, 'running');
   const { pid } = await worker.current.sandbox('running');
   const process = readProcess(pid ?? 0);
-  const slow = worker.current.result('running', 0.5);
-  await until('busy sandbox', async () => (await client.sandboxes()).some(({ state }) => state === 'busy'));
   await cluster.replaceFunction('running', 'def handler(event): return "new"\n');
   expect(await worker.current.result('running', 0)).toBe('new');
+  await gate.open();
   expect(await slow).toBe('old');
   await until('end of the old sandbox', () => process !== null && !isStillThere(process));
 });
@@ -212,8 +205,9 @@ test('state of a function lasts from call to call in one sandbox', async () => {
 });
 
 test('as many sandboxes as requests at a time, and each serves one', async () => {
-  const calls = Array.from({ length: 6 }, (_, value) => worker.current.result('sleep', { ms: 200, value }));
+  const calls = Array.from({ length: 6 }, (_, value) => worker.current.result('gate', value));
+  const all = await gates(worker.current.cluster.paths, 6);
+  for (const gate of all) await gate.open();
   expect(await Promise.all(calls)).toEqual([0, 1, 2, 3, 4, 5]);
-  const all = (await worker.current.client.sandboxes()).filter(({ function: name }) => name === 'sleep');
-  expect(all.length).toBe(6);
+  for (const gate of all) expect(await gate.calls()).toHaveLength(1);
 });

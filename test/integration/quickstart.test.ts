@@ -1,10 +1,13 @@
 import { execFile } from 'node:child_process';
-import { access, cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access, cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ROOT, startNode } from '../helpers/checkout.ts';
+import { leavesNothing } from '../helpers/leftovers.ts';
+import { makeTestDir, removeEmptyRoot } from '../helpers/test-root.ts';
+
+leavesNothing();
 
 const exec = promisify(execFile);
 /** The launcher takes the Node in PATH where none was fetched. */
@@ -15,7 +18,7 @@ const env: NodeJS.ProcessEnv = {
 
 let dir: string;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'openlambda-quickstart-'));
+  dir = await makeTestDir();
   const filter = (source: string) => !source.includes('node_modules');
   for (const path of ['bin', 'quickstart', 'runtime', 'setup', 'src', 'package.json', 'package-lock.json']) {
     await cp(join(ROOT, path), join(dir, path), { recursive: true, filter });
@@ -25,6 +28,7 @@ beforeEach(async () => {
 afterEach(async () => {
   if (await isThere('my-cluster')) await admin('kill', '--cluster=my-cluster');
   await rm(dir, { recursive: true });
+  await removeEmptyRoot();
 });
 
 async function isThere(path: string): Promise<boolean> {

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll } from 'vitest';
+import { makeTestDir, removeEmptyRoot } from '../helpers/test-root.ts';
 
-const CLI = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+export const CLI = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
 export interface Ran {
   readonly status: number;
@@ -36,12 +36,13 @@ export function run(file: string, args: readonly string[], cwd: string): Promise
 export function usePlace(): Place {
   let dir = '';
   const admin = (...args: string[]) => run(process.execPath, [CLI, ...args], dir);
-  beforeAll(() => {
-    dir = realpathSync(mkdtempSync(join(tmpdir(), 'ol-admin-')));
+  beforeAll(async () => {
+    dir = await makeTestDir();
   });
   afterAll(async () => {
     await admin('kill', '--cluster=c');
     rmSync(dir, { recursive: true, force: true });
+    await removeEmptyRoot();
   });
   const path = (...parts: string[]) => join(dir, ...parts);
   const read = (...parts: string[]) => readFileSync(path(...parts), 'utf8');

@@ -9,12 +9,18 @@ hostname vm
 ip link set lo up
 echo /run/openlambda-vm/modprobe >/proc/sys/kernel/modprobe
 
+# The checkout may be below /tmp.
+mkdir /run/openlambda-vm/checkout
+mount --bind "$checkout" /run/openlambda-vm/checkout
 # /tmp is a real file system, with quotas, so that what is written there can leave the memory.
 truncate -s 3G /run/openlambda-vm/disk
 mke2fs -q -t ext4 -O quota,project -E nodiscard /run/openlambda-vm/disk
 /run/openlambda-vm/modprobe loop
 mount -t ext4 -o loop,prjquota /run/openlambda-vm/disk /tmp
 chmod 1777 /tmp
+mkdir -p "$checkout"
+mount --bind /run/openlambda-vm/checkout "$checkout"
+cd "$checkout" || exit 1
 
 # As systemd has it: the root gives its controllers on, and a login's processes are in a group of their own.
 cgroups=/sys/fs/cgroup

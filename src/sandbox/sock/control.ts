@@ -30,9 +30,12 @@ export function forkRequest({ kind, count }: EntryKind, forks: readonly ForkRequ
   return Buffer.from(`fork ${kind} ${count} ${forks.map(({ id, uid }) => `${id} ${uid}`).join(' ')}`);
 }
 
-/** Tells a forked sandbox to serve; with it goes the code, a detached mount. */
-export function startRequest(): Buffer {
-  return Buffer.from('start');
+/** What a forked sandbox can be told to do with a function's code: serve it, or compile it (`compiler.py`). */
+export type SandboxTask = 'start' | 'compile';
+
+/** Tells a forked sandbox what it is for; with it goes the code, a detached mount. */
+export function startRequest(task: SandboxTask): Buffer {
+  return Buffer.from(task);
 }
 
 /** What a zygote and the sandboxes that are on their way tell. */
@@ -40,7 +43,7 @@ export type ZygoteEvent =
   | { readonly event: 'fatal'; readonly step: string; readonly error: string }
   /** The launcher has forked the zygote; its pid as the worker sees it. */
   | { readonly event: 'launched'; readonly pid: number }
-  | { readonly event: 'ready'; readonly python: string }
+  | { readonly event: 'ready'; readonly python: string; readonly cache_tag: string }
   | { readonly event: 'forked'; readonly id: number }
   /** The sandbox has done all that can be done ahead of time. */
   | { readonly event: 'waiting'; readonly id: number }

@@ -9,12 +9,15 @@ import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { Stopwatch, type Timing } from '../../telemetry/timing.ts';
 import type { Engine, Sandbox } from '../sandbox.ts';
+import { Compiler } from './compiler.ts';
 import type { LaunchSettings } from './control.ts';
 import { Nursery } from './nursery.ts';
+import { ScratchBound } from './scratch-bound.ts';
+import { ScratchPool } from './scratch-pool.ts';
 import { compileSeccomp } from './seccomp/compile.ts';
-import { SockSandbox } from './sock-sandbox.ts';
+import { type NamedBounds, SockSandbox } from './sock-sandbox.ts';
 import type { Spare } from './spare.ts';
-import { UidPool } from './uids.ts';
+import { UID_COUNT, UidPool } from './uids.ts';
 
 export interface SockEngineOptions {
   /** The base image and what of the machine shows through in it. */
@@ -29,8 +32,8 @@ export interface SockEngineOptions {
   /** JSON; the handler's environment variable `ol.config`. */
   readonly sandboxConfig: string;
   readonly tmpMaxMb: number;
-  /** What `cgroups` sets; for messages. */
-  readonly memLimitMb: number;
+  /** Those on memory are for messages: `cgroups` sets them. */
+  readonly bounds: NamedBounds;
   readonly fileMaxMb: number;
   readonly openFilesMax: number;
   /** Where each sandbox gets its cgroup; null for no bounds. */
@@ -52,6 +55,9 @@ export class SockEngine implements Engine {
   readonly #options: SockEngineOptions;
   readonly #sandboxes = new Set<SockSandbox>();
   readonly #nursery: Nursery;
+  readonly #scratchBound: ScratchBound;
+  readonly #scratches: ScratchPool;
+  readonly #compiler: Compiler;
   #nextInstance = 1;
 
   /** Resolves when a first sandbox has got as far as it can without code. Throws what `RootZygote.start` throws. */
@@ -69,14 +75,30 @@ export class SockEngine implements Engine {
   private constructor(options: SockEngineOptions) {
     this.#options = options;
     const launch = this.#launchSettings();
-    this.#nursery = new Nursery({ ...options, launch, uids: new UidPool(options.uidBase) });
+    const { sparesDir, uidBase, bounds, spares: keep, log } = options;
+    const uidCount = UID_COUNT;
+    this.#scratchBound = new ScratchBound({
+      dir: sparesDir,
+      maxMb: bounds.scratchMaxMb,
+      maxFiles: bounds.scratchMaxFiles,
+      uidBase,
+      uidCount,
+      log,
+    });
+    const uids = new UidPool(uidBase);
+    this.#scratches = new ScratchPool({ sparesDir, uids, bound: this.#scratchBound, keep, log });
+    this.#nursery = new Nursery({ ...options, launch, scratches: this.#scratches });
+    this.#compiler = new Compiler({ take: () => this.#nursery.takeForCompiling(), log });
   }
 
   async create(code: Code): Promise<Sandbox> {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const spare = await this.#takeSpare(code);
       const sandbox = this.#tryStart(code, spare);
-      if (sandbox !== null) return sandbox;
+      if (sandbox !== null) {
+        this.#compiler.used(code);
+        return sandbox;
+      }
       // It was dead, and perhaps its zygote with it: after this we know of both.
       await spare.gone;
       await setImmediate();
@@ -86,9 +108,12 @@ export class SockEngine implements Engine {
   }
 
   async close(): Promise<void> {
+    const compiled = this.#compiler.close();
     const all = [...this.#sandboxes].map((sandbox) => sandbox.destroy('the worker ends'));
     await this.#nursery.close();
-    await Promise.all(all);
+    await Promise.all([compiled, ...all]);
+    await this.#scratches.close();
+    this.#scratchBound.close();
     // The directories that held scratch directories: one a function, kept because making one takes half a millisecond.
     await emptyDirectory(this.#options.handlersDir);
   }
@@ -113,12 +138,12 @@ export class SockEngine implements Engine {
   }
 
   #startSandbox(code: Code, spare: Spare): SockSandbox | null {
-    const { timing, handlersDir, memLimitMb } = this.#options;
+    const { timing, handlersDir, bounds, log } = this.#options;
     const watch = timing === null ? null : new Stopwatch(timing);
     const instance = this.#nextInstance++;
-    const sandbox = new SockSandbox({ functionName: code.name, instance, spare, memLimitMb });
+    const sandbox = new SockSandbox({ functionName: code.name, instance, spare, bounds, log });
     this.#remember(sandbox);
-    spare.scratch.moveTo(join(handlersDir, code.name, String(instance)));
+    spare.scratch.dir.moveTo(join(handlersDir, code.name, String(instance)));
     watch?.lap('cold:scratch');
     const mount = detachedMount(code.dir, 'read-only');
     using _mount = { [Symbol.dispose]: () => closeSync(mount) };
@@ -128,6 +153,7 @@ export class SockEngine implements Engine {
       watch?.lapAt('sandbox:attach', attached);
       watch?.lapAt('sandbox:drop', dropped);
     });
+    if (isStarted) sandbox.watchBy(this.#scratchBound);
     watch?.lap('cold:send');
     return isStarted ? sandbox : null;
   }

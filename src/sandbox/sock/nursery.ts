@@ -41,6 +41,12 @@ export class Nursery {
     return spares.take();
   }
 
+  /** The same, and the cache tag of its interpreter. */
+  async takeForCompiling(): Promise<{ spare: Spare; cacheTag: string }> {
+    const { spares, zygote } = await this.#generation;
+    return { spare: spares.take(), cacheTag: zygote.cacheTag };
+  }
+
   /** Waits for a first spare, so that what this machine lacks is told at the start, and the first call finds one. */
   async tryOut(): Promise<void> {
     const { zygote, spares } = await this.#generation;

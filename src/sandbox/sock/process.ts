@@ -1,19 +1,23 @@
 import { closeSync } from 'node:fs';
-import type { Cgroup } from '../../cgroup/cgroup.ts';
+import type { Cgroup, CgroupHits } from '../../cgroup/cgroup.ts';
 import { pidOf, signalPidfd } from '../../linux/pidfd.ts';
 import { scheduleSandbox } from '../../linux/scheduling.ts';
 import { isReceiverGone, sendWithFds, seqpacketPair } from '../../linux/sockets.ts';
-import { startRequest } from './control.ts';
+import type { MemoryBound } from '../sandbox.ts';
+import { type SandboxTask, startRequest } from './control.ts';
 import type { RootZygote } from './root-zygote.ts';
 
 const SIGKILL = 9;
+const NO_HITS: CgroupHits = { oomKills: 0, memoryRefused: 0, pidsRefused: 0 };
 
 /** How a process ended, from its parent. */
 export interface ProcessEnd {
   readonly code: number | null;
   readonly signal: number | null;
-  /** True where the kernel ended a process in it because the memory was used up. */
-  readonly outOfMemory: boolean;
+  /** The bound for which the kernel ended a process in it; null where it ended none. */
+  readonly outOfMemory: MemoryBound | null;
+  /** Forks and threads beyond the bound; 0 where we ended it. */
+  readonly pidsRefused: number;
   /** The step in which our own code in it failed, and how; null where it got as far as user code. */
   readonly failure: string | null;
 }
@@ -78,8 +82,16 @@ export class SandboxProcess {
           this.#hasEnded = true;
           this.#release();
           waiting.resolve();
-          const outOfMemory = cgroup !== null && cgroup.hits().oomKills > 0;
-          ended.resolve({ code, signal, outOfMemory, failure: this.#failure });
+          // Asked only where it matters: looking it up takes as long as a short call.
+          const hits = this.#killed ? NO_HITS : (cgroup?.hits() ?? NO_HITS);
+          const { pidsRefused } = hits;
+          ended.resolve({
+            code,
+            signal,
+            outOfMemory: memoryBoundOf(hits),
+            pidsRefused,
+            failure: this.#failure,
+          });
         },
       },
     );
@@ -90,14 +102,27 @@ export class SandboxProcess {
     return this.#isWaiting && this.#socket !== null;
   }
 
-  /** Hands it the code, a detached mount. False where it has ended; `ended` tells how. `onStarted` is called when timing is on. */
+  /**
+   * Hands it the code, a detached mount, to serve it now. False where it has ended; `ended` tells how. `onStarted` is called
+   * when timing is on.
+   */
   start(code: number, onStarted: (times: StartTimes) => void): boolean {
     this.#onStarted = onStarted;
     if (this.#socket === null) return false;
     this.#isStarted = true;
     if (this.#pid !== null) scheduleSandbox(this.#pid);
+    return this.#handOver('start', code);
+  }
+
+  /** As `start`, but it compiles the code, when nobody else wants to run. */
+  compile(code: number): boolean {
+    return this.#handOver('compile', code);
+  }
+
+  #handOver(task: SandboxTask, code: number): boolean {
+    if (this.#socket === null) return false;
     try {
-      sendWithFds(this.#socket, startRequest(), [code]);
+      sendWithFds(this.#socket, startRequest(task), [code]);
     } catch (error) {
       if (isReceiverGone(error)) return false; // it has just ended
       throw error;
@@ -139,4 +164,10 @@ export class SandboxProcess {
     this.#pidfd = null;
     this.#pid = null;
   }
+}
+
+/** Where a sandbox was ended without having reached its own limit, all of them together had used up theirs. */
+function memoryBoundOf({ oomKills, memoryRefused }: CgroupHits): MemoryBound | null {
+  if (oomKills === 0) return null;
+  return memoryRefused > 0 ? 'sandbox' : 'pool';
 }

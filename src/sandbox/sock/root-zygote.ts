@@ -57,6 +57,7 @@ export class RootZygote {
   #inFlight = 0;
   #isGone = false;
   #pid = 0;
+  #cacheTag = '';
 
   /** Resolves when it can fork. Throws ERR_NO_PYTHON, ERR_KERNEL, ERR_ZYGOTE. */
   static async start(
@@ -95,6 +96,11 @@ export class RootZygote {
     return this.#pid;
   }
 
+  /** What its Python puts into the names of compiled files: `cpython-311`. */
+  get cacheTag(): string {
+    return this.#cacheTag;
+  }
+
   /**
    * Asks for a sandbox; what is sent with the request is closed here. Where the zygote
    * is gone, or goes before it has forked, the listener is told of an exit.
@@ -122,8 +128,10 @@ export class RootZygote {
     events.on('line', (line) => {
       const event = decodeEvent(line);
       if (event.event === 'launched') this.#pid = event.pid;
-      else if (event.event === 'ready') resolve();
-      else if (event.event === 'fatal') reject(startError(event.step, event.error));
+      else if (event.event === 'ready') {
+        this.#cacheTag = event.cache_tag;
+        resolve();
+      } else if (event.event === 'fatal') reject(startError(event.step, event.error));
       else this.#dispatch(event);
     });
     this.#child.on('error', (cause) => {

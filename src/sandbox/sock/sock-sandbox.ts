@@ -1,8 +1,10 @@
 import { OlError } from '../../errors.ts';
 import { signalName } from '../../linux/signals.ts';
+import type { Log } from '../../telemetry/log.ts';
 import {
   type Death,
   describeDeath,
+  type MemoryBound,
   type Sandbox,
   type SandboxRequest,
   type SandboxResponse,
@@ -10,41 +12,64 @@ import {
 import { PipeError, type ServerPipe } from '../server-pipe.ts';
 import { memoryOfTree } from './memory.ts';
 import type { ProcessEnd, SandboxProcess } from './process.ts';
+import type { ScratchBound } from './scratch-bound.ts';
+import type { ScratchUsage } from './scratch-usage.ts';
+import type { Watchable, Watched } from './scratch-watch.ts';
 import type { Spare } from './spare.ts';
 
 /** A process that closed its connection has this long to be gone; then it is ended for breaking the protocol. */
 const CLOSING_MS = 1000;
+const BYTES_PER_MB = 1024 * 1024;
 
 export interface SockSandboxParts {
   readonly functionName: string;
   readonly instance: number;
   readonly spare: Spare;
-  /** For messages. */
+  readonly bounds: NamedBounds;
+  readonly log: Log;
+}
+
+/** Bounds that messages name. */
+export interface NamedBounds {
   readonly memLimitMb: number;
+  /** Of all sandboxes together. */
+  readonly memPoolMb: number;
+  readonly scratchMaxMb: number;
+  readonly scratchMaxFiles: number;
 }
 
 /** A sandbox of the `sock` engine: a process in namespaces of its own, reached over `server_pipe`. */
-export class SockSandbox implements Sandbox {
+export class SockSandbox implements Sandbox, Watchable {
   readonly id: string;
   readonly functionName: string;
   readonly createdAt = performance.now();
   readonly dead: Promise<Death>;
   readonly #process: SandboxProcess;
   readonly #pipe: ServerPipe;
-  readonly #memLimitMb: number;
+  readonly #spare: Spare;
+  readonly #bounds: NamedBounds;
+  readonly #log: Log;
+  #watched: Watched | null = null;
+  /** What it had too much of in its scratch space, when it is ended for that. */
+  #overScratch: string | null = null;
+  #hasAnswered = false;
   #reason: string | null = null;
   #isDead = false;
   #isPaused = false;
-  #hasAnswered = false;
 
-  constructor({ functionName, instance, spare, memLimitMb }: SockSandboxParts) {
+  constructor({ functionName, instance, spare, bounds, log }: SockSandboxParts) {
     this.id = `${functionName}/${instance}`;
     this.functionName = functionName;
+    this.#spare = spare;
+    this.#log = log;
     this.#process = spare.process;
     this.#pipe = spare.pipe;
-    this.#memLimitMb = memLimitMb;
-    void spare.process.ended.then(() => {
+    this.#bounds = bounds;
+    void spare.process.ended.then(({ pidsRefused }) => {
       this.#isDead = true;
+      if (pidsRefused > 0)
+        log.warn({ sandboxId: this.id, pidsRefused }, 'sandbox wanted more processes than procs_max');
+      this.#watched?.end();
     });
     this.dead = spare.gone.then((end) => this.#death(end));
   }
@@ -69,13 +94,36 @@ export class SockSandbox implements Sandbox {
     const { cgroup } = this.#process;
     if (this.#isPaused || this.#isDead || cgroup === null) return;
     this.#isPaused = true;
-    await cgroup.pause();
+    const paused = cgroup.pause();
+    this.#watched?.rest();
+    await paused;
   }
 
   unpause(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
+    this.#watched?.run();
     if (!this.#isDead) this.#process.cgroup?.unpause();
+  }
+
+  /** It runs its function's code from now on. */
+  watchBy(bound: ScratchBound): void {
+    this.#watched = bound.watch(this);
+  }
+
+  get scratchDir(): string {
+    return this.#spare.scratch.dir.path;
+  }
+
+  overScratch({ bytes, files }: ScratchUsage): void {
+    const { scratchMaxMb, scratchMaxFiles } = this.#bounds;
+    this.#overScratch =
+      files > scratchMaxFiles
+        ? `it had more than ${scratchMaxFiles} files: make fewer, or raise scratch_max_files`
+        : `it had more than ${scratchMaxMb} MB: write less, or raise scratch_max_mb`;
+    const counted = { sandboxId: this.id, files, mb: Math.round(bytes / BYTES_PER_MB) };
+    this.#log.warn({ ...counted, reason: this.#overScratch }, 'sandbox ended for its scratch space');
+    void this.destroy('its scratch space was used up');
   }
 
   destroy(reason: string): Promise<Death> {
@@ -91,7 +139,7 @@ export class SockSandbox implements Sandbox {
   async memoryKb(): Promise<number> {
     if (this.#isDead) return 0;
     const { cgroup } = this.#process;
-    if (cgroup !== null) return cgroup.usage().memoryKb;
+    if (cgroup !== null) return cgroup.memoryKb();
     const pid = this.pid();
     return pid === null ? 0 : await memoryOfTree(pid);
   }
@@ -122,7 +170,10 @@ export class SockSandbox implements Sandbox {
     const name = this.functionName;
     const timer = Promise.withResolvers<null>();
     const timeout = setTimeout(() => timer.resolve(null), CLOSING_MS);
-    const end = await Promise.race([this.#process.ended, timer.promise]);
+    // One that we have killed ends, however long that takes.
+    const end = await (this.#reason === null
+      ? Promise.race([this.#process.ended, timer.promise])
+      : this.#process.ended);
     clearTimeout(timeout);
     if (end === null) {
       void this.destroy('it closed its connection');
@@ -132,12 +183,29 @@ export class SockSandbox implements Sandbox {
         { cause },
       );
     }
+    // It died while it was idle, of whatever it had done before: this request is as good as never sent.
+    if (cause.failure === 'unread' && this.#hasAnswered) return this.#died('ERR_SANDBOX_GONE', end, cause);
+    if (this.#overScratch !== null)
+      return new OlError('ERR_SCRATCH_FULL', { name, reason: this.#overScratch }, { cause });
     if (end.failure !== null)
       return new OlError('ERR_SANDBOX_START', { name, reason: end.failure }, { cause });
-    if (end.outOfMemory)
-      return new OlError('ERR_OUT_OF_MEMORY', { name, limitMb: this.#memLimitMb }, { cause });
-    const how = describeDeath(this.#death(end));
-    const code = cause.failure === 'unread' ? 'ERR_SANDBOX_GONE' : 'ERR_SANDBOX_DIED';
-    return new OlError(code, { name, how }, { cause });
+    if (end.outOfMemory !== null)
+      return new OlError(
+        'ERR_OUT_OF_MEMORY',
+        { name, reason: this.#explainMemory(end.outOfMemory) },
+        { cause },
+      );
+    return this.#died(cause.failure === 'unread' ? 'ERR_SANDBOX_GONE' : 'ERR_SANDBOX_DIED', end, cause);
+  }
+
+  #died(code: 'ERR_SANDBOX_GONE' | 'ERR_SANDBOX_DIED', end: ProcessEnd, cause: PipeError): OlError {
+    return new OlError(code, { name: this.functionName, how: describeDeath(this.#death(end)) }, { cause });
+  }
+
+  #explainMemory(bound: MemoryBound): string {
+    const { memLimitMb, memPoolMb } = this.#bounds;
+    return bound === 'sandbox'
+      ? `it used more than ${memLimitMb} MB: use less, or raise mem_limit_mb`
+      : `all sandboxes together used more than ${memPoolMb} MB, and it was a large one: raise mem_pool_mb, or use less`;
   }
 }

@@ -1,22 +1,19 @@
 import { closeSync } from 'node:fs';
-import { join } from 'node:path';
 import type { CgroupPool } from '../../cgroup/pool.ts';
 import { detachedMount } from '../../linux/mounts.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { ServerPipe } from '../server-pipe.ts';
 import { type ProcessEnd, SandboxProcess } from './process.ts';
 import type { RootZygote } from './root-zygote.ts';
-import { Scratch } from './scratch.ts';
-import type { UidPool } from './uids.ts';
+import type { Scratch } from './scratch.ts';
+import type { ScratchPool } from './scratch-pool.ts';
 
 /** How long what is under way on the connection of a process that has ended may take to arrive. */
 const LAST_BYTES_MS = 1000;
 
 /** Where spares get what they are made of. */
 export interface SpareMaterials {
-  /** Scratch directories are made here, as long as nobody knows for which function. */
-  readonly sparesDir: string;
-  readonly uids: UidPool;
+  readonly scratches: ScratchPool;
   /** Null for no bounds. */
   readonly cgroups: CgroupPool | null;
   readonly log: Log;
@@ -31,16 +28,15 @@ export class Spare {
   /** Resolves when the process has ended and all that it had is given back or removed. Never rejects. */
   readonly gone: Promise<ProcessEnd>;
 
-  constructor(id: number, zygote: RootZygote, { sparesDir, uids, cgroups, log }: SpareMaterials) {
+  constructor(id: number, zygote: RootZygote, { scratches, cgroups, log }: SpareMaterials) {
     using undo = new DisposableStack();
-    const uid = uids.take();
-    undo.defer(() => uids.giveBack(uid));
-    const scratch = new Scratch(join(sparesDir, String(id)), uid);
-    undo.defer(() => discard(scratch));
+    const scratch = scratches.take();
+    undo.defer(() => discard(scratch, scratches));
     const cgroup = cgroups?.take() ?? null;
     undo.defer(() => cgroup !== null && cgroups?.giveBack(cgroup));
-    const mount = detachedMount(scratch.dir, 'writable');
+    const mount = detachedMount(scratch.dir.path, 'writable');
     undo.defer(() => closeSync(mount));
+    const { uid } = scratch.dir;
     this.process = new SandboxProcess(zygote, {
       id,
       uid,
@@ -55,10 +51,7 @@ export class Spare {
       await this.#pipeClosed();
       if (end.failure !== null) log.error({ failure: end.failure }, 'sandbox could not be made');
       if (cgroup !== null) cgroups?.giveBack(cgroup);
-      await scratch
-        .remove()
-        .catch((error) => log.error({ err: error, dir: scratch.dir }, 'scratch not removed'));
-      uids.giveBack(uid);
+      await scratches.giveBack(scratch);
       return end;
     });
   }
@@ -68,15 +61,16 @@ export class Spare {
    * answer, or that the request was never read. None of it must be lost because the process's end is told first.
    */
   async #pipeClosed(): Promise<void> {
-    // A spare that was forked in the same go has a copy of the listener until it has run for the first time.
-    const late = setTimeout(() => this.pipe.close(), LAST_BYTES_MS);
+    // A spare that was forked in the same go has a copy of the listener until it has run for the first time. So what is still
+    // open then has never been accepted: nobody has read from it.
+    const late = setTimeout(() => this.pipe.close('unread'), LAST_BYTES_MS);
     await this.pipe.closed;
     clearTimeout(late);
   }
 }
 
-function discard(scratch: Scratch): void {
+function discard(scratch: Scratch, scratches: ScratchPool): void {
   closeSync(scratch.listener);
   closeSync(scratch.connection);
-  void scratch.remove();
+  void scratches.giveBack(scratch);
 }

@@ -1,6 +1,7 @@
 import { OlError } from '../../errors.ts';
 
-const COUNT = 65_536;
+export const UID_COUNT = 65_536;
+const COUNT = UID_COUNT;
 
 /** The host uids of a worker's sandboxes: each has one that no other live sandbox has. */
 export class UidPool {

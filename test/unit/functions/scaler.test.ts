@@ -30,6 +30,7 @@ async function startedWhenQuiet(scaler: Scaler, calls: { quiet: number }, atWork
 test('while requests wait it calls back, so that a function which hangs gets more instances', async () => {
   const { scaler, calls } = scalerOf();
   expect(scaler.toStart(11, { ...ONE_SERVES, busy: 0 }, 'as something happened')).toBe(1);
+  scaler.begun();
   scaler.served({ since: 0, from: 0, to: performance.now(), tookMs: 0.01 });
   expect(scaler.toStart(10, ONE_SERVES, 'as something happened')).toBe(0);
   expect(await startedWhenQuiet(scaler, calls, ONE_SERVES)).toBe(1);
@@ -39,6 +40,7 @@ test('an instance that still loads is waited for, longer than a start takes', as
   const { scaler, calls } = scalerOf();
   const begin = performance.now();
   expect(scaler.toStart(10, { ...ONE_SERVES, busy: 0 }, 'as something happened')).toBe(1);
+  scaler.begun();
   scaler.toStart(10, ONE_LOADS, 'as something happened');
   expect(await startedWhenQuiet(scaler, calls, ONE_LOADS)).toBe(1);
   // Ten times the first guess of 5 ms: a lower bound, so a slow machine does no harm.
@@ -48,6 +50,7 @@ test('an instance that still loads is waited for, longer than a start takes', as
 test('with nobody waiting, or no room, there is nothing to call back for', async () => {
   const { scaler, calls } = scalerOf({ max: 1 });
   expect(scaler.toStart(10, { ...ONE_SERVES, busy: 0 }, 'as something happened')).toBe(1);
+  scaler.begun();
   expect(scaler.toStart(10, ONE_SERVES, 'as something happened')).toBe(0);
   await sleep(50);
   expect(calls.quiet).toBe(0);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import { writersOf } from '../../../src/linux/lease.ts';
+import { asNobody } from '../../helpers/nobody.ts';
 import { startWriter } from './writer.ts';
 
 function makeFile(): string {
@@ -65,7 +66,7 @@ test('asking leaves no lease behind', () => {
 test('without the right to a lease the answer is that it is not known', async () => {
   const path = makeFile();
   const script = join(import.meta.dirname, 'ask-writers.ts');
-  const nobody = { uid: 65534, gid: 65534 };
-  const { stdout } = await promisify(execFile)(process.execPath, [script, path], nobody);
+  const [command, ...args] = asNobody(process.execPath, script, path);
+  const { stdout } = await promisify(execFile)(command, args);
   expect(stdout).toBe('unknown');
 });

@@ -1,26 +1,21 @@
-import { type SpawnOptions, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, chown, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
+import { asNobody, NOBODY } from '../../helpers/nobody.ts';
 import { type Setup, setUp } from './setup.ts';
 
 const PROGRAM = join(import.meta.dirname, 'puller.ts');
-const NOBODY = 65534;
 
 /** Starts `puller.ts` by a command before it, and returns how to ask it for a pull. It ends with the test. */
-async function startPuller(
-  { registryDir, root }: Setup,
-  how: SpawnOptions,
-  before: string[],
-  after: string[],
-) {
+async function startPuller({ registryDir, root }: Setup, uid: number, before: string[], after: string[]) {
   const codeDir = join(root, 'other-code');
   await mkdir(codeDir);
-  await chown(codeDir, how.uid ?? 0, how.gid ?? 0);
+  await chown(codeDir, uid, uid);
   const [command = '', ...args] = [...before, process.execPath, PROGRAM, registryDir, codeDir, ...after];
-  const child = spawn(command, args, { ...how, stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const exit = once(child, 'exit');
   const { stdin, stdout } = child;
   if (!stdin || !stdout) throw new Error('the puller has no pipes');
@@ -41,7 +36,7 @@ test('without the right to leases, files are read once they have been left alone
   await chmod(setup.root, 0o755);
   await setup.put('f/lambda_func.py', '# a');
   await setup.put('f/a/data', 'x');
-  const pull = await startPuller(setup, { uid: NOBODY, gid: NOBODY }, [], []);
+  const pull = await startPuller(setup, NOBODY, asNobody(), []);
   expect(await pull()).toEqual({ content: ['# a', 'x'], atOnce: false });
   expect(await pull()).toEqual({ content: ['# a', 'x'], atOnce: true });
   await setup.put('f/lambda_func.py', '# b');
@@ -52,7 +47,7 @@ test('a function with more directories than can be watched is looked at in each 
   const setup = await setUp();
   await setup.put('f/lambda_func.py', '# a');
   await setup.put('f/a/data', 'x');
-  const pull = await startPuller(setup, {}, ['unshare', '--user', '--map-root-user'], ['1']);
+  const pull = await startPuller(setup, 0, ['unshare', '--user', '--map-root-user'], ['1']);
   expect(await pull()).toEqual({ content: ['# a', 'x'], atOnce: false });
   await setup.put('f/a/data', 'y');
   expect(await pull()).toEqual({ content: ['# a', 'y'], atOnce: false });

@@ -8,15 +8,18 @@ import {
   type ForkRequest,
   forkRequest,
   MAX_FORKS,
+  type SandboxTask,
   startRequest,
   type ZygoteEvent,
 } from '../../../src/sandbox/sock/control.ts';
 
 interface RequestFixture {
   readonly title: string;
-  /** Null for a start request, as `forks` is. */
-  readonly entry: EntryKind | null;
-  readonly forks: readonly ForkRequest[] | null;
+  /** Of a request to a zygote. */
+  readonly entry?: EntryKind;
+  readonly forks?: readonly ForkRequest[];
+  /** Of a request to a forked sandbox. */
+  readonly task?: SandboxTask;
   readonly descriptors: number;
   readonly bytes: string;
 }
@@ -48,14 +51,19 @@ const python: PythonSide = JSON.parse(
 test.each(
   requests.map((request, index) => ({ ...request, index })),
 )('$title: both sides mean the same bytes', (request) => {
-  const { entry, forks, bytes, descriptors, index } = request;
-  const sent = entry === null || forks === null ? startRequest() : forkRequest(entry, forks);
-  expect(sent.toString()).toBe(bytes);
+  const { bytes, descriptors, index } = request;
+  expect(encode(request).toString()).toBe(bytes);
   expect(python.received[index]).toEqual({
     words: bytes.split(' '),
     descriptors: Array.from({ length: descriptors }, (_, number) => String(number)),
   });
 });
+
+function encode({ entry, forks, task }: RequestFixture): Buffer {
+  if (task !== undefined) return startRequest(task);
+  if (entry === undefined || forks === undefined) throw new Error('a fixture is neither kind of request');
+  return forkRequest(entry, forks);
+}
 
 test('the largest request that is sent is among the fixtures', () => {
   expect(requests.some(({ forks }) => forks?.length === MAX_FORKS)).toBe(true);

@@ -175,6 +175,15 @@ test('a peer that closes without having read is `unread`: no handler has run', a
   await expect(result).rejects.toMatchObject({ failure: 'unread' });
 });
 
+test.each([
+  0, 1, 2, 3, 4, 5,
+])('a peer that has closed, %i turns ago, is `unread`, however much of that is known', async (turns) => {
+  await exchange(ok('before'));
+  peer.destroy();
+  for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
+  await expect(pipe.exchange(REQUEST)).rejects.toMatchObject({ failure: 'unread' });
+});
+
 test('a second exchange before the first is answered throws, and the first goes on', async () => {
   const first = pipe.exchange(REQUEST);
   expect(() => pipe.exchange(REQUEST)).toThrow(/two requests at once/);

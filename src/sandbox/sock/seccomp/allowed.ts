@@ -6,7 +6,7 @@
 export const ALLOWED_CALLS = {
   files: `
     open openat openat2 creat close close_range read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2
-    lseek truncate ftruncate fallocate fsync fdatasync sync syncfs sync_file_range readahead fadvise64 flock fcntl
+    lseek truncate ftruncate fsync fdatasync sync syncfs sync_file_range readahead fadvise64 flock fcntl
     dup dup2 dup3 pipe pipe2 sendfile splice tee vmsplice copy_file_range`,
 
   names: `

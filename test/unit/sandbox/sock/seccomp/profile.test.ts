@@ -6,7 +6,13 @@ import { PROFILE } from '../../../../../src/sandbox/sock/seccomp/profile.ts';
 import { runFilter } from '../../../../helpers/bpf-interpreter.ts';
 import { ALLOW, AUDIT_ARCH, failing } from '../../../../helpers/seccomp-oracle.ts';
 
-const VERDICTS = { ALLOW, EPERM: failing(1), ENOSYS: failing(38), EAFNOSUPPORT: failing(97) };
+const VERDICTS = {
+  ALLOW,
+  EPERM: failing(1),
+  ENOSYS: failing(38),
+  EAFNOSUPPORT: failing(97),
+  EOPNOTSUPP: failing(95),
+};
 const programs = { x64: compileSeccomp('x64'), arm64: compileSeccomp('arm64') };
 
 /** The verdict on a call by name; `null` where the machine has no such call. */
@@ -51,6 +57,15 @@ const RULED: readonly (readonly [string, readonly number[], keyof typeof VERDICT
   ['ioctl', [0, 0x5423], 'EPERM'],
   ['ioctl', [0, HIGH + 0x5412], 'EPERM'],
   ['ioctl', [0x5412, 0x5413], 'ALLOW'],
+  ['ioctl', [0, 0x40305828], 'EPERM'],
+  ['ioctl', [0, 0x4030582a], 'EPERM'],
+  ['ioctl', [0, 0x40305839], 'EPERM'],
+  ['fallocate', [3, 0], 'EOPNOTSUPP'],
+  ['fallocate', [3, 1], 'EOPNOTSUPP'],
+  ['fallocate', [3, 0x10], 'EOPNOTSUPP'],
+  ['fallocate', [3, HIGH + 3], 'ALLOW'],
+  ['fallocate', [3, 3], 'ALLOW'],
+  ['fallocate', [3, 8], 'ALLOW'],
   ['prctl', [15], 'ALLOW'],
   ['prctl', [22], 'ALLOW'],
   ['prctl', [38], 'ALLOW'],

@@ -1,0 +1,99 @@
+"""The network namespaces of sandboxes: each has one of its own, with a loopback interface and nothing else.
+
+Making one and taking it down costs the kernel as much as all the rest of a sandbox's namespaces four times over. So one
+that was never used is used again, when its sandbox is gone: where no packet has passed its interface, no counter has moved
+and no socket is left, there is nothing in it that the next sandbox could tell from a new one.
+
+They belong to the zygote's user namespace: not even the capabilities that a sandbox has before it drops them all have any
+power over them.
+"""
+
+import fcntl
+import os
+import sys
+
+import _socket
+
+import kernel
+
+# How many are kept for use. One that is lent is known by a descriptor, and each child has to close its copies of those:
+# where more than so many are lent, the oldest are not known any more, and go with their sandboxes.
+_FREE = 16
+_LENT = 64
+
+_OWN = b'/proc/self/ns/net'
+# What one can tell a used one by: packets, errors before there was a packet, what lives on for a while.
+_TRACES = (
+    b'/proc/self/net/dev',
+    b'/proc/self/net/snmp',
+    b'/proc/self/net/snmp6',
+    b'/proc/self/net/ip6_flowlabel',
+)
+# Its first line counts the namespace's own sockets; the rest is partly the machine's.
+_SOCKETS = b'/proc/self/net/sockstat'
+_TRACE_SIZE = 16384
+
+_SIOCSIFFLAGS = 0x8914
+# struct ifreq: the name in 16 bytes, flags (IFF_UP | IFF_RUNNING), and the rest.
+_LOOPBACK_UP = b'lo'.ljust(16, b'\0') + (0x41).to_bytes(2, sys.byteorder) + bytes(22)
+
+
+class Networks:
+    def __init__(self):
+        self._free = []
+        self._lent = {}  # sandbox id -> descriptor, oldest first
+        self._unused = None  # the traces of one that nobody has used yet
+
+    def enter(self, sandbox_id):
+        """From now on this process is in a namespace that nobody else has; its next child stays there."""
+        if self._free:
+            network = self._free.pop()
+            kernel.set_namespace(network, kernel.CLONE_NEWNET)
+        else:
+            network = self._make()
+        self._lent[sandbox_id] = network
+        if len(self._lent) > _LENT:
+            os.close(self._lent.pop(next(iter(self._lent))))
+
+    def give_back(self, sandbox_id):
+        """Takes it back from a sandbox whose processes are all gone. Goes into it to look at it."""
+        network = self._lent.pop(sandbox_id, None)
+        if network is None:
+            return
+        if len(self._free) < _FREE and self._is_unused(network):
+            self._free.append(network)
+        else:
+            os.close(network)
+
+    def _is_unused(self, network):
+        try:
+            kernel.set_namespace(network, kernel.CLONE_NEWNET)
+            return _traces() == self._unused
+        except OSError:
+            return False  # no descriptor or memory is left to look at it: it is not used again
+
+    def _make(self):
+        kernel.unshare(kernel.CLONE_NEWNET)
+        loopback_up()
+        if self._unused is None:
+            self._unused = _traces()
+        return os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _traces():
+    sockets = _read(_SOCKETS).split(b'\n', 1)[0]
+    return [sockets, *(_read(path) for path in _TRACES if os.path.exists(path))]
+
+
+def _read(path):
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(file, _TRACE_SIZE)
+    finally:
+        os.close(file)
+
+
+def loopback_up():
+    any_socket = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+    fcntl.ioctl(any_socket, _SIOCSIFFLAGS, _LOOPBACK_UP)
+    any_socket.close()

@@ -1,0 +1,54 @@
+import type { Log } from '../../telemetry/log.ts';
+import { ScratchQuota } from './scratch-quota.ts';
+import type { ScratchLimits } from './scratch-usage.ts';
+import { ScratchWatch, type Watchable, type Watched } from './scratch-watch.ts';
+
+export interface ScratchBoundOptions {
+  /** A directory on the file system of the scratch directories. */
+  readonly dir: string;
+  readonly maxMb: number;
+  readonly maxFiles: number;
+  readonly uidBase: number;
+  readonly uidCount: number;
+  readonly log: Log;
+}
+
+const BYTES_PER_MB = 1024 * 1024;
+const NOT_WATCHED: Watched = { run: () => {}, rest: () => {}, end: () => {} };
+
+/** What bounds scratch space: a quota of the kernel where the file system has one, else we look. */
+export class ScratchBound {
+  readonly #quota: ScratchQuota | null;
+  readonly #watch: ScratchWatch | null;
+
+  constructor({ dir, maxMb, maxFiles, uidBase, uidCount, log }: ScratchBoundOptions) {
+    const limits: ScratchLimits = { bytes: maxMb * BYTES_PER_MB, files: maxFiles };
+    this.#quota = ScratchQuota.open({ dir, limits, uidBase, uidCount });
+    this.#watch = this.#quota === null ? new ScratchWatch({ limits, log }) : null;
+    const by =
+      this.#quota === null
+        ? 'looking at it, as its file system enforces no quotas'
+        : `quotas by ${this.#quota.kind}`;
+    log.info({ by, maxMb, maxFiles, dir }, 'scratch space is bounded');
+  }
+
+  /** Call it for each scratch directory and its sandbox's user, before the sandbox can write there. */
+  hold(dir: string, uid: number): void {
+    this.#quota?.hold(dir, uid);
+  }
+
+  /** The directory is gone, and the uid about to be another's. */
+  lift(uid: number): void {
+    this.#quota?.lift(uid);
+  }
+
+  /** From when a sandbox runs its function's code. */
+  watch(sandbox: Watchable): Watched {
+    return this.#watch?.add(sandbox) ?? NOT_WATCHED;
+  }
+
+  /** When all sandboxes are gone. */
+  close(): void {
+    this.#quota?.close();
+  }
+}

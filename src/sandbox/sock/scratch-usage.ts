@@ -1,0 +1,135 @@
+import { closeSync, constants, openSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import { type FileStatus, isTooDeep, openBeneath, readNames, statIn } from '../../linux/beneath.ts';
+import { heldFiles } from './held-files.ts';
+
+/** What a scratch directory may hold. */
+export interface ScratchLimits {
+  readonly bytes: number;
+  /** Files, directories and all else that has a name. */
+  readonly files: number;
+}
+
+/** What is in a scratch directory; not all of it where one of the limits is exceeded. */
+export interface ScratchUsage {
+  readonly bytes: number;
+  readonly files: number;
+  /** When a name in it last came or went, in ns. */
+  readonly changed: bigint;
+  /** How many of the files have no name any more. */
+  readonly held: number;
+}
+
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+/** A hundred names or two: looking at them takes less than half a millisecond, and then others get their turn. */
+const BUFFER_BYTES = 4096;
+const HERE = Buffer.from('.\0');
+
+/**
+ * Counts what is in the scratch directory `dir`, and with a `pid` also what the sandbox whose first process that is has
+ * removed and keeps open, unless `mayHold` says that there can be nothing new of that kind. It stops at the limits, so it never takes longer for a sandbox that has more. No link is followed, and no path that
+ * the sandbox could turn into another one meanwhile. A directory that is moved while it is looked at may be missed once.
+ */
+export async function measureScratch(
+  dir: string,
+  pid: number | null,
+  limits: ScratchLimits,
+  mayHold: (tree: ScratchUsage) => boolean = () => true,
+): Promise<ScratchUsage> {
+  const root = openSync(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  try {
+    const count = new Count(limits);
+    await addTree(root, count);
+    if (pid !== null && !count.isOver && mayHold(count)) await addHeld(root, pid, count);
+    return count;
+  } finally {
+    closeSync(root);
+  }
+}
+
+async function addTree(root: number, count: Count): Promise<void> {
+  // One for each look: several may be under way.
+  const buffer = Buffer.alloc(BUFFER_BYTES);
+  const left: Buffer[] = [HERE];
+  count.noteChange(statIn(root, HERE)?.changed ?? 0n);
+  for (let path = left.pop(); path !== undefined; path = left.pop()) {
+    const found = openDirectory(root, path, count);
+    if (found === null) continue;
+    try {
+      for (let names = readNames(found, buffer); names !== null; names = readNames(found, buffer)) {
+        for (const name of names) {
+          const file = statIn(found, name);
+          if (file === null) continue;
+          count.add(file);
+          if (file.isDirectory) left.push(join(path, name));
+        }
+        if (count.isOver) return;
+        if (names.length > 0 && count.files > SMALL) await setImmediate();
+      }
+    } finally {
+      closeSync(found);
+    }
+  }
+}
+
+/** What is no more than this is looked at in one go. */
+const SMALL = 50;
+
+function openDirectory(root: number, path: Buffer, count: Count): number | null {
+  try {
+    return openBeneath(root, path);
+  } catch (error) {
+    if (!isTooDeep(error)) throw error;
+    // Nobody needs directories that deep; we could not tell what is in them.
+    count.exceed();
+    return null;
+  }
+}
+
+/** `name` ends in the first NUL, and may have more behind it. */
+function join(path: Buffer, name: Buffer): Buffer {
+  return Buffer.concat([path.subarray(0, -1), Buffer.from('/'), name.subarray(0, name.indexOf(0) + 1)]);
+}
+
+async function addHeld(root: number, pid: number, count: Count): Promise<void> {
+  const { device } = statIn(root, HERE) ?? {};
+  const seen = new Set<bigint>();
+  for await (const file of heldFiles(pid)) {
+    if (file.device !== device || seen.has(file.inode)) continue;
+    seen.add(file.inode);
+    count.held++;
+    count.add(file);
+    if (count.isOver) return;
+  }
+}
+
+class Count implements ScratchUsage {
+  readonly #limits: ScratchLimits;
+  bytes = 0;
+  files = 0;
+  changed = 0n;
+  held = 0;
+
+  constructor(limits: ScratchLimits) {
+    this.#limits = limits;
+  }
+
+  get isOver(): boolean {
+    return this.bytes > this.#limits.bytes || this.files > this.#limits.files;
+  }
+
+  /** A file with several names comes once for each: all are in here, because there is nowhere else to link it to. */
+  add({ bytes, links, isDirectory, changed }: FileStatus): void {
+    this.files++;
+    if (isDirectory) this.noteChange(changed);
+    this.bytes += isDirectory ? bytes : bytes / Math.max(1, links);
+  }
+
+  noteChange(changed: bigint): void {
+    if (changed > this.changed) this.changed = changed;
+  }
+
+  exceed(): void {
+    this.files = this.#limits.files + 1;
+  }
+}

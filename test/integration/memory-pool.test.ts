@@ -1,0 +1,128 @@
+import { expect, test } from 'vitest';
+import type { ConfigFile } from '../../src/config/schema.ts';
+import { expectError } from '../helpers/errors.ts';
+import { leavesNothing } from '../helpers/leftovers.ts';
+import { until } from '../helpers/poll.ts';
+import { python } from '../helpers/python.ts';
+import { TestWorker } from '../helpers/worker.ts';
+
+leavesNothing();
+
+/** Keeps `mb` of memory for good, and takes `ms` for a call. */
+const KEEPER = python`
+  import time
+  kept = []
+  def handler(event):
+      if not kept: kept.append(b'x' * (event['mb'] * 1024 * 1024))
+      time.sleep(event.get('ms', 0) / 1000)
+      return 'kept'
+`;
+
+async function start(functions: readonly string[], settings: ConfigFile): Promise<TestWorker> {
+  const worker = await TestWorker.start({ spare_sandboxes: 1, ...settings });
+  for (const name of functions) await worker.cluster.writeFunction(name, KEEPER);
+  return worker;
+}
+
+const statesOf = async (worker: TestWorker) => (await worker.client.sandboxes()).map(({ state }) => state);
+
+test('idle sandboxes are ended for a cold start beyond the pool, the one used longest ago first', async () => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+  await using worker = await start(names, { mem_pool_mb: 160, mem_limit_mb: 48 });
+  for (const name of names) expect(await worker.result(name, { mb: 30 })).toBe('kept');
+  await until('eviction', async () => (await worker.client.sandboxes()).length <= 4);
+  const left = (await worker.client.sandboxes()).map((one) => one.function);
+  expect(left).toContain('f');
+  expect(left).not.toContain('a');
+  // Three of them and the margin fill the pool: the others need not have gone.
+  expect(left.length).toBeGreaterThanOrEqual(2);
+  expect(await worker.result('a', { mb: 30 })).toBe('kept');
+});
+
+test('cold starts that find no room wait for it, and all are served', async () => {
+  await using worker = await start(['a'], { mem_pool_mb: 160, mem_limit_mb: 48 });
+  // What one takes is known from now on.
+  await worker.result('a', { mb: 30 });
+  await until('measured sandbox', async () => (await worker.sandbox('a')).memoryKb > 30 * 1024);
+  let most = 0;
+  const calls = Array.from({ length: 12 }, () => worker.result('a', { mb: 30, ms: 200 }));
+  let isDone = false;
+  const all = Promise.all(calls).finally(() => {
+    isDone = true;
+  });
+  while (!isDone) most = Math.max(most, (await worker.client.sandboxes()).length);
+  expect(await all).toEqual(calls.map(() => 'kept'));
+  expect(most).toBeGreaterThan(1);
+  expect(most).toBeLessThanOrEqual(4);
+  expect(worker.log.filter(({ msg }) => msg === 'cold starts wait for memory').length).toBeGreaterThan(0);
+  expect(worker.log.filter(({ msg }) => msg === 'invocation failed')).toEqual([]);
+});
+
+test('beyond queue_max, what waits for memory is 429', async () => {
+  await using worker = await start(['a', 'b'], { mem_pool_mb: 80, mem_limit_mb: 64, queue_max: 2 });
+  const first = worker.result('a', { mb: 50, ms: 1500 });
+  await until('busy sandbox', async () => (await statesOf(worker)).includes('busy'));
+  const answers = await Promise.all(Array.from({ length: 5 }, () => worker.call('b', { mb: 1 })));
+  const refused = answers.filter(({ status }) => status !== 200);
+  expect(refused).toHaveLength(3);
+  for (const answer of refused) {
+    expectError(answer, 'ERR_QUEUE_FULL', /'b' has 2 requests waiting/);
+    expect(answer.headers['retry-after']).toBe('1');
+  }
+  expect(await first).toBe('kept');
+});
+
+test('a function that never stops calling leaves room for another one', async () => {
+  await using worker = await start(['flood', 'other'], { mem_pool_mb: 160, mem_limit_mb: 48 });
+  let isOver = false;
+  let count = 0;
+  const flood = Array.from({ length: 8 }, async () => {
+    while (!isOver) {
+      await worker.result('flood', { mb: 30, ms: 50 });
+      count++;
+    }
+  });
+  await until('flood', () => count > 20);
+  // Its sandboxes never get idle: each has the next request at once.
+  for (let call = 0; call < 3; call++) expect(await worker.result('other', { mb: 30 })).toBe('kept');
+  isOver = true;
+  await Promise.all(flood);
+});
+
+test('sandboxes that grow beyond the pool at once: one is ended and its client told so, the next call is fine', async () => {
+  await using worker = await start(['a', 'echo'], { mem_pool_mb: 64, mem_limit_mb: 256 });
+  const answer = await worker.call('a', { mb: 100 });
+  expectError(answer, 'ERR_OUT_OF_MEMORY', /all sandboxes together used more than 64 MB.*mem_pool_mb/);
+  expect(await worker.result('a', { mb: 1 })).toBe('kept');
+  expect(worker.log).toContainEqual(
+    expect.objectContaining({ msg: 'invocation failed', function: 'a', code: 'ERR_OUT_OF_MEMORY' }),
+  );
+});
+
+test('idle sandboxes are ended before one at work has to be, also without a cold start', async () => {
+  await using worker = await start(['idle', 'grows'], { mem_pool_mb: 160, mem_limit_mb: 128 });
+  await worker.cluster.writeFunction(
+    'grows',
+    python`
+    import time
+    def handler(mb):
+        kept = []
+        for _ in range(mb):
+            kept.append(b'x' * (1024 * 1024))
+            time.sleep(0.005)
+        return len(kept)
+  `,
+  );
+  expect(await worker.result('grows', 1)).toBe(1);
+  expect(await worker.result('idle', { mb: 70 })).toBe('kept');
+  await until('measured sandbox', async () => (await worker.sandbox('idle')).memoryKb > 70 * 1024);
+  // Both together are more than the pool.
+  expect(await worker.result('grows', 110)).toBe(110);
+  await expect(worker.sandbox('idle')).rejects.toThrow('0 sandboxes');
+});
+
+test('without a setting, the pool is the larger part of the memory', async () => {
+  await using worker = await start(['a'], {});
+  const line = worker.log.find(({ msg }) => msg === 'memory pool');
+  expect(line?.memPoolMb).toBeGreaterThan(64);
+});
