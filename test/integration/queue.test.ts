@@ -83,6 +83,25 @@ test('a client that goes away leaves its place in the queue to another one', asy
   expect(await first).toBe('first');
 });
 
+test('a client that goes away leaves its place in the queue to another one', async () => {
+  const { worker, first, gate } = await busyWorker({ queue_max: 1 });
+  await using _worker = worker;
+  const gone = await RawConnection.open(worker.running.port);
+  gone.sendHead(head('"gone"'));
+  gone.send('"gone"');
+  await until('full queue', async () => {
+    const { body } = await worker.client.request('/metrics');
+    return /^openlambda_queue_length 1$/m.test(body);
+  });
+  expectError(await worker.call('gate', 'refused'), 'ERR_QUEUE_FULL');
+  gone[Symbol.dispose]();
+  await until('notice', () => worker.log.some(({ code }) => code === 'ERR_CLIENT_GONE'));
+  const next = worker.result('gate', 'next');
+  await gate.open();
+  expect(await Promise.all([first, next])).toEqual(['first', 'next']);
+  expect(await gate.calls()).toEqual(['first', 'next']);
+});
+
 test('idle sandboxes beyond handler_cache_size are ended, the oldest first', async () => {
   await using worker = await TestWorker.start({ handler_cache_size: 4 * 1024, spare_sandboxes: 1 });
   // Each takes more than 1 MB, whether it has been measured already or is guessed at.
