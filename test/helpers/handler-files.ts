@@ -12,10 +12,10 @@ export async function handlerFiles(paths: ClusterPaths): Promise<string[]> {
   return found;
 }
 
-/** Lets the calls of the fixture `held` return that run now. */
-export async function letGo(paths: ClusterPaths): Promise<void> {
-  const held = (await handlerFiles(paths)).filter((dir) => basename(dir) === 'held');
-  for (const dir of held)
+/** Puts a file `go` into the scratch directories that a function has now: what waits for it goes on. */
+export async function letGo(paths: ClusterPaths, name: string): Promise<void> {
+  const dirs = (await handlerFiles(paths)).filter((dir) => basename(dir) === name);
+  for (const dir of dirs)
     for (const instance of await namesIn(dir)) await writeFile(join(dir, instance, 'go'), '');
 }
 

@@ -115,7 +115,7 @@ test.each([
   const refused = await statuses();
   expect(JSON.parse(refused.body).error.code).toBe('ERR_SHUTTING_DOWN');
   expect(refused.headers['retry-after']).toBe('1');
-  await letGo(cluster.paths);
+  await letGo(cluster.paths, 'held');
   expect(await running).toMatchObject({ status: 200, body: '"finished"' });
   await untilGone(tree);
   expect(await handlerFiles(cluster.paths)).toEqual([]);
@@ -148,7 +148,7 @@ test('a worker in the foreground that is told to end while it works ends with 0;
     child.kill('SIGTERM');
     await until('refusal', async () => (await client.status()).status === 503);
     if (times === 2) child.kill('SIGTERM');
-    else await letGo(cluster.paths);
+    else await letGo(cluster.paths, 'held');
     expect(await ended).toEqual([code, null]);
     if (times === 1) expect(await running).toMatchObject({ status: 200, body: '1' });
     await running;
