@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import type { WorkerResponse } from '../../src/client/worker-client.ts';
 import { expectError } from '../helpers/errors.ts';
+import { letGo } from '../helpers/handler-files.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
 import { RawConnection } from '../helpers/raw-http.ts';
@@ -7,56 +9,66 @@ import { TestWorker } from '../helpers/worker.ts';
 
 leavesNothing();
 
-/** One sandbox at a time for `sleep`, which is busy when this returns. */
+/** One sandbox at a time for `held`, which is busy when this returns, until it is let go. */
 async function busyWorker(
   settings: Record<string, number> = {},
-): Promise<{ worker: TestWorker; first: Promise<unknown> }> {
-  const worker = await TestWorker.start({ max_runners: 1, spare_sandboxes: 1, ...settings });
-  await worker.cluster.addFixture('sleep');
-  await worker.result('sleep', { ms: 0 });
-  const first = worker.result('sleep', { ms: 500, value: 'first' });
+): Promise<{ worker: TestWorker; release: () => Promise<unknown> }> {
+  const bounds = { max_runners: 1, spare_sandboxes: 1, invocation_timeout_ms: 600_000 };
+  const worker = await TestWorker.start({ ...bounds, ...settings });
+  await worker.cluster.addFixture('held');
+  const first = worker.result('held', 'first');
   await until('busy sandbox', async () =>
     (await worker.client.sandboxes()).some(({ state }) => state === 'busy'),
   );
-  return { worker, first };
+  const release = async () => {
+    await letGo(worker.cluster.paths, 'held');
+    return await first;
+  };
+  return { worker, release };
 }
 
 test('beyond max_runners requests wait for their turn, and are served in their order by one sandbox', async () => {
-  const { worker, first } = await busyWorker();
+  const { worker, release } = await busyWorker();
   await using _worker = worker;
   const order: number[] = [];
   const later = [0, 1, 2, 3].map(async (value) => {
-    order.push(await worker.result<number>('sleep', { ms: 1, value }));
+    order.push(await worker.result<number>('held', value));
   });
-  await Promise.all([first, ...later]);
+  await release();
+  await Promise.all(later);
   expect(order.toSorted()).toEqual([0, 1, 2, 3]);
-  await worker.sandbox('sleep');
+  await worker.sandbox('held');
 });
 
 test('beyond queue_max a request is 429, and says when to come back', async () => {
-  const { worker, first } = await busyWorker({ queue_max: 2 });
+  const { worker, release } = await busyWorker({ queue_max: 2 });
   await using _worker = worker;
-  const answers = await Promise.all([0, 1, 2, 3, 4].map((value) => worker.call('sleep', { ms: 0, value })));
-  const refused = answers.filter(({ status }) => status !== 200);
+  const refused: WorkerResponse[] = [];
+  const calls = [0, 1, 2, 3, 4].map(async (value) => {
+    const answer = await worker.call('held', value);
+    if (answer.status !== 200) refused.push(answer);
+  });
+  await until('refusals', () => refused.length >= 3);
+  expect(await release()).toBe('first');
+  await Promise.all(calls);
   expect(refused).toHaveLength(3);
   for (const answer of refused) {
-    expectError(answer, 'ERR_QUEUE_FULL', /'sleep' has 2 requests waiting/);
+    expectError(answer, 'ERR_QUEUE_FULL', /'held' has 2 requests waiting/);
     expect(answer.headers['retry-after']).toBe('1');
   }
-  expect(await first).toBe('first');
 });
 
 test('a client that goes away while it waits is not served, and does not hold up the end of the worker', async () => {
-  const { worker, first } = await busyWorker({ shutdown_grace_ms: 60_000 });
+  const { worker, release } = await busyWorker({ shutdown_grace_ms: 60_000 });
   const gone = await RawConnection.open(worker.running.port);
-  gone.sendHead('POST /runLambda/sleep HTTP/1.1\nHost: x\nContent-Length: 14');
-  gone.send('{"ms": 600000}');
+  gone.sendHead('POST /runLambda/held HTTP/1.1\nHost: x\nContent-Length: 2');
+  gone.send('{}');
   // One after it on the same connection of ours tells that it has been read.
   const probe = worker.client.status();
   await probe;
   gone[Symbol.dispose]();
-  await first;
   await until('notice', () => worker.log.some(({ code }) => code === 'ERR_CLIENT_GONE'));
+  await release();
   // With the call counted as under way still, this would take the whole grace.
   await worker[Symbol.asyncDispose]();
 });
