@@ -1,19 +1,16 @@
+import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { OlError } from '../errors.ts';
 import { hasUnread } from '../linux/sockets.ts';
-import { toPerformanceMs } from '../telemetry/timing.ts';
+import { type AnswerHead, parseAnswerHead } from './answer-head.ts';
 import type { SandboxRequest, SandboxResponse } from './sandbox.ts';
 
 const MAX_HEAD_BYTES = 16 * 1024;
 /** Up to this size, copying a body costs less than a second buffer in the system call. */
 const JOINED_BYTES = 16 * 1024;
 const HEAD_END = Buffer.from('\r\n\r\n');
-const STATUS_LINE = /^HTTP\/1\.1 (200|400|500) /;
-/** In the first answer: when the code was loaded (CLOCK_MONOTONIC, ns). */
-const LOADED = /^x-loaded-ns: (\d{1,18})$/im;
-/** How long the call took in the sandbox. */
-const TOOK = /^x-took-us: (\d{1,15})$/im;
-const CONTENT_LENGTH = /^content-length:[ \t]*(\d{1,15})[ \t]*$/im;
+/** What comes in is read into this, one chunk at a time, of whichever connection. What is kept of it is copied. */
+const chunkBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 
 interface Exchange {
   readonly request: SandboxRequest;
@@ -23,14 +20,7 @@ interface Exchange {
   /** What came so far: first the head's parts, then the body's. */
   chunks: Buffer[];
   received: number;
-  head: ResponseHead | null;
-}
-
-interface ResponseHead {
-  readonly status: SandboxResponse['status'];
-  readonly bodyBytes: number;
-  readonly loadedAt: SandboxResponse['loadedAt'];
-  readonly tookMs: SandboxResponse['tookMs'];
+  head: AnswerHead | null;
 }
 
 /**
@@ -69,8 +59,14 @@ export class ServerPipe {
   /** Takes over `fd`, a connected stream socket. */
   constructor(fd: number) {
     this.#fd = fd;
-    this.#socket = new Socket({ fd, readable: true, writable: true });
-    this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    const callback = (length: number) => this.#receive(chunkBuffer.subarray(0, length));
+    this.#socket = new Socket({
+      fd,
+      readable: true,
+      writable: true,
+      onread: { buffer: chunkBuffer, callback },
+    });
+    this.#socket.resume();
     this.#socket.on('error', (error) => this.#fail(new PipeError(meaningOf(error), error.message)));
     this.#socket.on('end', () => this.#peerClosed());
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -115,23 +111,42 @@ export class ServerPipe {
   #send(body: Buffer): void {
     const head = `POST / HTTP/1.1\r\nHost: sandbox\r\nContent-Length: ${body.length}\r\n\r\n`;
     // Latin-1 keeps every byte as it is; one string is one system call, which wakes the sandbox once.
-    if (body.length <= JOINED_BYTES) {
-      this.#socket.write(head + body.toString('latin1'), 'latin1');
-      return;
-    }
+    if (body.length <= JOINED_BYTES) return this.#sendText(head + body.toString('latin1'));
     this.#socket.cork();
     this.#socket.write(head, 'latin1');
     this.#socket.write(body);
     this.#socket.uncork();
   }
 
-  #receive(chunk: Buffer): void {
+  /** Straight to the kernel, which has room for it: a stream would take as long again. */
+  #sendText(text: string): void {
+    // Of a large request that was answered before it was read, some may still be on its way.
+    const written = this.#socket.writableLength > 0 ? 0 : this.#writeNow(text);
+    if (this.#failure === null && written < text.length) this.#socket.write(text.slice(written), 'latin1');
+  }
+
+  /** How much the kernel took; where there is nobody to take it, that is the end of the connection. */
+  #writeNow(text: string): number {
+    try {
+      return writeSync(this.#fd, text, null, 'latin1');
+    } catch (error) {
+      const known = error as NodeJS.ErrnoException;
+      if (known.code !== 'EAGAIN') this.#fail(new PipeError(meaningOf(known), known.message));
+      return 0;
+    }
+  }
+
+  /** True where more may come; `chunk` is overwritten by the next one. */
+  #receive(chunk: Buffer): boolean {
     const exchange = this.#exchange;
-    if (exchange === null) return this.#protocolError('it sent bytes that nobody had asked for');
-    exchange.chunks.push(chunk);
+    if (exchange === null) {
+      this.#protocolError('it sent bytes that nobody had asked for');
+      return false;
+    }
+    exchange.chunks.push(Buffer.from(chunk));
     exchange.received += chunk.length;
-    if (exchange.head === null && !this.#readHead(exchange)) return;
-    this.#readBody(exchange);
+    if (exchange.head !== null || this.#readHead(exchange)) this.#readBody(exchange);
+    return this.#failure === null;
   }
 
   /** True when the head is complete and understood. */
@@ -144,36 +159,22 @@ export class ServerPipe {
       exchange.chunks = [data];
       return false;
     }
-    exchange.head = this.#parseHead(
-      data.toString('latin1', 0, end).replaceAll('\r\n', '\n'),
-      exchange.request,
-    );
+    exchange.head = this.#parseHead(data.toString('latin1', 0, end), exchange.request);
     const body = data.subarray(end + HEAD_END.length);
     exchange.chunks = [body];
     exchange.received = body.length;
     return exchange.head !== null;
   }
 
-  #parseHead(head: string, request: SandboxRequest): ResponseHead | null {
-    const status = STATUS_LINE.exec(head)?.[1];
-    const length = CONTENT_LENGTH.exec(head)?.[1];
-    if (status === undefined || length === undefined) {
+  #parseHead(text: string, { responseMaxBytes }: SandboxRequest): AnswerHead | null {
+    const head = parseAnswerHead(text, !this.#hasAnswered);
+    if (head === null) {
       this.#protocolError('its header is not an answer of ours');
       return null;
     }
-    const bodyBytes = Number(length);
-    if (bodyBytes > request.responseMaxBytes) {
-      this.#fail(new PipeError('too-large', `a response of ${bodyBytes} bytes`));
-      return null;
-    }
-    const loaded = this.#hasAnswered ? undefined : LOADED.exec(head)?.[1];
-    const took = TOOK.exec(head)?.[1];
-    return {
-      status: Number(status) as SandboxResponse['status'],
-      bodyBytes,
-      loadedAt: loaded === undefined ? null : toPerformanceMs(Number(loaded)),
-      tookMs: took === undefined ? null : Number(took) / 1000,
-    };
+    if (head.bodyBytes <= responseMaxBytes) return head;
+    this.#fail(new PipeError('too-large', `a response of ${head.bodyBytes} bytes`));
+    return null;
   }
 
   #readBody(exchange: Exchange): void {
