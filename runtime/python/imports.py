@@ -25,15 +25,17 @@ class Refused(Exception):
     """These modules can be imported, and not be forked."""
 
 
-def import_all(directories, modules):
+def import_all(wanted):
     """Returns how long it took, in us, and how many threads there are after it. Raises whatever a module raises."""
-    path, environment, open_before = list(sys.path), dict(os.environ), set(os.listdir(_DESCRIPTORS))
+    path, environment, open_before = list(sys.path), dict(os.environ), descriptors()
     started = time.monotonic_ns()
-    sys.path.extend(directories)
+    sys.path.extend(wanted['directories'])
     for name in _ONE_THREAD:
         os.environ[name] = '1'
-    for module in modules:
+    for module in wanted['modules']:
         importlib.import_module(module)
+    for module in wanted['optional']:
+        try_to_import(module)
     restore(path, environment)
     took = time.monotonic_ns() - started
     refuse_descriptors(open_before)
@@ -42,9 +44,19 @@ def import_all(directories, modules):
     return took // 1000, len(os.listdir(_TASKS))
 
 
+def try_to_import(module):
+    """A package may have modules that can't be imported here, or at all: nobody misses them before they are asked for."""
+    try:
+        importlib.import_module(module)
+    except Exception as error:
+        print(f'{module} is not imported ahead: {type(error).__name__}: {error}', file=sys.stderr)
+
+
 def restore(path, environment):
     """A function gets the path of its own packages when it is started, and the environment that each function has."""
     sys.path[:] = path
+    for directory in set(sys.path_importer_cache) - set(path):
+        del sys.path_importer_cache[directory]
     for name in set(os.environ) - set(environment):
         del os.environ[name]
     for name, value in environment.items():
@@ -54,14 +66,20 @@ def restore(path, environment):
 
 def refuse_descriptors(before):
     """A sandbox closes what it has inherited; a module that goes on using it would hit another file by its number."""
-    opened = {}
-    for fd in set(os.listdir(_DESCRIPTORS)) - before:
-        try:
-            opened[fd] = os.readlink(f'{_DESCRIPTORS}/{fd}')
-        except FileNotFoundError:
-            pass  # that of the listing itself
+    opened = {fd: target for fd, target in descriptors().items() if fd not in before}
     if opened:
         raise Refused(f'they keep files open: {", ".join(sorted(opened.values()))}')
+
+
+def descriptors():
+    """Which are open, and what they are."""
+    found = {}
+    for fd in os.listdir(_DESCRIPTORS):
+        try:
+            found[fd] = os.readlink(f'{_DESCRIPTORS}/{fd}')
+        except FileNotFoundError:
+            pass  # that of the listing itself
+    return found
 
 
 def refuse_threads():

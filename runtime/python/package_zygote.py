@@ -104,7 +104,7 @@ def become(blueprint, fds, cgroup_files):
     blueprint.settle.run()
     wanted = read_wanted()
     blueprint.renounce.run()
-    took, tasks = imports.import_all(wanted['directories'], wanted['modules'])
+    took, tasks = imports.import_all(wanted)
     fresh.make_fresh()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()  # else every fork would write it again

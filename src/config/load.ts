@@ -23,6 +23,7 @@ export interface Config {
   readonly importCacheKb: number;
   readonly importMemLimitMb: number;
   readonly importTimeoutMs: number;
+  readonly surplusKeepMs: number;
   readonly spareSandboxes: number;
   readonly invocationTimeoutMs: number;
   readonly requestMaxKb: number;
@@ -81,6 +82,7 @@ export function resolveConfig(checked: CheckedConfig, path: string): Config {
     importCacheKb: checked.import_cache_size,
     importMemLimitMb: checked.import_mem_limit_mb,
     importTimeoutMs: checked.import_timeout_ms,
+    surplusKeepMs: checked.surplus_keep_ms,
     spareSandboxes: checked.spare_sandboxes,
     invocationTimeoutMs: checked.invocation_timeout_ms,
     requestMaxKb: checked.request_max_kb,

@@ -69,6 +69,12 @@ export const configSchema = z.strictObject({
   import_timeout_ms: count(1, 86_400_000)
     .default(60_000)
     .describe('How long a zygote may take to import packages; then they are imported by each sandbox.'),
+  surplus_keep_ms: count(1, 86_400_000)
+    .default(10_000)
+    .describe(
+      'How long an idle sandbox is kept that its function has no use for, because others of it do the work. The last one ' +
+        'of a function is kept for as long as `handler_cache_size` has room for it.',
+    ),
   spare_sandboxes: count(0, 1000)
     .default(16)
     .describe('Sandboxes made ahead of time, so that a cold start does not wait for the fork.'),

@@ -1,4 +1,5 @@
 import type { Code } from '../registry/registry.ts';
+import type { Lock } from './lock.ts';
 import type { Engine, Sandbox } from './sandbox.ts';
 
 /** What is to be imported ahead of time. */
@@ -8,6 +9,8 @@ export interface ImportRequest {
   /** Where its modules are to be found, in a sandbox's own paths: those of the parent's packages included. */
   readonly directories: readonly string[];
   readonly modules: readonly string[];
+  /** What is worth a try: it is no failure where one of these can't be imported. */
+  readonly optional?: readonly string[];
 }
 
 /** An interpreter with modules imported, that sandboxes are forked from. */
@@ -26,5 +29,5 @@ export interface ZygoteEngine extends Engine {
   /** Rejects with ERR_IMPORT where the modules can't be imported and forked; leaves nothing then. */
   importAhead(request: ImportRequest): Promise<ImportZygote>;
   /** As `create`, forked from this zygote; from the engine's own where that one has no room, or has died. */
-  createFrom(zygote: ImportZygote, code: Code): Promise<Sandbox>;
+  createFrom(zygote: ImportZygote, code: Code, lock?: Lock | null): Promise<Sandbox>;
 }

@@ -1,10 +1,35 @@
 import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
 
-/** How a request found its sandbox. */
-export type StartKind = 'cold' | 'warm';
+/** How a request found its sandbox: made anew, forked from a zygote with its packages imported, or made before. */
+export type StartKind = 'cold' | 'zygote' | 'warm';
 
 /** Why the worker ended a sandbox. */
-export type EndReason = 'evicted' | 'failed' | 'removed' | 'replaced' | 'unpausable';
+const END_REASONS = ['evicted', 'failed', 'removed', 'replaced', 'surplus', 'unpausable'] as const;
+export type EndReason = (typeof END_REASONS)[number];
+
+/** What an invocation is made of. */
+type Phase = 'wait' | 'load' | 'handler' | 'exchange';
+
+/** How long an invocation took, in ms. */
+export interface PhaseTimes {
+  /** Until a sandbox was given the request. */
+  readonly waitMs: number;
+  /** From there until it had loaded its code; null where it had before, or nobody knows. */
+  readonly loadMs: number | null;
+  /** In the sandbox, where it says so. */
+  readonly handlerMs: number | null;
+  /** From the end of the wait to the answer, so loading and handler are part of it. */
+  readonly exchangeMs: number;
+}
+
+/** Deeper zygotes are counted as one. */
+const MAX_DEPTH = 5;
+
+/** The zygotes of the import cache. */
+export interface ZygoteLevels {
+  readonly count: number;
+  readonly memoryKb: number;
+}
 
 /** What is counted at the moment of a scrape. */
 export interface Levels {
@@ -27,25 +52,28 @@ const SECONDS = [0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25
 export class Metrics {
   readonly #registry = new Registry();
   /** Looked up once: finding a histogram by its labels takes longer than adding to it. */
-  readonly #phases: Record<StartKind, Record<'wait' | 'exchange', Histogram.Internal<'phase' | 'start'>>>;
+  readonly #phases: Record<StartKind, Record<Phase, Histogram.Internal<'phase' | 'start'>>>;
   readonly #errors: Counter<'code'>;
   readonly #failures: Counter;
   readonly #ended: Counter<'reason'>;
+  readonly #forks: Counter<'depth'>;
 
   constructor() {
     const registers = [this.#registry];
     const phase = new Histogram({
       name: 'openlambda_invocation_seconds',
-      help: 'Invocations by phase: wait is until a sandbox has the request, exchange from there to the answer.',
+      help: 'Invocations by phase: wait is until a sandbox has the request, exchange from there to the answer; load and handler are parts of it.',
       labelNames: ['phase', 'start'],
       buckets: SECONDS,
       registers,
     });
     const phasesOf = (start: StartKind) => ({
       wait: phase.labels({ phase: 'wait', start }),
+      load: phase.labels({ phase: 'load', start }),
+      handler: phase.labels({ phase: 'handler', start }),
       exchange: phase.labels({ phase: 'exchange', start }),
     });
-    this.#phases = { cold: phasesOf('cold'), warm: phasesOf('warm') };
+    this.#phases = { cold: phasesOf('cold'), zygote: phasesOf('zygote'), warm: phasesOf('warm') };
     this.#errors = new Counter({
       name: 'openlambda_errors_total',
       help: "Requests that were answered with an error of the worker's table, by its code.",
@@ -63,12 +91,22 @@ export class Metrics {
       labelNames: ['reason'],
       registers,
     });
+    this.#forks = new Counter({
+      name: 'openlambda_package_forks_total',
+      help: 'Sandboxes of functions with packages, by the depth in the tree of the zygote that they were forked from; 0: the root zygote.',
+      labelNames: ['depth'],
+      registers,
+    });
+    // A counter that is not there yet is no 0 to Prometheus, and its first increase is lost.
+    for (const reason of END_REASONS) this.#ended.inc({ reason }, 0);
   }
 
-  /** Tells of an invocation that was answered; times in ms. */
-  invoked(start: StartKind, waitMs: number, exchangeMs: number): void {
-    const { wait, exchange } = this.#phases[start];
+  /** Tells of an invocation that was answered. */
+  invoked(start: StartKind, { waitMs, loadMs, handlerMs, exchangeMs }: PhaseTimes): void {
+    const { wait, load, handler, exchange } = this.#phases[start];
     wait.observe(waitMs / 1000);
+    if (loadMs !== null) load.observe(loadMs / 1000);
+    if (handlerMs !== null) handler.observe(handlerMs / 1000);
     exchange.observe(exchangeMs / 1000);
   }
 
@@ -79,6 +117,11 @@ export class Metrics {
   /** Tells of an answer from the table of errors. */
   refused(code: string): void {
     this.#errors.inc({ code });
+  }
+
+  /** Tells which zygote a sandbox of a function with packages is forked from. */
+  forked(depth: number): void {
+    this.#forks.inc({ depth: depth > MAX_DEPTH ? `more than ${MAX_DEPTH}` : String(depth) });
   }
 
   ended(reason: EndReason): void {
@@ -112,6 +155,27 @@ export class Metrics {
     new Gauge({
       name: 'openlambda_sandbox_memory_bytes',
       help: 'Memory of all sandboxes, as last measured.',
+      registers,
+      collect() {
+        this.set(levels().memoryKb * 1024);
+      },
+    });
+  }
+
+  /** The same for the import cache. */
+  watchZygotes(levels: () => ZygoteLevels): void {
+    const registers = [this.#registry];
+    new Gauge({
+      name: 'openlambda_zygotes',
+      help: 'Zygotes with packages imported, and those that are being made.',
+      registers,
+      collect() {
+        this.set(levels().count);
+      },
+    });
+    new Gauge({
+      name: 'openlambda_zygote_memory_bytes',
+      help: 'Memory of the zygotes, what each shares with its parent not counted, as measured when they had imported.',
       registers,
       collect() {
         this.set(levels().memoryKb * 1024);

@@ -15,13 +15,17 @@ import { Pauser } from '../functions/pauser.ts';
 import { checkKernel } from '../linux/kernel.ts';
 import { availableMemoryMb } from '../linux/memory.ts';
 import { emptyDirectory } from '../linux/remove-tree.ts';
+import { scheduleWorker } from '../linux/scheduling.ts';
 import { createLocalRegistry } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Engine } from '../sandbox/sandbox.ts';
 import { SockEngine } from '../sandbox/sock/engine.ts';
+import type { ZygoteEngine } from '../sandbox/zygotes.ts';
 import type { Log } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { createTiming, type Timing } from '../telemetry/timing.ts';
+import { ImportCache } from '../zygote/import-cache.ts';
+import { modulesIn } from '../zygote/modules.ts';
 import { ConnectionNotes } from './connection-notes.ts';
 import { route } from './routes.ts';
 import { RunLambda } from './run-lambda.ts';
@@ -47,6 +51,7 @@ export interface RunningWorker {
 export async function startWorker(config: Config, log: Log): Promise<RunningWorker> {
   if (process.getuid?.() !== 0) throw new OlError('ERR_NOT_ROOT', {});
   checkKernel();
+  scheduleWorker();
   await using undo = new AsyncDisposableStack();
   await mkdir(config.workerDir, { recursive: true, mode: 0o755 });
   const claim = await claimSlot({
@@ -66,9 +71,10 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
   undo.defer(() => cgroups.close());
   const { pool, zygoteCgroup } = cgroups;
   const engine = await createEngine(config, claim, { log, timing, cgroups: pool, zygoteCgroup, memPoolMb });
-  undo.defer(() => engine.close());
   const metrics = new Metrics();
-  const parts = { registry, engine, log, timing, metrics, memPoolMb, gauge: cgroups.whole };
+  const cached = createImportCache(config, engine, { metrics, log });
+  undo.defer(() => cached.close());
+  const parts = { registry, engine: cached, log, timing, metrics, memPoolMb, gauge: cgroups.whole };
   const functions = createFunctions(config, undo, parts);
   metrics.watch(() => functions.levels());
   const server = await serve(config, { functions, log, metrics });
@@ -114,7 +120,7 @@ async function createEngine(
   config: Config,
   claim: Claim,
   { memPoolMb, ...parts }: EngineParts,
-): Promise<Engine> {
+): Promise<ZygoteEngine> {
   const handlersDir = join(config.workerDir, 'handlers');
   const sparesDir = join(config.workerDir, 'spares');
   await makeEmpty(handlersDir);
@@ -143,6 +149,23 @@ async function createEngine(
     openFilesMax: config.openFilesMax,
     ...parts,
     onZygote: async (zygotePid) => await claim.update({ zygotePid }),
+  });
+}
+
+/** Sandboxes are forked from what the functions' packages are imported in, where there is memory for that. */
+function createImportCache(
+  config: Config,
+  engine: ZygoteEngine,
+  { metrics, log }: { readonly metrics: Metrics; readonly log: Log },
+): Engine {
+  if (config.importCacheKb === 0) return engine;
+  return new ImportCache({
+    engine,
+    budgetKb: config.importCacheKb,
+    waitMs: config.invocationTimeoutMs,
+    modulesOf: (one) => modulesIn(config.pkgsDir, one),
+    metrics,
+    log,
   });
 }
 
@@ -182,6 +205,7 @@ function createFunctions(
     pauser,
     memory,
     maxRunners: config.maxRunners,
+    surplusKeepMs: config.surplusKeepMs,
     queueMax: config.queueMax,
     timeoutMs: config.invocationTimeoutMs,
     responseMaxBytes: config.responseMaxKb * 1024,

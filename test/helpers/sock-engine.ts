@@ -1,5 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { CgroupDriver } from '../../src/cgroup/cgroup.ts';
+import { chooseDriver } from '../../src/cgroup/choose.ts';
+import { removeGroupsOf } from '../../src/cgroup/remove.ts';
 import { readBase } from '../../src/cluster/base.ts';
 import { claimSlot, UIDS_PER_WORKER, uidBase } from '../../src/cluster/claims.ts';
 import { workerPaths } from '../../src/cluster/paths.ts';
@@ -15,16 +18,40 @@ export interface SockFixture extends EngineFixture {
   readonly zygotes: readonly number[];
   /** What sandboxes see as `/packages`. */
   readonly packagesDir: string;
+  /** Where package zygotes have their directories. */
+  readonly importCacheDir: string;
+  /** Makes a package, in a directory of its name, with one module, of the same name. */
+  package(name: string, text: string): Promise<void>;
+}
+
+export interface EngineOptions {
+  readonly importTimeoutMs?: number;
+  /** Of each package zygote; none has a cgroup where it is not given. */
+  readonly importMemLimitMb?: number;
 }
 
 /** A `sock` engine without a worker around it, with a base image and uids of its own. */
-export async function makeSockEngine(): Promise<SockFixture> {
+export async function makeSockEngine(options: EngineOptions = {}): Promise<SockFixture> {
   const cluster = await TestCluster.create();
   const { dir, handlers, spares, importCache } = workerPaths(cluster.paths, 0);
   await mkdir(handlers, { recursive: true });
   await mkdir(spares, { recursive: true });
   await mkdir(importCache, { recursive: true });
-  const claim = await claimSlot({ cluster: cluster.paths.root, workerDir: dir, port: 0 });
+  const claim = await claimSlot({
+    cluster: cluster.paths.root,
+    workerDir: dir,
+    port: 0,
+    cleanUpAfter: removeGroupsOf,
+  });
+  const driver =
+    options.importMemLimitMb === undefined
+      ? null
+      : chooseDriver({ workerName: String(claim.slot), log: silentLog() });
+  const zygoteCgroup = (name: string) => {
+    const cgroup = (driver as CgroupDriver).create(name);
+    cgroup.setLimits({ memoryMb: options.importMemLimitMb ?? 0, pids: 64, cpuPercent: 0 });
+    return cgroup;
+  };
   const zygotes: number[] = [];
   const versions = new Map<string, Promise<Code>>();
   const engine = await SockEngine.start({
@@ -34,8 +61,8 @@ export async function makeSockEngine(): Promise<SockFixture> {
     sparesDir: spares,
     uids: { base: uidBase(claim.slot), count: UIDS_PER_WORKER },
     importsDir: importCache,
-    zygoteCgroup: null,
-    importTimeoutMs: 30_000,
+    zygoteCgroup: driver === null ? null : zygoteCgroup,
+    importTimeoutMs: options.importTimeoutMs ?? 30_000,
     sandboxConfig: '{}',
     tmpMaxMb: 16,
     bounds: { memLimitMb: 128, memPoolMb: 1024, scratchMaxMb: 512, scratchMaxFiles: 10_000 },
@@ -53,6 +80,11 @@ export async function makeSockEngine(): Promise<SockFixture> {
     engine,
     zygotes,
     packagesDir: cluster.paths.packages,
+    importCacheDir: importCache,
+    async package(name, text) {
+      await mkdir(join(cluster.paths.packages, name), { recursive: true });
+      await writeFile(join(cluster.paths.packages, name, `${name}.py`), text);
+    },
     code(name, text) {
       // A version never changes once it is there: written once, whoever asks for it at the same time.
       const known =
@@ -63,6 +95,7 @@ export async function makeSockEngine(): Promise<SockFixture> {
     scratch: (id) => join(handlers, id),
     async dispose() {
       await engine.close();
+      await driver?.close();
       await claim.release();
       await cluster[Symbol.asyncDispose]();
     },

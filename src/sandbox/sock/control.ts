@@ -50,6 +50,8 @@ export function zygoteRequest({ kind, count }: EntryKind, request: ZygoteRequest
 export interface Wanted {
   readonly directories: readonly string[];
   readonly modules: readonly string[];
+  /** Those of which any may fail. */
+  readonly optional: readonly string[];
 }
 
 /** What a forked sandbox can be told to do with a function's code: serve it, or compile it (`compiler.py`). */

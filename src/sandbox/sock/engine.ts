@@ -110,7 +110,11 @@ export class SockEngine implements ZygoteEngine {
     this.#scratches = new ScratchPool({ ...scratch, uids: range, keep });
     this.#nursery = new Nursery({ ...options, launch, uids: range, scratches: this.#scratches });
     this.#imports = new Imports({ ...options, scratch, nursery: this.#nursery });
-    this.#compiler = new Compiler({ take: () => this.#nursery.takeForCompiling(), log });
+    this.#compiler = new Compiler({
+      take: () => this.#nursery.takeForCompiling(),
+      scratchBound: this.#scratchBound,
+      log,
+    });
   }
 
   create(code: Code): Promise<Sandbox> {

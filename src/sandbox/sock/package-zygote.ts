@@ -165,7 +165,7 @@ export class PackageZygote implements Zygote {
     this.#memoryKb = this.#pid === null ? 0 : await privateMemoryKb(this.#pid);
     const { path: home } = this.#home;
     this.#parts.log.info(
-      { modules: wanted.modules, importMs: this.#importMs, memoryKb: this.#memoryKb, tasks, home },
+      { ...wanted, importMs: this.#importMs, memoryKb: this.#memoryKb, tasks, home },
       'modules imported ahead',
     );
   }
@@ -217,8 +217,8 @@ export class PackageZygote implements Zygote {
   }
 }
 
-function importError({ modules }: Wanted, reason: string): OlError {
-  return new OlError('ERR_IMPORT', { modules: modules.join(', '), reason });
+function importError({ modules, optional }: Wanted, reason: string): OlError {
+  return new OlError('ERR_IMPORT', { modules: [...modules, ...optional].join(', '), reason });
 }
 
 /** The real host uid of a process; null where it is gone. */

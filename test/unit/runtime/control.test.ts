@@ -10,9 +10,9 @@ import {
   MAX_FORKS,
   type SandboxTask,
   startRequest,
+  type ZygoteEvent,
   type ZygoteRequest,
   zygoteRequest,
-  type ZygoteEvent,
 } from '../../../src/sandbox/sock/control.ts';
 
 interface RequestFixture {
