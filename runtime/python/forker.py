@@ -2,6 +2,7 @@
 
 import os
 import signal
+import traceback
 
 import control
 import kernel
@@ -61,7 +62,8 @@ class Forker:
             try:
                 self._fork_here(words, fds)
                 os._exit(0)
-            finally:
+            except BaseException:
+                traceback.print_exc()
                 os._exit(1)
         for fd in fds:
             os.close(fd)
@@ -157,7 +159,8 @@ def serve_imports(blueprint, zygote_id, first_uid, fds, cgroup_files):
     try:
         while True:
             forker.take_request()
-    finally:
+    except BaseException:
+        traceback.print_exc()
         os._exit(1)
 
 

@@ -1,3 +1,4 @@
+import { isOlError, OlError } from '../errors.ts';
 import type { Code } from '../registry/registry.ts';
 import type { Lock, LockedPackage } from '../sandbox/lock.ts';
 import type { Engine, Sandbox } from '../sandbox/sandbox.ts';
@@ -7,7 +8,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { ZYGOTE_KB } from './costs.ts';
 import { evict } from './evict.ts';
 import { type Growth, grow } from './grow.ts';
-import { KnownPackages } from './known-packages.ts';
+import { type Imports, KnownPackages } from './known-packages.ts';
 import { type LiveNode, LiveTree } from './live-tree.ts';
 import { matcher } from './match.ts';
 import { CallStatistics } from './statistics.ts';
@@ -134,8 +135,8 @@ export class ImportCache implements Engine {
     // Of a zygote that is being made itself.
     await node.parent?.made;
     const parent = node.parent?.zygote ?? null;
-    if (node.parent !== null && parent === null) throw new Error('its parent could not be made');
     const wanted = this.#packages.importsOf(node.packages, node.added);
+    if (node.parent !== null && parent === null) throw parentMissing(wanted);
     const zygote = await engine.importAhead({ parent, ...wanted });
     node.zygote = zygote;
     node.importMs = zygote.importMs;
@@ -149,7 +150,7 @@ export class ImportCache implements Engine {
   #failed(node: LiveNode, error: Error): void {
     this.#tree.remove(node);
     if (this.#isClosed) return;
-    this.#avoided.set(setKey(node.packages), performance.now());
+    if (isOlError(error, 'ERR_IMPORT')) this.#avoided.set(setKey(node.packages), performance.now());
     this.#options.log.warn({ err: error, packages: node.added }, 'packages are not imported ahead');
   }
 
@@ -168,4 +169,9 @@ export class ImportCache implements Engine {
       void node.zygote?.close();
     }
   }
+}
+
+function parentMissing({ modules, optional }: Imports): OlError {
+  const reason = 'the zygote that it was to be forked from could not be made';
+  return new OlError('ERR_IMPORT', { modules: [...modules, ...optional].join(', '), reason });
 }

@@ -123,8 +123,10 @@ export class SockEngine implements ZygoteEngine {
 
   createFrom(zygote: ImportZygote, code: Code): Promise<Sandbox> {
     const from = this.#imports.of(zygote);
+    let tries = 0;
     return this.#create(code, async () => {
-      const spare = from.take();
+      // One that was dead may be dead because of what it was forked from.
+      const spare = ++tries < MAX_ATTEMPTS ? from.take() : null;
       return spare === null
         ? { spare: await this.#nursery.take(), origin: 'cold' }
         : { spare, origin: 'zygote' };

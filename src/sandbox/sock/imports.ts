@@ -66,13 +66,16 @@ export class Imports {
       id,
       home: join(importsDir, String(id)),
       wanted: { directories, modules, optional },
-      cgroup: this.#options.zygoteCgroup?.(`zygote-${id}`) ?? null,
+      makeCgroup: this.#options.zygoteCgroup,
       timeoutMs: this.#options.importTimeoutMs,
       log,
     });
     const made = new PackageNursery({ zygote, cgroups, scratch, nextId: () => nursery.nextId(), log });
     this.#nurseries.add(made);
     void made.gone.then(() => this.#nurseries.delete(made));
-    return made;
+    const reason = await made.tryOut(this.#options.importTimeoutMs);
+    if (reason === null) return made;
+    await made.close();
+    throw new OlError('ERR_IMPORT', { modules: [...modules, ...optional].join(', '), reason });
   }
 }

@@ -5,8 +5,12 @@ import { ScratchPool, type ScratchPoolOptions } from './scratch-pool.ts';
 import { Spare, type SpareMaterials } from './spare.ts';
 import { Spares } from './spares.ts';
 
-/** One that is asked for sandboxes has so many ready; they go when nobody has asked for so long. */
-const SPARES = 2;
+/**
+ * A zygote that is asked for sandboxes again and again has some ready, up to so many. They go when nobody has asked for so
+ * long: each takes memory, and there may be hundreds of zygotes.
+ */
+const MAX_SPARES = 2;
+const TAKES_PER_SPARE = 2;
 const SPARES_KEPT_MS = 10_000;
 
 export interface PackageNurseryOptions {
@@ -23,13 +27,17 @@ export class PackageNursery implements ImportZygote {
   readonly #scratches: ScratchPool;
   readonly #spares: Spares;
   readonly #fork: () => Spare;
-  #lastTake: NodeJS.Timeout | null = null;
+  readonly #log: Log;
+  #idle: NodeJS.Timeout | null = null;
+  /** Since nobody had asked for a while. */
+  #takes = 0;
   readonly #ended: Promise<void>;
   #isGone = false;
 
   constructor({ zygote, cgroups, scratch, nextId, log }: PackageNurseryOptions) {
     this.zygote = zygote;
-    this.#scratches = new ScratchPool({ ...scratch, uids: zygote.uids, keep: SPARES });
+    this.#log = log;
+    this.#scratches = new ScratchPool({ ...scratch, uids: zygote.uids, keep: MAX_SPARES });
     const materials = { scratches: this.#scratches, cgroups, log };
     this.#fork = () => new Spare(nextId(), zygote, materials);
     this.#spares = new Spares({ wanted: 0, fork: this.#fork, log });
@@ -48,11 +56,42 @@ export class PackageNursery implements ImportZygote {
     return this.zygote.importMs;
   }
 
+  /**
+   * Forks a first spare, which is kept for whoever asks first. Returns why a sandbox can't be made, null where it can: code
+   * that was imported may be in the way of every fork.
+   */
+  async tryOut(timeoutMs: number): Promise<string | null> {
+    const spare = this.#fork();
+    const late = setTimeout(() => spare.process.kill(), timeoutMs);
+    await spare.process.waiting;
+    clearTimeout(late);
+    if (spare.process.isWaiting) {
+      this.#spares.add(spare);
+      this.#keepSpares();
+      return null;
+    }
+    const { failure } = await spare.gone;
+    return failure ?? 'what was forked from it did not get as far as a sandbox has to';
+  }
+
   /** A spare, perhaps one that is still on its way; null where there can be no more. */
   take(): Spare | null {
     if (this.#isGone || (this.zygote.uids.isFull && this.#spares.isEmpty)) return null;
+    const spare = this.#tryTaking();
+    this.#takes++;
+    this.#spares.want(Math.min(MAX_SPARES, Math.floor(this.#takes / TAKES_PER_SPARE)));
     this.#keepSpares();
-    return this.#spares.take();
+    return spare;
+  }
+
+  /** What a fork needs may run out; the root zygote has spares that were made before. */
+  #tryTaking(): Spare | null {
+    try {
+      return this.#spares.take();
+    } catch (error) {
+      this.#log.warn({ err: error }, 'no sandbox was forked from a zygote with packages');
+      return null;
+    }
   }
 
   async close(): Promise<void> {
@@ -61,14 +100,18 @@ export class PackageNursery implements ImportZygote {
   }
 
   #keepSpares(): void {
-    this.#spares.want(SPARES);
-    if (this.#lastTake !== null) clearTimeout(this.#lastTake);
-    this.#lastTake = setTimeout(() => this.#spares.want(0), SPARES_KEPT_MS).unref();
+    if (this.#idle !== null) clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.#rest(), SPARES_KEPT_MS).unref();
+  }
+
+  #rest(): void {
+    this.#takes = 0;
+    this.#spares.want(0);
   }
 
   async #end(): Promise<void> {
     this.#isGone = true;
-    if (this.#lastTake !== null) clearTimeout(this.#lastTake);
+    if (this.#idle !== null) clearTimeout(this.#idle);
     await this.#spares.close();
     await this.#scratches.close();
   }

@@ -23,8 +23,8 @@ export interface PackageZygoteParts {
   /** Its directory on the host, which must not exist yet. */
   readonly home: string;
   readonly wanted: Wanted;
-  /** Bounds it; its own, and destroyed with it. Null for no bounds. */
-  readonly cgroup: Cgroup | null;
+  /** Makes what bounds it; null for no bounds. */
+  readonly makeCgroup: ((name: string) => Cgroup) | null;
   readonly timeoutMs: number;
   readonly log: Log;
 }
@@ -45,6 +45,8 @@ export class PackageZygote implements Zygote {
   readonly children: Zygote['children'];
   readonly #parts: PackageZygoteParts;
   readonly #home: ZygoteHome;
+  /** Its own, and destroyed with it. */
+  readonly #cgroup: Cgroup | null;
   readonly #channel: ForkChannel;
   readonly #events: ForeignEvents;
   readonly #imported = Promise.withResolvers<Imported>();
@@ -55,6 +57,7 @@ export class PackageZygote implements Zygote {
   #failure: string | null = null;
   #importMs = 0;
   #memoryKb = 0;
+  #isGone = false;
 
   /** Resolves when it can fork. Rejects with ERR_IMPORT, and leaves nothing then. */
   static async start(parts: PackageZygoteParts): Promise<PackageZygote> {
@@ -79,17 +82,22 @@ export class PackageZygote implements Zygote {
     this.uids = uids;
     this.#home = new ZygoteHome(home, uids.base, wanted);
     undo.defer(() => void this.#home.remove());
-    const mount = this.#home.open();
-    undo.defer(() => closeSync(mount));
+    const cgroup = parts.makeCgroup?.(`zygote-${id}`) ?? null;
+    undo.defer(() => void cgroup?.destroy());
+    this.#cgroup = cgroup;
+    const mount = undo.adopt(this.#home.open(), closeSync);
     const [control, theirControl] = seqpacketPair();
+    undo.adopt(theirControl, closeSync);
     this.#channel = new ForkChannel(control, (of, pidfd, pid) => this.#inspect(of, pidfd, pid));
     undo.defer(() => this.#channel.close());
     const [events, theirEvents] = streamPair();
+    undo.adopt(theirEvents, closeSync);
     this.#events = new ForeignEvents(events, {
       event: (event) => this.#take(event),
       broken: (reason) => this.#end(`it broke the protocol: ${reason}`),
     });
-    const entry = parts.cgroup?.openEntry('write-self') ?? null;
+    undo.defer(() => this.#events.close());
+    const entry = cgroup?.openEntry('write-self') ?? null;
     undo.move();
     this.gone = this.#exited.promise.then((exit) => this.#leave(exit));
     const fds = [theirControl, theirEvents, mount] as const;
@@ -125,10 +133,11 @@ export class PackageZygote implements Zygote {
   }
 
   #end(reason: string): void {
+    if (this.#isGone) return;
     this.#failure ??= reason;
     if (this.#pidfd !== null) signalPidfd(this.#pidfd, SIGKILL);
     // It may have started others: a daemon, a compiler.
-    this.#parts.cgroup?.killAll();
+    this.#cgroup?.killAll();
   }
 
   #listener(): ProcessListener {
@@ -192,25 +201,26 @@ export class PackageZygote implements Zygote {
   /** Gives back what it had. Its uids are free when the last sandbox of it is gone, too. */
   async #leave(exit: Exit): Promise<string> {
     const how = this.#failure ?? this.#explain(exit);
+    this.#isGone = true;
     this.#channel.close();
     this.#events.close();
     if (this.#pidfd !== null) closeSync(this.#pidfd);
     this.#pidfd = null;
     this.#pid = null;
-    const { cgroup, log } = this.#parts;
     try {
-      await cgroup?.destroy();
+      await this.#cgroup?.destroy();
       await this.#home.remove();
       this.uids.close();
     } catch (error) {
       // Its uids stay taken: something that belongs to them is left.
+      const { log } = this.#parts;
       log.error({ err: error, home: this.#home.path }, 'a package zygote left something behind');
     }
     return how;
   }
 
   #explain({ code, signal }: Exit): string {
-    const hits = this.#parts.cgroup?.hits();
+    const hits = this.#cgroup?.hits();
     if (hits !== undefined && hits.oomKills > 0)
       return 'it was ended because memory was used up: raise import_mem_limit_mb';
     return signal === null ? `exit code ${code}` : `signal ${signalName(signal)}`;
