@@ -25,7 +25,7 @@ const GROUPS: readonly (readonly [string, readonly string[]])[] = [
   ['The worker', ['cluster_name', 'worker_dir', 'worker_port', 'worker_host', 'shutdown_grace_ms']],
   ['Functions', ['registry', 'registry_dir', 'sandbox_config']],
   ['Sandboxes', ['sandbox', 'sock_base_path', 'pkgs_dir', 'spare_sandboxes', 'cg_pool_size']],
-  ['Idle sandboxes', ['handler_cache_size', 'pause_delay_ms']],
+  ['Idle sandboxes', ['handler_cache_size', 'surplus_keep_ms', 'pause_delay_ms']],
   [
     'Limits of a sandbox',
     [

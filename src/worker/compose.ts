@@ -14,6 +14,7 @@ import { Pauser } from '../functions/pauser.ts';
 import { checkKernel } from '../linux/kernel.ts';
 import { availableMemoryMb } from '../linux/memory.ts';
 import { emptyDirectory } from '../linux/remove-tree.ts';
+import { scheduleWorker } from '../linux/scheduling.ts';
 import { createLocalRegistry } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Engine } from '../sandbox/sandbox.ts';
@@ -46,6 +47,7 @@ export interface RunningWorker {
 export async function startWorker(config: Config, log: Log): Promise<RunningWorker> {
   if (process.getuid?.() !== 0) throw new OlError('ERR_NOT_ROOT', {});
   checkKernel();
+  scheduleWorker();
   await using undo = new AsyncDisposableStack();
   await mkdir(config.workerDir, { recursive: true, mode: 0o755 });
   const claim = await claimSlot({
@@ -170,6 +172,7 @@ function createFunctions(
     pauser,
     memory,
     maxRunners: config.maxRunners,
+    surplusKeepMs: config.surplusKeepMs,
     queueMax: config.queueMax,
     timeoutMs: config.invocationTimeoutMs,
     responseMaxBytes: config.responseMaxKb * 1024,

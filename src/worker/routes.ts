@@ -24,13 +24,13 @@ export function route(routes: Routes, request: IncomingMessage, response: Server
   const path = query < 0 ? url : url.slice(0, query);
   if (method === 'OPTIONS') return send(response, 200, TEXT_TYPE, '');
   if (path.startsWith(RUN_LAMBDA)) {
-    if (method !== 'POST') return refuseMethod(response, method, path, 'POST, OPTIONS');
+    if (method !== 'POST') return refuseMethod(routes, response, method, path, 'POST, OPTIONS');
     return routes.runLambda.handle(request, response, path.slice(RUN_LAMBDA.length));
   }
   const read = READS[path];
-  if (read === undefined) return sendError(response, new OlError('ERR_NO_ROUTE', { path: shown(path) }));
+  if (read === undefined) return refuse(routes, response, new OlError('ERR_NO_ROUTE', { path: shown(path) }));
   if (method !== 'GET' && method !== 'HEAD')
-    return refuseMethod(response, method, path, 'GET, HEAD, OPTIONS');
+    return refuseMethod(routes, response, method, path, 'GET, HEAD, OPTIONS');
   void answerRead(routes, response, read);
 }
 
@@ -38,7 +38,7 @@ type Read = (routes: Routes, response: ServerResponse) => void | Promise<void>;
 
 const READS: Readonly<Record<string, Read>> = {
   '/status': (routes, response) => {
-    if (routes.isClosing()) sendError(response, new OlError('ERR_SHUTTING_DOWN', {}));
+    if (routes.isClosing()) refuse(routes, response, new OlError('ERR_SHUTTING_DOWN', {}));
     else send(response, 200, TEXT_TYPE, 'ready\n');
   },
   '/metrics': async (routes, response) => {
@@ -56,13 +56,26 @@ async function answerRead(routes: Routes, response: ServerResponse, read: Read):
   } catch (thrown) {
     const error = toOlError(thrown);
     routes.log.error({ err: thrown }, 'a request for the state of the worker failed');
-    sendError(response, error);
+    refuse(routes, response, error);
   }
 }
 
-function refuseMethod(response: ServerResponse, method: string, path: string, allow: string): void {
-  const error = new OlError('ERR_BAD_METHOD', { method, path: shown(path), allow });
-  sendError(response, error, { Allow: allow });
+function refuse(routes: Routes, response: ServerResponse, error: OlError, headers = {}): void {
+  routes.metrics.refused(error.code);
+  sendError(response, error, headers);
+}
+
+/** `allow` is what the path allows. */
+function refuseMethod(
+  routes: Routes,
+  response: ServerResponse,
+  method: string,
+  path: string,
+  allow: string,
+): void {
+  refuse(routes, response, new OlError('ERR_BAD_METHOD', { method, path: shown(path), allow }), {
+    Allow: allow,
+  });
 }
 
 function shown(path: string): string {
