@@ -36,19 +36,25 @@ export interface Candidate {
 /** A zygote that saves a call less is not worth a process. */
 const MIN_SAVED_MS = 1;
 
-/** All candidates below a place, the same ones in the same order for the same input. */
-export function candidatesAt(place: Place, costs: Costs): Candidate[] {
+/**
+ * All candidates below a place, the same ones in the same order for the same input; with `seeds`, only those that import
+ * one of these packages.
+ */
+export function candidatesAt(place: Place, costs: Costs, seeds?: ReadonlySet<PackageKey>): Candidate[] {
   const base = sharedCost(costs, place.packages);
   const there = new Set(place.packages);
-  const found = new Map<string, Candidate>();
-  for (const groups of groupsByPackage(place.groups, there).values()) {
+  const byPackage = groupsByPackage(place.groups, there);
+  const done = new Set<PackageKey>();
+  const found: [string, Candidate][] = [];
+  for (const [seed, groups] of byPackage) {
+    if (done.has(seed) || seeds?.has(seed) === false) continue;
     const added = inCommon(groups).filter((key) => !there.has(key));
-    const key = setKey(added);
-    if (found.has(key)) continue;
+    // A package that all these calls load, and no other call does, would lead to the same set.
+    for (const key of added) if (byPackage.get(key)?.length === groups.length) done.add(key);
     const candidate = makeCandidate(added.sort(), groups, costOfAdding(costs, added, base));
-    if (candidate.cost.ms >= MIN_SAVED_MS) found.set(key, candidate);
+    if (candidate.cost.ms >= MIN_SAVED_MS) found.push([setKey(added), candidate]);
   }
-  return [...found.values()].sort((a, b) => compareKeys(setKey(a.added), setKey(b.added)));
+  return found.sort(([a], [b]) => compareKeys(a, b)).map(([, candidate]) => candidate);
 }
 
 function makeCandidate(added: PackageKey[], groups: readonly CallGroup[], { ms, kb }: Cost): Candidate {

@@ -54,28 +54,46 @@ export function costOfAdding(costs: Costs, added: Iterable<PackageKey>, base: Co
 }
 
 /**
- * What a measured import says about its packages: their own shares, in the proportions known so far, made to add up to
- * what was measured. What overlapping sets were measured to take brings the shares of each package apart, one by one.
+ * What a measured import says about its packages: their shares, in the proportions known so far, made to add up to what was
+ * measured. Where they were thought too cheap, the own shares grow; where too dear, all shares shrink. What overlapping
+ * sets were measured to take brings the shares of each package apart, one by one. `there` has what was imported before.
  */
 export function learnCosts(
   costs: Costs,
   added: readonly PackageKey[],
   measured: Cost,
+  there: Iterable<PackageKey> = [],
 ): Map<PackageKey, PackageCost> {
+  const base = sharedCost(costs, there);
+  const expected = costOfAdding(costs, added, base);
   const known = added.map((key) => [key, costs.get(key) ?? UNKNOWN_COST] as const);
-  const sum = { ms: total(known, 'selfMs'), kb: total(known, 'selfKb') };
-  const share = (own: number, of: number, all: number) => (of === 0 ? all / known.length : (own / of) * all);
+  const own = known.reduce(
+    (sum, [, cost]) => ({ ms: sum.ms + cost.selfMs, kb: sum.kb + cost.selfKb }),
+    NOTHING,
+  );
+  const share = {
+    ms: sharing(own.ms, expected.ms, measured.ms),
+    kb: sharing(own.kb, expected.kb, measured.kb),
+  };
   return new Map(
-    known.map(([key, cost]) => {
-      const selfMs = share(cost.selfMs, sum.ms, measured.ms);
-      const selfKb = share(cost.selfKb, sum.kb, measured.kb);
-      return [key, { ...cost, selfMs, selfKb }];
+    known.map(([key, { selfMs, sharedMs, selfKb, sharedKb }]) => {
+      const ms = share.ms(selfMs, sharedMs, known.length);
+      const kb = share.kb(selfKb, sharedKb, known.length);
+      return [key, { selfMs: ms.own, sharedMs: ms.shared, selfKb: kb.own, sharedKb: kb.shared }];
     }),
   );
 }
 
-const NOTHING: Cost = { ms: 0, kb: 0 };
-
-function total(known: readonly (readonly [PackageKey, PackageCost])[], share: 'selfMs' | 'selfKb'): number {
-  return known.reduce((sum, [, cost]) => sum + cost[share], 0);
+/** How one figure of each package changes: `own` is the sum of own shares, `expected` that with what is shared. */
+function sharing(own: number, expected: number, measured: number) {
+  return (ownShare: number, shared: number, count: number): { own: number; shared: number } => {
+    if (measured < expected) {
+      const factor = measured / expected;
+      return { own: ownShare * factor, shared: shared * factor };
+    }
+    const more = measured - expected;
+    return { own: ownShare + (own === 0 ? more / count : (ownShare / own) * more), shared };
+  };
 }
+
+const NOTHING: Cost = { ms: 0, kb: 0 };

@@ -65,12 +65,13 @@ export function grow(
 ): Growth | null {
   const places = placesOf(tree, statistics.groups);
   const freeKb = budgetKb - tree.reduce((sum, { kb }) => sum + kb, 0);
+  const benefits = benefitsOf(tree, places);
   for (const { parent, place, candidate } of offersAt(
     placesFor(tree, places, options),
     statistics,
     options,
   )) {
-    const gone = roomFor(tree, places, candidate, parent, freeKb);
+    const gone = roomFor(tree, benefits, candidate, parent, freeKb);
     if (gone === null) continue;
     const packages = allOf(place, candidate).sort();
     return { parent, packages, added: candidate.added, kb: candidate.cost.kb, evict: gone };
@@ -97,7 +98,7 @@ function placesFor(tree: readonly ZygoteNode[], places: Places, { forCall }: Gro
 function offersAt(places: Places, { costs }: Statistics, { avoid, forCall }: GrowOptions): Offer[] {
   const offers: Offer[] = [];
   for (const [parent, place] of places) {
-    for (const candidate of candidatesAt(place, costs)) {
+    for (const candidate of candidatesAt(place, costs, forCall)) {
       const isOffered =
         candidate.calls >= PAYBACK &&
         (forCall === undefined || serves(candidate, forCall)) &&
@@ -129,24 +130,30 @@ function placesOf(tree: readonly ZygoteNode[], groups: readonly CallGroup[]): Ma
   return places;
 }
 
+/** What each zygote saves: by the calls that are forked from it today, or by its uses where that is more. */
+function benefitsOf(tree: readonly ZygoteNode[], places: Places): Map<number, number> {
+  // Calls that its uses stand for may be forgotten, or be those of a list that a tree was fitted to.
+  const now = latestUse(tree);
+  const callsOf = (id: number) => places.get(id)?.groups.reduce((sum, { calls }) => sum + calls, 0) ?? 0;
+  const benefitOf = (node: ZygoteNode) =>
+    Math.max(callsOf(node.id) * node.importMs, benefitByUses(node, now));
+  return new Map(tree.map((node) => [node.id, benefitOf(node)]));
+}
+
 /** Whom to end so that the candidate has room; null where that is not possible, or not worth it. */
 function roomFor(
   tree: readonly ZygoteNode[],
-  places: Places,
+  benefits: ReadonlyMap<number, number>,
   candidate: Candidate,
   parent: number | null,
   freeKb: number,
 ): number[] | null {
   const overKb = candidate.cost.kb - freeKb;
   if (overKb <= 0) return [];
-  const callsOf = (id: number) => places.get(id)?.groups.reduce((sum, { calls }) => sum + calls, 0) ?? 0;
-  // Calls that its uses stand for may be forgotten, or be those of a list that a tree was fitted to.
-  const now = latestUse(tree);
-  const benefitOf = (node: ZygoteNode) =>
-    Math.max(callsOf(node.id) * node.importMs, benefitByUses(node, now));
+  const benefitOf = ({ id }: ZygoteNode) => benefits.get(id) ?? 0;
   const gone = new Set(evict(tree, overKb, { benefitOf, keep: new Set(parent === null ? [] : [parent]) }));
   const nodes = tree.filter(({ id }) => gone.has(id));
-  const freed = nodes.reduce((sum, { kb }) => sum + kb, 0);
+  const freedKb = nodes.reduce((sum, { kb }) => sum + kb, 0);
   const lostMs = nodes.reduce((sum, node) => sum + benefitOf(node), 0);
-  return freed >= overKb && candidate.benefitMs > lostMs * MARGIN ? [...gone] : null;
+  return freedKb >= overKb && candidate.benefitMs > lostMs * MARGIN ? [...gone] : null;
 }

@@ -143,7 +143,7 @@ export class ImportCache implements Engine {
     node.kb = zygote.memoryKb;
     void zygote.gone.then((how) => this.#gone(node, how));
     const measured = { ms: node.importMs, kb: Math.max(0, node.kb - ZYGOTE_KB) };
-    this.#statistics.noteImport(node.added, measured);
+    this.#statistics.noteImport(node.added, measured, node.parent?.packages);
     this.#evict(evict(this.#tree.snapshot('all'), this.#tree.kb - budgetKb));
   }
 

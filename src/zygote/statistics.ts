@@ -50,9 +50,9 @@ export class CallStatistics implements Statistics {
     if (++this.#sinceHalved >= HALVE_AFTER) this.#halve();
   }
 
-  /** Takes in what importing these packages, and nothing else, was measured to cost. */
-  noteImport(packages: readonly PackageKey[], measured: Cost): void {
-    for (const [key, cost] of learnCosts(this.#costs, packages, measured)) this.#costs.set(key, cost);
+  /** Takes in what importing these packages was measured to cost where others were there, the zygote itself not counted. */
+  noteImport(added: readonly PackageKey[], measured: Cost, there: Iterable<PackageKey> = []): void {
+    for (const [key, cost] of learnCosts(this.#costs, added, measured, there)) this.#costs.set(key, cost);
   }
 
   #halve(): void {
