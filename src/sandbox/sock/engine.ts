@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import type { Cgroup } from '../../cgroup/cgroup.ts';
 import type { CgroupPool } from '../../cgroup/pool.ts';
 import { OlError } from '../../errors.ts';
 import { detachedMount } from '../../linux/mounts.ts';
@@ -8,16 +9,18 @@ import { emptyDirectory } from '../../linux/remove-tree.ts';
 import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { Stopwatch, type Timing } from '../../telemetry/timing.ts';
-import type { Engine, Sandbox } from '../sandbox.ts';
+import type { Origin, Sandbox } from '../sandbox.ts';
+import type { ImportRequest, ImportZygote, ZygoteEngine } from '../zygotes.ts';
 import { Compiler } from './compiler.ts';
 import type { LaunchSettings } from './control.ts';
+import { Imports } from './imports.ts';
 import { Nursery } from './nursery.ts';
 import { ScratchBound } from './scratch-bound.ts';
 import { ScratchPool } from './scratch-pool.ts';
-import { compileSeccomp } from './seccomp/compile.ts';
+import { compileSeccomp, compileZygoteSeccomp } from './seccomp/compile.ts';
 import { type NamedBounds, SockSandbox } from './sock-sandbox.ts';
 import type { Spare } from './spare.ts';
-import { UID_COUNT, UidPool } from './uids.ts';
+import { UidRange, type Uids } from './uid-range.ts';
 
 export interface SockEngineOptions {
   /** The base image and what of the machine shows through in it. */
@@ -27,8 +30,10 @@ export interface SockEngineOptions {
   readonly handlersDir: string;
   /** Where those of spares are; on the same file system. */
   readonly sparesDir: string;
-  /** The first of 65536 host uids that belong to this engine alone. */
-  readonly uidBase: number;
+  /** Where package zygotes have their directories. */
+  readonly importsDir: string;
+  /** Host uids that belong to this engine alone: of its sandboxes, and of its package zygotes. */
+  readonly uids: Uids;
   /** JSON; the handler's environment variable `ol.config`. */
   readonly sandboxConfig: string;
   readonly tmpMaxMb: number;
@@ -38,6 +43,10 @@ export interface SockEngineOptions {
   readonly openFilesMax: number;
   /** Where each sandbox gets its cgroup; null for no bounds. */
   readonly cgroups: CgroupPool | null;
+  /** Makes the cgroup of a package zygote; null for no bounds. */
+  readonly zygoteCgroup: ((name: string) => Cgroup) | null;
+  /** How long a package zygote may import. */
+  readonly importTimeoutMs: number;
   readonly spares: number;
   readonly log: Log;
   /** Gets the steps of each start; null for none. */
@@ -46,11 +55,22 @@ export interface SockEngineOptions {
   readonly onZygote: (pid: number) => Promise<void>;
 }
 
+/** How many uids are for sandboxes that are forked from the root zygote. */
+const ROOT_UIDS = 2 ** 16;
+
 /** Each spare that is found dead costs one; when the root zygote has died, the next one comes from another. */
 const MAX_ATTEMPTS = 3;
 
-/** Makes sandboxes by forking a root zygote into namespaces of their own. */
-export class SockEngine implements Engine {
+const ARCH = process.arch === 'arm64' ? 'arm64' : 'x64';
+
+/** What a sandbox is made of, and where that was forked from. */
+interface Taken {
+  readonly spare: Spare;
+  readonly origin: Origin;
+}
+
+/** Makes sandboxes by forking zygotes into namespaces of their own. */
+export class SockEngine implements ZygoteEngine {
   readonly name = 'sock';
   readonly #options: SockEngineOptions;
   readonly #sandboxes = new Set<SockSandbox>();
@@ -58,6 +78,7 @@ export class SockEngine implements Engine {
   readonly #scratchBound: ScratchBound;
   readonly #scratches: ScratchPool;
   readonly #compiler: Compiler;
+  readonly #imports: Imports;
   #nextInstance = 1;
 
   /** Resolves when a first sandbox has got as far as it can without code. Throws what `RootZygote.start` throws. */
@@ -75,19 +96,20 @@ export class SockEngine implements Engine {
   private constructor(options: SockEngineOptions) {
     this.#options = options;
     const launch = this.#launchSettings();
-    const { sparesDir, uidBase, bounds, spares: keep, log } = options;
-    const uidCount = UID_COUNT;
+    const { sparesDir, uids, bounds, spares: keep, log } = options;
     this.#scratchBound = new ScratchBound({
       dir: sparesDir,
       maxMb: bounds.scratchMaxMb,
       maxFiles: bounds.scratchMaxFiles,
-      uidBase,
-      uidCount,
+      uidBase: uids.base,
+      uidCount: uids.count,
       log,
     });
-    const uids = new UidPool(uidBase);
-    this.#scratches = new ScratchPool({ sparesDir, uids, bound: this.#scratchBound, keep, log });
-    this.#nursery = new Nursery({ ...options, launch, scratches: this.#scratches });
+    const range = UidRange.whole(uids, ROOT_UIDS);
+    const scratch = { sparesDir, bound: this.#scratchBound, log };
+    this.#scratches = new ScratchPool({ ...scratch, uids: range, keep });
+    this.#nursery = new Nursery({ ...options, launch, uids: range, scratches: this.#scratches });
+    this.#imports = new Imports({ ...options, scratch, nursery: this.#nursery });
     this.#compiler = new Compiler({
       take: () => this.#nursery.takeForCompiling(),
       scratchBound: this.#scratchBound,
@@ -95,16 +117,36 @@ export class SockEngine implements Engine {
     });
   }
 
-  async create(code: Code): Promise<Sandbox> {
+  create(code: Code): Promise<Sandbox> {
+    return this.#create(code, async () => ({ spare: await this.#nursery.take(), origin: 'cold' }));
+  }
+
+  createFrom(zygote: ImportZygote, code: Code): Promise<Sandbox> {
+    const from = this.#imports.of(zygote);
+    let tries = 0;
+    return this.#create(code, async () => {
+      // One that was dead may be dead because of what it was forked from.
+      const spare = ++tries < MAX_ATTEMPTS ? from.take() : null;
+      return spare === null
+        ? { spare: await this.#nursery.take(), origin: 'cold' }
+        : { spare, origin: 'zygote' };
+    });
+  }
+
+  importAhead(request: ImportRequest): Promise<ImportZygote> {
+    return this.#imports.start(request);
+  }
+
+  async #create(code: Code, take: () => Promise<Taken>): Promise<Sandbox> {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      const spare = await this.#takeSpare(code);
-      const sandbox = this.#tryStart(code, spare);
+      const taken = await tryTaking(code, take);
+      const sandbox = this.#tryStart(code, taken);
       if (sandbox !== null) {
         this.#compiler.used(code);
         return sandbox;
       }
       // It was dead, and perhaps its zygote with it: after this we know of both.
-      await spare.gone;
+      await taken.spare.gone;
       await setImmediate();
     }
     const reason = 'what it would have been made of died again and again';
@@ -116,36 +158,28 @@ export class SockEngine implements Engine {
     const all = [...this.#sandboxes].map((sandbox) => sandbox.destroy('the worker ends'));
     await this.#nursery.close();
     await Promise.all([compiled, ...all]);
+    await this.#imports.close();
     await this.#scratches.close();
     this.#scratchBound.close();
     // The directories that held scratch directories: one a function, kept because making one takes half a millisecond.
     await emptyDirectory(this.#options.handlersDir);
   }
 
-  async #takeSpare({ name }: Code): Promise<Spare> {
-    try {
-      return await this.#nursery.take();
-    } catch (cause) {
-      throw new OlError('ERR_SANDBOX_START', { name, reason: (cause as Error).message }, { cause });
-    }
-  }
-
   /** Null where the spare has died. Throws ERR_SANDBOX_START. */
-  #tryStart(code: Code, spare: Spare): Sandbox | null {
+  #tryStart(code: Code, taken: Taken): Sandbox | null {
     try {
-      return this.#startSandbox(code, spare);
+      return this.#startSandbox(code, taken);
     } catch (cause) {
-      spare.process.kill();
-      const reason = (cause as Error).message;
-      throw new OlError('ERR_SANDBOX_START', { name: code.name, reason }, { cause });
+      taken.spare.process.kill();
+      throw startError(code, cause);
     }
   }
 
-  #startSandbox(code: Code, spare: Spare): SockSandbox | null {
+  #startSandbox(code: Code, { spare, origin }: Taken): SockSandbox | null {
     const { timing, handlersDir, bounds, log } = this.#options;
     const watch = timing === null ? null : new Stopwatch(timing);
     const instance = this.#nextInstance++;
-    const sandbox = new SockSandbox({ functionName: code.name, instance, spare, bounds, log });
+    const sandbox = new SockSandbox({ functionName: code.name, instance, origin, spare, bounds, log });
     this.#remember(sandbox);
     spare.scratch.dir.moveTo(join(handlersDir, code.name, String(instance)));
     watch?.lap('cold:scratch');
@@ -184,7 +218,8 @@ export class SockEngine implements Engine {
         'ol.config': sandboxConfig,
       },
       zygote: {
-        seccomp: compileSeccomp(process.arch === 'arm64' ? 'arm64' : 'x64').toString('base64'),
+        seccomp: compileSeccomp(ARCH).toString('base64'),
+        zygote_seccomp: compileZygoteSeccomp(ARCH).toString('base64'),
         tmp_max_mb: tmpMaxMb,
         file_max_mb: this.#options.fileMaxMb,
         open_files_max: this.#options.openFilesMax,
@@ -192,4 +227,16 @@ export class SockEngine implements Engine {
       },
     };
   }
+}
+
+async function tryTaking(code: Code, take: () => Promise<Taken>): Promise<Taken> {
+  try {
+    return await take();
+  } catch (cause) {
+    throw startError(code, cause);
+  }
+}
+
+function startError({ name }: Code, cause: unknown): OlError {
+  return new OlError('ERR_SANDBOX_START', { name, reason: (cause as Error).message }, { cause });
 }
