@@ -154,7 +154,7 @@ def map_ids(pid, uid):
 
 def hide_own_modules():
     """What a function finds by name is the library's and its own. Our code needs no names any more."""
-    own = (baseline, control, kernel, networks, sandbox, sandbox.plan, sandbox.server, sandbox.server.compiler, sandbox.server.function)
+    own = (baseline, control, kernel, networks, sandbox, sandbox.plan, sandbox.server, sandbox.server.compiler, sandbox.server.function, sandbox.server.function.packages)
     for module in own:
         del sys.modules[module.__name__]
     sys.modules['__main__'] = types.ModuleType('__main__')

@@ -1,4 +1,5 @@
 import type { Code } from '../registry/registry.ts';
+import type { Lock } from './lock.ts';
 
 /** How an invocation in a sandbox was answered; the body is what the client gets. */
 export interface SandboxResponse {
@@ -65,8 +66,11 @@ export interface Sandbox {
 export interface Engine {
   /** What `sandbox` is in the config: `sock`. */
   readonly name: string;
-  /** A sandbox for this code, ready for a request. Rejects with ERR_SANDBOX_START, and leaves nothing then. */
-  create(code: Code): Promise<Sandbox>;
+  /**
+   * A sandbox for this code, ready for a request; it finds the packages of the lock, and no others. Rejects with
+   * ERR_SANDBOX_START, and leaves nothing then.
+   */
+  create(code: Code, lock: Lock | null): Promise<Sandbox>;
   /** Destroys all sandboxes, waits until they are gone, and frees what the engine holds. Idempotent. */
   close(): Promise<void>;
 }

@@ -14,10 +14,16 @@ import { Pauser } from '../functions/pauser.ts';
 import { checkKernel } from '../linux/kernel.ts';
 import { availableMemoryMb } from '../linux/memory.ts';
 import { emptyDirectory } from '../linux/remove-tree.ts';
+import { findUv } from '../packages/find-uv.ts';
+import { Installer } from '../packages/installer.ts';
+import { STARTUP } from '../packages/inventory.ts';
+import { PackageManager, type Packages } from '../packages/packages.ts';
+import { PackageStore } from '../packages/store.ts';
 import { createLocalRegistry } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Engine } from '../sandbox/sandbox.ts';
 import { SockEngine } from '../sandbox/sock/engine.ts';
+import type { WorkshopEngine } from '../sandbox/workshop.ts';
 import type { Log } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { createTiming, type Timing } from '../telemetry/timing.ts';
@@ -65,8 +71,11 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
   undo.defer(() => cgroups.close());
   const engine = await createEngine(config, claim, { log, timing, cgroups: cgroups.pool, memPoolMb });
   undo.defer(() => engine.close());
+  const packages = await createPackages(config, engine, log);
+  undo.defer(() => packages.close());
+  installAtStart(config, packages, log);
   const metrics = new Metrics();
-  const parts = { registry, engine, log, timing, metrics, memPoolMb, gauge: cgroups.whole };
+  const parts = { registry, packages, engine, log, timing, metrics, memPoolMb, gauge: cgroups.whole };
   const functions = createFunctions(config, undo, parts);
   metrics.watch(() => functions.levels());
   const server = await serve(config, { functions, log, metrics });
@@ -107,7 +116,7 @@ async function createEngine(
   config: Config,
   claim: Claim,
   { memPoolMb, ...parts }: EngineParts,
-): Promise<Engine> {
+): Promise<Engine & WorkshopEngine> {
   const handlersDir = join(config.workerDir, 'handlers');
   const sparesDir = join(config.workerDir, 'spares');
   await makeEmpty(handlersDir);
@@ -129,9 +138,52 @@ async function createEngine(
       scratchMaxFiles: config.scratchMaxFiles,
     },
     fileMaxMb: config.fileMaxMb,
+    installFileMaxMb: config.installMaxMb,
     openFilesMax: config.openFilesMax,
     ...parts,
     onZygote: async (zygotePid) => await claim.update({ zygotePid }),
+  });
+}
+
+/** Processes of a build, and the threads of uv. */
+const INSTALL_PROCS_MAX = 512;
+const INSTALL_FILES_MAX = 1_000_000;
+
+async function createPackages(config: Config, engine: WorkshopEngine, log: Log): Promise<Packages> {
+  const store = await PackageStore.open(config.pkgsDir);
+  const uv = findUv(process.env);
+  log.info({ uv: uv ?? 'none: pip installs packages, which takes longer', dir: config.pkgsDir }, 'packages');
+  const workroom = {
+    dir: join(config.workerDir, 'installer'),
+    uv,
+    pipMirror: config.pipMirror,
+    env: process.env,
+    log,
+  };
+  const bounds = {
+    memLimitMb: config.installMemLimitMb,
+    procsMax: INSTALL_PROCS_MAX,
+    scratchMaxMb: config.installMaxMb,
+    scratchMaxFiles: INSTALL_FILES_MAX,
+  };
+  const timeoutMs = config.installTimeoutMs;
+  const installer = new Installer({ engine, store, workroom, bounds, timeoutMs, log });
+  return new PackageManager({
+    store,
+    installer,
+    interpreter: () => engine.interpreter,
+    retryMs: config.installRetryMs,
+    // Another one may resolve, install wheels and build.
+    waitMs: 3 * timeoutMs,
+    log,
+  });
+}
+
+/** Nobody waits for them: a worker whose index is down serves what it can. */
+function installAtStart({ startupPkgs }: Config, packages: Packages, log: Log): void {
+  if (startupPkgs.length === 0) return;
+  packages.prepareRequirements(STARTUP, startupPkgs).catch((error: unknown) => {
+    log.error({ err: error }, 'startup_pkgs are not there');
   });
 }
 
@@ -147,6 +199,7 @@ interface EngineParts extends Telemetry {
 
 interface Parts extends Telemetry {
   readonly registry: Registry;
+  readonly packages: Packages;
   readonly engine: Engine;
   readonly metrics: Metrics;
   readonly memPoolMb: number;

@@ -34,6 +34,7 @@ export async function makeSockEngine(): Promise<SockFixture> {
     tmpMaxMb: 16,
     bounds: { memLimitMb: 128, memPoolMb: 1024, scratchMaxMb: 512, scratchMaxFiles: 10_000 },
     fileMaxMb: 64,
+    installFileMaxMb: 256,
     openFilesMax: 256,
     cgroups: null,
     spares: 2,

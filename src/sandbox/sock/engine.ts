@@ -8,16 +8,20 @@ import { emptyDirectory } from '../../linux/remove-tree.ts';
 import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { Stopwatch, type Timing } from '../../telemetry/timing.ts';
+import type { Lock } from '../lock.ts';
 import type { Engine, Sandbox } from '../sandbox.ts';
+import type { Workshop, WorkshopBounds, WorkshopEngine } from '../workshop.ts';
 import { Compiler } from './compiler.ts';
 import type { LaunchSettings } from './control.ts';
 import { Nursery } from './nursery.ts';
 import { ScratchBound } from './scratch-bound.ts';
 import { ScratchPool } from './scratch-pool.ts';
+import type { ScratchLimits } from './scratch-usage.ts';
 import { compileSeccomp } from './seccomp/compile.ts';
 import { type NamedBounds, SockSandbox } from './sock-sandbox.ts';
 import type { Spare } from './spare.ts';
 import { UID_COUNT, UidPool } from './uids.ts';
+import { SockWorkshop } from './workshop.ts';
 
 export interface SockEngineOptions {
   /** The base image and what of the machine shows through in it. */
@@ -35,6 +39,8 @@ export interface SockEngineOptions {
   /** Those on memory are for messages: `cgroups` sets them. */
   readonly bounds: NamedBounds;
   readonly fileMaxMb: number;
+  /** The largest file that an installer may write. */
+  readonly installFileMaxMb: number;
   readonly openFilesMax: number;
   /** Where each sandbox gets its cgroup; null for no bounds. */
   readonly cgroups: CgroupPool | null;
@@ -50,7 +56,7 @@ export interface SockEngineOptions {
 const MAX_ATTEMPTS = 3;
 
 /** Makes sandboxes by forking a root zygote into namespaces of their own. */
-export class SockEngine implements Engine {
+export class SockEngine implements Engine, WorkshopEngine {
   readonly name = 'sock';
   readonly #options: SockEngineOptions;
   readonly #sandboxes = new Set<SockSandbox>();
@@ -91,14 +97,40 @@ export class SockEngine implements Engine {
     this.#compiler = new Compiler({ take: () => this.#nursery.takeForCompiling(), log });
   }
 
-  async create(code: Code): Promise<Sandbox> {
+  /** Of the one that runs: a base image may be exchanged while the worker does not. */
+  get interpreter(): string {
+    return `${this.#nursery.cacheTag}-${process.arch}`;
+  }
+
+  async create(code: Code, lock: Lock | null): Promise<Sandbox> {
+    const sandbox = await this.#fromSpare(code, (spare) => this.#startSandbox(code, lock, spare));
+    this.#compiler.used(code);
+    return sandbox;
+  }
+
+  async openWorkshop(code: Code, bounds: WorkshopBounds): Promise<Workshop> {
+    const { memPoolMb } = this.#options.bounds;
+    return await this.#fromSpare(code, (spare) => {
+      const widen = (limits: ScratchLimits) => this.#scratchBound.widen(spare.scratch.dir.uid, limits);
+      const { log } = this.#options;
+      return SockWorkshop.start({
+        code,
+        spare,
+        bounds,
+        memPoolMb,
+        widen,
+        log,
+        instance: this.#nextInstance++,
+      });
+    });
+  }
+
+  /** What `start` makes of a spare; null says that the spare has died, and asks for another. */
+  async #fromSpare<T>(code: Code, start: (spare: Spare) => T | null): Promise<T> {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const spare = await this.#takeSpare(code);
-      const sandbox = this.#tryStart(code, spare);
-      if (sandbox !== null) {
-        this.#compiler.used(code);
-        return sandbox;
-      }
+      const made = this.#tryStart(code, spare, start);
+      if (made !== null) return made;
       // It was dead, and perhaps its zygote with it: after this we know of both.
       await spare.gone;
       await setImmediate();
@@ -127,9 +159,9 @@ export class SockEngine implements Engine {
   }
 
   /** Null where the spare has died. Throws ERR_SANDBOX_START. */
-  #tryStart(code: Code, spare: Spare): Sandbox | null {
+  #tryStart<T>(code: Code, spare: Spare, start: (spare: Spare) => T | null): T | null {
     try {
-      return this.#startSandbox(code, spare);
+      return start(spare);
     } catch (cause) {
       spare.process.kill();
       const reason = (cause as Error).message;
@@ -137,7 +169,7 @@ export class SockEngine implements Engine {
     }
   }
 
-  #startSandbox(code: Code, spare: Spare): SockSandbox | null {
+  #startSandbox(code: Code, lock: Lock | null, spare: Spare): SockSandbox | null {
     const { timing, handlersDir, bounds, log } = this.#options;
     const watch = timing === null ? null : new Stopwatch(timing);
     const instance = this.#nextInstance++;
@@ -148,7 +180,7 @@ export class SockEngine implements Engine {
     const mount = detachedMount(code.dir, 'read-only');
     using _mount = { [Symbol.dispose]: () => closeSync(mount) };
     watch?.lap('cold:mount');
-    const isStarted = spare.process.start(mount, ([woke, attached, dropped]) => {
+    const isStarted = spare.process.start('start', mount, lock?.id ?? null, ([woke, attached, dropped]) => {
       watch?.lapAt('sandbox:wake', woke);
       watch?.lapAt('sandbox:attach', attached);
       watch?.lapAt('sandbox:drop', dropped);
@@ -183,6 +215,7 @@ export class SockEngine implements Engine {
         seccomp: compileSeccomp(process.arch === 'arm64' ? 'arm64' : 'x64').toString('base64'),
         tmp_max_mb: tmpMaxMb,
         file_max_mb: this.#options.fileMaxMb,
+        install_file_max_mb: this.#options.installFileMaxMb,
         open_files_max: this.#options.openFilesMax,
         timing: timing !== null,
       },

@@ -27,6 +27,7 @@ interface Generation {
 export class Nursery {
   readonly #options: NurseryOptions;
   #generation: Promise<Generation>;
+  #cacheTag = '';
   #nextId = 1;
   #isClosed = false;
 
@@ -39,6 +40,11 @@ export class Nursery {
   async take(): Promise<Spare> {
     const { spares } = await this.#generation;
     return spares.take();
+  }
+
+  /** The cache tag of its interpreter, once it has got as far as `tryOut`. */
+  get cacheTag(): string {
+    return this.#cacheTag;
   }
 
   /** The same, and the cache tag of its interpreter. */
@@ -73,6 +79,7 @@ export class Nursery {
     const { log, onZygote, launch, spares: wanted } = this.#options;
     const zygote = await RootZygote.start(launch, log);
     await onZygote(zygote.pid);
+    this.#cacheTag = zygote.cacheTag;
     const spares = new Spares({ wanted, fork: () => this.#fork(zygote), log });
     void zygote.gone.then((how) => this.#replace(how));
     spares.refill();

@@ -20,6 +20,7 @@ interface RequestFixture {
   readonly forks?: readonly ForkRequest[];
   /** Of a request to a forked sandbox. */
   readonly task?: SandboxTask;
+  readonly lock?: string | null;
   readonly descriptors: number;
   readonly bytes: string;
 }
@@ -59,8 +60,8 @@ test.each(
   });
 });
 
-function encode({ entry, forks, task }: RequestFixture): Buffer {
-  if (task !== undefined) return startRequest(task);
+function encode({ entry, forks, task, lock }: RequestFixture): Buffer {
+  if (task !== undefined) return startRequest(task, lock ?? null);
   if (entry === undefined || forks === undefined) throw new Error('a fixture is neither kind of request');
   return forkRequest(entry, forks);
 }
