@@ -4,6 +4,7 @@ import { cold } from './end-to-end/cold.ts';
 import { density } from './end-to-end/density.ts';
 import { idleGaps } from './end-to-end/idle-gaps.ts';
 import { memory } from './end-to-end/memory.ts';
+import { packages } from './end-to-end/packages.ts';
 import { starts } from './end-to-end/starts.ts';
 import { throughput } from './end-to-end/throughput.ts';
 import { warm } from './end-to-end/warm.ts';
@@ -17,6 +18,7 @@ export const BENCHES: readonly Bench[] = [
   throughput,
   starts,
   memory,
+  packages,
   pause,
   cgroup,
   density,
