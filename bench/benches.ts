@@ -4,6 +4,7 @@ import { cold } from './end-to-end/cold.ts';
 import { density } from './end-to-end/density.ts';
 import { idleGaps } from './end-to-end/idle-gaps.ts';
 import { memory } from './end-to-end/memory.ts';
+import { neighbours } from './end-to-end/neighbours.ts';
 import { packages } from './end-to-end/packages.ts';
 import { starts } from './end-to-end/starts.ts';
 import { throughput } from './end-to-end/throughput.ts';
@@ -16,6 +17,7 @@ export const BENCHES: readonly Bench[] = [
   idleGaps,
   warm,
   throughput,
+  neighbours,
   starts,
   memory,
   packages,

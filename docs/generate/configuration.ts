@@ -37,7 +37,7 @@ const GROUPS: readonly (readonly [string, readonly string[]])[] = [
     ],
   ],
   ['Sandboxes', ['sandbox', 'sock_base_path', 'spare_sandboxes', 'cg_pool_size']],
-  ['Idle sandboxes', ['handler_cache_size', 'pause_delay_ms']],
+  ['Idle sandboxes', ['handler_cache_size', 'surplus_keep_ms', 'pause_delay_ms']],
   [
     'Limits of a sandbox',
     [

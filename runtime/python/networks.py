@@ -18,7 +18,7 @@ import kernel
 
 # How many are kept for use. One that is lent is known by a descriptor, and each child has to close its copies of those:
 # where more than so many are lent, the oldest are not known any more, and go with their sandboxes.
-_FREE = 16
+_FREE = 32
 _LENT = 64
 
 _OWN = b'/proc/self/ns/net'
@@ -42,6 +42,7 @@ class Networks:
     def __init__(self):
         self._free = []
         self._lent = {}  # sandbox id -> descriptor, oldest first
+        self._paths = tuple(filter(os.path.exists, _TRACES))  # not all are there without IPv6
         self._unused = None  # the traces of one that nobody has used yet
 
     def enter(self, sandbox_id):
@@ -68,7 +69,7 @@ class Networks:
     def _is_unused(self, network):
         try:
             kernel.set_namespace(network, kernel.CLONE_NEWNET)
-            return _traces() == self._unused
+            return self._traces() == self._unused
         except OSError:
             return False  # no descriptor or memory is left to look at it: it is not used again
 
@@ -76,13 +77,11 @@ class Networks:
         kernel.unshare(kernel.CLONE_NEWNET)
         loopback_up()
         if self._unused is None:
-            self._unused = _traces()
+            self._unused = self._traces()
         return os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
 
-
-def _traces():
-    sockets = _read(_SOCKETS).split(b'\n', 1)[0]
-    return [sockets, *(_read(path) for path in _TRACES if os.path.exists(path))]
+    def _traces(self):
+        return [_read(_SOCKETS).split(b'\n', 1)[0], *map(_read, self._paths)]
 
 
 def _read(path):

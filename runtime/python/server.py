@@ -7,6 +7,7 @@ POST with the event as JSON is answered with what `handler(event)` returns, as J
 import os
 import select
 import sys
+from time import monotonic_ns
 
 import _socket
 
@@ -18,16 +19,22 @@ _MAX_TEXT = 65536
 # Below the size from which malloc asks the kernel for memory each time.
 _READ_SIZE = 65536
 
-_JSON_OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n'
-_TEXT = b'HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n\r\n'
+_JSON_OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n%sX-Took-Us: %d\r\nContent-Length: %d\r\n\r\n'
+_TEXT = b'HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\n%sX-Took-Us: %d\r\nContent-Length: %d\r\n\r\n'
+# In the first answer: when the code was loaded. So the worker knows what a start costs, and by X-Took-Us what a call does.
+_LOADED = b'X-Loaded-Ns: %d\r\n'
 _REHEARSALS = 20
 _REHEARSED = b'POST / HTTP/1.1\r\nHost: sandbox\r\nContent-Length: 11\r\n\r\n{"a": null}'
 _CONTINUE = b'HTTP/1.1 100 Continue\r\n\r\n'
 
 
 def serve(listener, lock):
-    """Never returns. `lock` names the function's packages. The worker keeps one connection; others come from people who look into a sandbox."""
+    """Never returns. `lock` names the function's packages.
+
+    The worker keeps one connection; others come from people who look into a sandbox.
+    """
     served = function.Function(lock)
+    note = _LOADED % monotonic_ns()
     poll = select.poll()
     poll.register(listener, select.POLLIN)
     while True:
@@ -35,7 +42,9 @@ def serve(listener, lock):
             if fd == listener.fileno():
                 connection, _address = listener._accept()
                 poll.register(connection, select.POLLIN)
-            elif not answer(fd, served):
+            elif answer(fd, served, note):
+                note = b''
+            else:
                 poll.unregister(fd)
                 os.close(fd)
 
@@ -45,31 +54,32 @@ def serve_compiled(listener):
     connection, _address = listener._accept()
     if read_request(connection) is not None:
         body = compiler.compile_all()
-        write_all(connection, _JSON_OK % len(body) + body)
+        write_all(connection, _JSON_OK % (b'', 0, len(body)) + body)
     os._exit(0)
 
 
-def answer(connection, served):
-    """Reads one request and answers it; False when the connection is at its end."""
+def answer(connection, served, note=b''):
+    """Reads one request and answers it, with `note` in the head; False when the connection is at its end."""
     try:
         body = read_request(connection)
         if body is None:
             return False
-        write_all(connection, respond(served, body))
+        write_all(connection, respond(served, body, note))
         return True
     except OSError:
         return False  # the other side went away: nobody is left to tell
 
 
-def respond(served, body):
+def respond(served, body, note):
     """The whole HTTP response to an event."""
+    began = monotonic_ns()
     try:
         result = served.call(body)
-        return _JSON_OK % len(result) + result
+        return _JSON_OK % (note, (monotonic_ns() - began) // 1000, len(result)) + result
     except function.Failure as failure:
-        return text_response(500, b'Internal Server Error', as_lines(str(failure)))
+        return text_response(500, b'Internal Server Error', as_lines(str(failure)), note, began)
     except function.BadEvent as error:
-        return text_response(400, b'Bad Request', str(error))
+        return text_response(400, b'Bad Request', str(error), note, began)
     finally:
         flush_output()
 
@@ -122,11 +132,11 @@ def as_lines(text):
     return text if text.endswith('\n') else text + '\n'
 
 
-def text_response(status, reason, text):
+def text_response(status, reason, text, note, began):
     if len(text) > _MAX_TEXT:
         text = text[:_MAX_TEXT] + '\n... (cut)\n'
     body = text.encode('utf-8', 'backslashreplace')
-    return _TEXT % (status, reason, len(body)) + body
+    return _TEXT % (status, reason, note, (monotonic_ns() - began) // 1000, len(body)) + body
 
 
 def flush_output():

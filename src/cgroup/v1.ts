@@ -31,7 +31,7 @@ const SHARES_OF_ONE_PROCESS = 1024;
 
 /**
  * How v1 can be used with what is mounted, or what is missing for it. Where a v2 tree is there as well, its freezer is
- * taken: it is ten times as fast as v1's, and what it has paused still dies when it is killed.
+ * taken: it is several times as fast as v1's, and what it has paused still dies when it is killed.
  */
 export function planV1(hierarchies: readonly Hierarchy[], freezerVersion?: 1 | 2): PlanV1 | string {
   const own = (controller: string) =>

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir, readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { OlError } from '../errors.ts';
 import { writeFileAtomic } from './files.ts';
 import { isAlive, type ProcessId } from './process.ts';
@@ -106,4 +106,11 @@ function parseRecord(text: string, path: string): ClaimRecord {
   }
   // Written atomically, so this was never ours.
   throw new OlError('ERR_CLAIM_BROKEN', { path }, { cause });
+}
+
+/** Everybody may read the list, root alone may change it, whatever the umask. */
+export async function makeClaimsDir(dir: string): Promise<void> {
+  const first = await mkdir(dir, { recursive: true });
+  if (first === undefined) return;
+  for (let made = dir; made.length >= first.length; made = dirname(made)) await chmod(made, 0o755);
 }

@@ -1,5 +1,4 @@
-import { chmod, mkdir, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { OlError } from '../errors.ts';
 import {
   bootId,
@@ -7,6 +6,7 @@ import {
   type ClaimRecord,
   claimFile,
   listClaims,
+  makeClaimsDir,
   slotsIn,
   writeRecord,
   zygoteOf,
@@ -26,14 +26,16 @@ export { CLAIMS_DIR, type ClaimRecord, type Claims, listClaims, workerOf, zygote
 /** The number of slots: as many ranges of 65536 uids as fit, see `uidBase`. */
 export const SLOTS = 4094;
 
+export type CleanUpAfter = (claim: ClaimRecord) => Promise<void>;
+
 export interface ClaimRequest {
   readonly cluster: string;
   readonly workerDir: string;
   readonly port: number;
   /** Where the worker listens, as its config says. Default: `localhost`. */
   readonly host?: string;
-  /** Removes what the cluster room cannot see of a dead worker of the same directory, its cgroups. */
-  readonly cleanUpAfter?: (claim: ClaimRecord) => Promise<void>;
+  /** Removes what the cluster room cannot see of a dead worker, of the same directory or the same slot: its cgroups. */
+  readonly cleanUpAfter?: CleanUpAfter;
 }
 
 export interface ClaimUpdate {
@@ -61,7 +63,7 @@ export function uidBase(slot: number): number {
 
 /**
  * Claims the lowest free slot for this process, exclusively. What a dead worker of the same directory left running is
- * ended first. Throws ERR_WORKER_RUNNING where a live worker has the same directory, ERR_NO_SLOT, ERR_LOCKED.
+ * ended first, and nobody but its claim knows where its cgroups are: what a claim that goes names is removed. Throws ERR_WORKER_RUNNING where a live worker has the same directory, ERR_NO_SLOT, ERR_LOCKED.
  */
 export async function claimSlot(request: ClaimRequest, dir = CLAIMS_DIR): Promise<Claim> {
   const wanted = {
@@ -75,23 +77,32 @@ export async function claimSlot(request: ClaimRequest, dir = CLAIMS_DIR): Promis
     const running = live.find((claim) => claim.workerDir === wanted.workerDir);
     if (running !== undefined) throw workerRunning(running);
     const mine = stale.filter((claim) => claim.workerDir === wanted.workerDir);
-    for (const claim of mine) {
-      await endZygote(claim);
-      await request.cleanUpAfter?.(claim);
-    }
+    for (const claim of mine) await endZygote(claim);
     const record = newRecord(freeSlot(live, stale), wanted);
+    for (const claim of stale)
+      if (mine.includes(claim) || claim.slot === record.slot) await request.cleanUpAfter?.(claim);
     for (const claim of mine) if (claim.slot !== record.slot) await rm(claimFile(dir, claim.slot));
     await writeRecord(dir, record);
     return new OwnClaim(dir, record);
   });
 }
 
-/** Removes the stale claims of a cluster. */
-export async function removeStaleClaims(cluster: string, dir = CLAIMS_DIR): Promise<void> {
+/**
+ * Removes the stale claims of a cluster, and first what their dead workers left. Under the lock: a new worker that took over
+ * such a slot meanwhile would have cgroups of the same names.
+ */
+export async function removeStaleClaims(
+  cluster: string,
+  cleanUpAfter: CleanUpAfter,
+  dir = CLAIMS_DIR,
+): Promise<void> {
   if ((await slotsIn(dir)).length === 0) return;
   await locked(dir, async () => {
     const { stale } = await listClaims(dir);
-    for (const claim of stale) if (claim.cluster === cluster) await rm(claimFile(dir, claim.slot));
+    for (const claim of stale.filter((one) => one.cluster === cluster)) {
+      await cleanUpAfter(claim);
+      await rm(claimFile(dir, claim.slot));
+    }
   });
 }
 
@@ -181,11 +192,4 @@ async function locked<T>(dir: string, work: () => Promise<T>): Promise<T> {
   // Loaded late: the commands that only read claims start faster without the FFI.
   const { withDirLock } = await import('./lock.ts');
   return await withDirLock(dir, 15_000, work);
-}
-
-/** Everybody may read the list, root alone may change it, whatever the umask. */
-async function makeClaimsDir(dir: string): Promise<void> {
-  const first = await mkdir(dir, { recursive: true });
-  if (first === undefined) return;
-  for (let made = dir; made.length >= first.length; made = dirname(made)) await chmod(made, 0o755);
 }

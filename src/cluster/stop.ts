@@ -3,7 +3,14 @@ import { loadConfig } from '../config/load.ts';
 import { isOlError, OlError } from '../errors.ts';
 import { emptyDirectory } from '../linux/remove-tree.ts';
 import { kindOf } from './base.ts';
-import { type ClaimRecord, listClaims, removeStaleClaims, workerOf, zygoteOf } from './claims.ts';
+import {
+  type ClaimRecord,
+  type CleanUpAfter,
+  listClaims,
+  removeStaleClaims,
+  workerOf,
+  zygoteOf,
+} from './claims.ts';
 import {
   type ClusterPaths,
   clusterPaths,
@@ -31,7 +38,7 @@ export type StopStep =
 export interface StopOptions {
   readonly onStep?: (step: StopStep) => void;
   /** Removes what this room cannot see of a worker that was killed, its cgroups: `removeGroupsOf`. */
-  readonly cleanUpAfter: (claim: ClaimRecord) => Promise<void>;
+  readonly cleanUpAfter: CleanUpAfter;
 }
 
 /** A worker that drains takes this much longer than its grace at most. */
@@ -53,8 +60,7 @@ export async function stopCluster(cluster: string, options: StopOptions): Promis
   // Asked again: a worker may have got its zygote after the first look.
   const after = await claimsOf(paths.root);
   await endZygotes([...before.live, ...before.stale, ...after.stale]);
-  for (const claim of after.stale) await options.cleanUpAfter(claim);
-  await removeStaleClaims(paths.root);
+  await removeStaleClaims(paths.root, options.cleanUpAfter);
   await removeLeftovers(paths);
   return stopped;
 }

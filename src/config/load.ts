@@ -27,6 +27,7 @@ export interface Config {
   readonly maxRunners: number;
   readonly queueMax: number;
   readonly handlerCacheKb: number;
+  readonly surplusKeepMs: number;
   readonly spareSandboxes: number;
   readonly invocationTimeoutMs: number;
   readonly requestMaxKb: number;
@@ -88,6 +89,7 @@ export function resolveConfig(checked: CheckedConfig, path: string): Config {
     maxRunners: checked.max_runners,
     queueMax: checked.queue_max,
     handlerCacheKb: checked.handler_cache_size,
+    surplusKeepMs: checked.surplus_keep_ms,
     spareSandboxes: checked.spare_sandboxes,
     invocationTimeoutMs: checked.invocation_timeout_ms,
     requestMaxKb: checked.request_max_kb,

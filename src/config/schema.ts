@@ -85,6 +85,12 @@ export const configSchema = z.strictObject({
   handler_cache_size: count(0, 2 ** 40)
     .default(512 * 1024)
     .describe('kB of memory for idle sandboxes that are kept for the next call; beyond it the oldest go.'),
+  surplus_keep_ms: count(1, 86_400_000)
+    .default(10_000)
+    .describe(
+      'How long an idle sandbox is kept that its function has no use for, because others of it do the work. The last one ' +
+        'of a function is kept for as long as `handler_cache_size` has room for it.',
+    ),
   spare_sandboxes: count(0, 1000)
     .default(16)
     .describe('Sandboxes made ahead of time, so that a cold start does not wait for the fork.'),

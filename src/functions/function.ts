@@ -11,8 +11,8 @@ import { Instance } from './instance.ts';
 import type { Place } from './memory-place.ts';
 import type { Claimant, MemoryPool } from './memory-pool.ts';
 import type { Pauser } from './pauser.ts';
-import { instancesToStart } from './scaling.ts';
-import { withinWait } from './wait.ts';
+import { Scaler } from './scaler.ts';
+import { waitForPackages } from './wait-for-packages.ts';
 
 /** What all functions of a worker share. */
 export interface FunctionContext {
@@ -24,6 +24,8 @@ export interface FunctionContext {
   readonly memory: MemoryPool;
   readonly log: Log;
   readonly maxRunners: number;
+  /** How long an idle instance is kept that the function has no use for. */
+  readonly surplusKeepMs: number;
   readonly queueMax: number;
   readonly timeoutMs: number;
   readonly responseMaxBytes: number;
@@ -60,6 +62,7 @@ const END_REASONS = {
   failed: 'its request failed',
   removed: 'the function was removed',
   replaced: 'its code was replaced',
+  surplus: 'its function needs fewer',
   unpausable: 'it could not be paused',
 } as const satisfies Record<EndReason, string>;
 
@@ -78,6 +81,13 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** When a request came, had an instance, and was answered; in ms of `performance.now()`. */
+interface Times {
+  readonly since: number;
+  readonly dispatched: number;
+  readonly answered: number;
+}
+
 /**
  * Named user code, with its queue and its instances. It alone changes either. A request goes through these hands:
  *
@@ -86,10 +96,12 @@ interface Waiting {
  * 2. The request joins the queue.
  * 3. `#pump` gives the oldest request to an idle instance, the one used last first: its memory is the warmest.
  * 4. For what still waits, `#pump` starts instances, as many as the policy in `scaling.ts` says and the memory pool has
- *    room for. Where there is none, `roomMade` goes on later.
+ *    room for. It asks that again whenever a request comes or is done, and when nothing has happened for a while; where
+ *    there was no room, `roomMade` goes on later.
  * 5. An instance that has served, or has just been made, takes the next request that waits (`#release`), unless another
  *    function's request has waited for memory for longer.
- * 6. Where none waits it is idle, and in the LRU of the worker, which may evict it.
+ * 6. Where none waits it is idle, and in the LRU of the worker, which may evict it; one of many that is idle for long is
+ *    dropped (`#dropSurplus`).
  */
 export class OlFunction implements Claimant {
   readonly name: string;
@@ -98,6 +110,7 @@ export class OlFunction implements Claimant {
   /** Used last at the end. */
   readonly #idle: Instance[] = [];
   readonly #instances = new Set<Instance>();
+  readonly #scaler: Scaler;
   #code: Code | null = null;
   #lock: Lock | null = null;
   /** Which pull `#code` came from; they are counted, and may end in another order than they began in. */
@@ -111,6 +124,12 @@ export class OlFunction implements Claimant {
   constructor(name: string, context: FunctionContext) {
     this.name = name;
     this.#context = context;
+    this.#scaler = new Scaler({
+      max: context.maxRunners,
+      keepMs: context.surplusKeepMs,
+      onQuiet: () => this.#startMissing('as it is quiet'),
+      onSurplus: () => this.#dropSurplus(),
+    });
   }
 
   get instances(): Iterable<Instance> {
@@ -187,7 +206,6 @@ export class OlFunction implements Claimant {
     else this.#accept({ ...pulled, lock }, waiting);
   }
 
-  /** Packages are installed for as long as it takes; a request waits for them no longer than for an answer. */
   async #prepareThen(
     pulled: Pulled<Code>,
     installing: Promise<Lock | null>,
@@ -195,27 +213,15 @@ export class OlFunction implements Claimant {
     state: { cancelled: boolean },
   ): Promise<void> {
     this.#pulling++;
-    const { registry, timeoutMs } = this.#context;
-    const letGo = registry.retain(pulled.code);
     try {
-      const lock = await withinWait(installing, timeoutMs, () => this.#stillInstalling(pulled.code));
+      const lock = await waitForPackages(this.#context, pulled.code, installing);
       if (state.cancelled) this.#giveUp(waiting);
       else this.#accept({ ...pulled, lock }, waiting);
     } catch (error) {
       this.#refuse(waiting, error);
     } finally {
-      letGo();
       this.#pulling--;
     }
-  }
-
-  #stillInstalling(code: Code): OlError {
-    const requirements = this.#context.packages.requirements(code).join(', ');
-    return new OlError('ERR_PACKAGES_WAIT', {
-      name: this.name,
-      limitMs: this.#context.timeoutMs,
-      requirements,
-    });
   }
 
   #accept(pulled: Prepared, waiting: Waiting): void {
@@ -246,6 +252,7 @@ export class OlFunction implements Claimant {
     this.#lock = lock;
     if (!isEdit) return;
     this.#context.log.info({ function: this.name, version: code.version.slice(0, 16) }, 'new code');
+    this.#scaler.forget();
     this.#retireIdle('replaced');
   }
 
@@ -267,18 +274,22 @@ export class OlFunction implements Claimant {
       this.#context.idle.remove(instance);
       this.#dispatch(instance);
     }
-    const busy = this.#instances.size - this.#idle.length;
-    const load = {
-      queued: this.#queue.length,
-      starting: this.#starting,
-      busy,
-      max: this.#context.maxRunners,
-    };
-    for (let count = instancesToStart(load); count > 0; count--) {
+    this.#startMissing('as something happened');
+  }
+
+  #startMissing(asked: 'as something happened' | 'as it is quiet'): void {
+    if (this.#queue.length === 0) return;
+    const countLoading = () => [...this.#instances].filter(({ isLoading }) => isLoading).length;
+    const atWork = { starting: this.#starting, busy: this.#busy, countLoading };
+    for (let count = this.#scaler.toStart(this.#queue.length, atWork, asked); count > 0; count--) {
       const place = this.#context.memory.take(this);
       if (place === null) return;
       void this.#startInstance(place);
     }
+  }
+
+  get #busy(): number {
+    return this.#instances.size - this.#idle.length;
   }
 
   /** Gives the oldest request to an instance that is free; false when none waits. */
@@ -291,7 +302,7 @@ export class OlFunction implements Claimant {
   async #serve(instance: Instance, waiting: Waiting): Promise<InvocationResult> {
     const { start } = instance;
     const { body, since, sinceNs } = waiting;
-    const { timeoutMs, responseMaxBytes, timing, metrics } = this.#context;
+    const { timeoutMs, responseMaxBytes, timing } = this.#context;
     const dispatched = performance.now();
     const watch = timing === null ? null : new Stopwatch(timing, sinceNs);
     this.#context.memory.watch();
@@ -299,7 +310,7 @@ export class OlFunction implements Claimant {
     try {
       const response = await instance.serve({ body, timeoutMs, responseMaxBytes });
       watch?.lap(`${start}:exchange`);
-      metrics.invoked(start, dispatched - since, performance.now() - dispatched);
+      this.#learn(instance, start, response, { since, dispatched, answered: performance.now() });
       if (instance.place.settle()) void this.#measure(instance);
       this.#release(instance);
       return { response, start };
@@ -315,6 +326,22 @@ export class OlFunction implements Claimant {
     }
   }
 
+  /** What metrics and policy get of a request that was answered. What its code says of itself has to fit. */
+  #learn({ sandbox }: Instance, start: StartKind, { loadedAt, tookMs }: SandboxResponse, times: Times): void {
+    const { since, dispatched, answered } = times;
+    const hasLoaded = loadedAt !== null && loadedAt > dispatched && loadedAt <= answered;
+    const from = hasLoaded ? loadedAt : dispatched;
+    const handlerMs = tookMs === null ? null : Math.min(tookMs, answered - from);
+    if (hasLoaded) this.#scaler.started(sandbox.createdAt, loadedAt);
+    this.#scaler.served({ since, from, to: answered, tookMs: handlerMs ?? answered - from });
+    this.#context.metrics.invoked(start, {
+      waitMs: dispatched - since,
+      loadMs: hasLoaded ? loadedAt - dispatched : null,
+      handlerMs,
+      exchangeMs: answered - dispatched,
+    });
+  }
+
   /** Puts a request back to the head of the queue. */
   #again(waiting: Waiting): Promise<InvocationResult> {
     const { promise, resolve, reject } = Promise.withResolvers<InvocationResult>();
@@ -325,6 +352,7 @@ export class OlFunction implements Claimant {
 
   async #startInstance(place: Place): Promise<void> {
     this.#starting++;
+    this.#scaler.begun();
     try {
       this.#release(await this.#makeInstance(place));
     } catch (error) {
@@ -367,6 +395,7 @@ export class OlFunction implements Claimant {
     // First the queue: the LRU may have no room, and would evict an instance that has just been made for a request.
     if (this.#dispatch(instance)) return;
     this.#idle.push(instance);
+    if (this.#instances.size > 1) this.#scaler.mayDrop();
     this.#context.idle.add(instance);
     this.#context.pauser.add(instance);
     void this.#measure(instance);
@@ -385,6 +414,11 @@ export class OlFunction implements Claimant {
 
   #retireIdle(reason: EndReason): void {
     for (const instance of [...this.#idle]) this.#drop(instance, reason);
+  }
+
+  #dropSurplus(): void {
+    const count = this.#scaler.toDrop(this.#idle, this.#busy + this.#starting);
+    for (const instance of this.#idle.slice(0, count)) this.#drop(instance, 'surplus');
   }
 
   #drop(instance: Instance, reason: EndReason): void {

@@ -53,6 +53,11 @@ export class Instance implements Idle, Pausable {
     return this.#served === 0 ? 'cold' : 'warm';
   }
 
+  /** True while it can't serve the request that it was given, because it still loads its code. */
+  get isLoading(): boolean {
+    return this.#idleSince === null && this.#served === 1 && this.sandbox.isLoading();
+  }
+
   async serve(request: SandboxRequest): Promise<SandboxResponse> {
     this.#idleSince = null;
     this.#isPaused = false;

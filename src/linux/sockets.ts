@@ -13,6 +13,7 @@ const SCM_RIGHTS = 1;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_DONTWAIT = 0x40;
 const MSG_CMSG_CLOEXEC = 0x40000000;
+const SIOCOUTQ = 0x5411;
 /** struct cmsghdr: a 64-bit length, then level and type as 32-bit integers. */
 const CMSG_HEADER = 16;
 const FD_BYTES = 4;
@@ -36,6 +37,7 @@ const bindC = libc('int bind(int, void *, uint32_t)');
 const listenC = libc('int listen(int, int)');
 const connectC = libc('int connect(int, void *, uint32_t)');
 const sendmsgC = libc('long sendmsg(int, const msghdr *, int)');
+const ioctlC = libc('int ioctl(int, unsigned long, _Out_ int *)');
 const recvmsgC = libc('long recvmsg(int, _Inout_ msghdr *, int)');
 
 /** A connected pair of SOCK_SEQPACKET sockets: message boundaries are kept, and an end that closes is noticed. */
@@ -86,6 +88,13 @@ export function sendWithFds(socket: number, message: Buffer, fds: readonly numbe
   const control = fds.length === 0 ? null : rights(fds);
   const header = messageHeader(message, control);
   check(sendmsgC(socket, header, MSG_NOSIGNAL | MSG_DONTWAIT), 'sendmsg', `descriptor ${socket}`);
+}
+
+/** True while the peer of a stream socket has not read all that was sent to it. */
+export function hasUnread(socket: number): boolean {
+  const bytes = [0];
+  check(ioctlC(socket, SIOCOUTQ, bytes), 'ioctl SIOCOUTQ', `descriptor ${socket}`);
+  return bytes[0] !== 0;
 }
 
 /** True for the error of a send whose receiver is gone. */

@@ -6,6 +6,13 @@ export interface SandboxResponse {
   /** 200: the function's result; 400: the event is not JSON; 500: the function failed, the body says how. */
   readonly status: 200 | 400 | 500;
   readonly body: Buffer;
+  /**
+   * When the sandbox had loaded its code and could serve, in ms of `performance.now()`. The first answer tells it, later
+   * ones and engines that can't say have null. The code itself may have made it up.
+   */
+  readonly loadedAt: number | null;
+  /** How long the call took in the sandbox, in ms; null where the engine can't say. The code may have made it up. */
+  readonly tookMs: number | null;
 }
 
 /** One request for a sandbox; all limits are counted from the call. */
@@ -48,6 +55,8 @@ export interface Sandbox {
    * these the sandbox is destroyed.
    */
   request(request: SandboxRequest): Promise<SandboxResponse>;
+  /** True while it has been sent its first request and has not read it: it starts, and loads its code. */
+  isLoading(): boolean;
   /**
    * Stops all its processes until `unpause`: they use no CPU time, and keep their memory. Resolves when they have stopped,
    * or `unpause` or `destroy` came first. Idempotent. A request to a paused sandbox unpauses it.

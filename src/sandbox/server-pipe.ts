@@ -1,13 +1,16 @@
+import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { OlError } from '../errors.ts';
+import { hasUnread } from '../linux/sockets.ts';
+import { type AnswerHead, parseAnswerHead } from './answer-head.ts';
 import type { SandboxRequest, SandboxResponse } from './sandbox.ts';
 
 const MAX_HEAD_BYTES = 16 * 1024;
 /** Up to this size, copying a body costs less than a second buffer in the system call. */
 const JOINED_BYTES = 16 * 1024;
 const HEAD_END = Buffer.from('\r\n\r\n');
-const STATUS_LINE = /^HTTP\/1\.1 (200|400|500) /;
-const CONTENT_LENGTH = /^content-length:[ \t]*(\d{1,15})[ \t]*$/im;
+/** What comes in is read into this, one chunk at a time, of whichever connection. What is kept of it is copied. */
+const chunkBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 
 interface Exchange {
   readonly request: SandboxRequest;
@@ -17,12 +20,7 @@ interface Exchange {
   /** What came so far: first the head's parts, then the body's. */
   chunks: Buffer[];
   received: number;
-  head: ResponseHead | null;
-}
-
-interface ResponseHead {
-  readonly status: SandboxResponse['status'];
-  readonly bodyBytes: number;
+  head: AnswerHead | null;
 }
 
 /**
@@ -52,14 +50,23 @@ export class PipeError extends Error {
 export class ServerPipe {
   /** Resolves when the connection is closed, by whichever end, and its last exchange is settled. Never rejects. */
   readonly closed: Promise<void>;
+  readonly #fd: number;
   readonly #socket: Socket;
   #exchange: Exchange | null = null;
+  #hasAnswered = false;
   #failure: PipeError | null = null;
 
   /** Takes over `fd`, a connected stream socket. */
   constructor(fd: number) {
-    this.#socket = new Socket({ fd, readable: true, writable: true });
-    this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    this.#fd = fd;
+    const callback = (length: number) => this.#receive(chunkBuffer.subarray(0, length));
+    this.#socket = new Socket({
+      fd,
+      readable: true,
+      writable: true,
+      onread: { buffer: chunkBuffer, callback },
+    });
+    this.#socket.resume();
     this.#socket.on('error', (error) => this.#fail(new PipeError(meaningOf(error), error.message)));
     this.#socket.on('end', () => this.#peerClosed());
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -83,6 +90,11 @@ export class ServerPipe {
     });
   }
 
+  /** True while there is a request that the sandbox has not read yet. */
+  isUnread(): boolean {
+    return this.#exchange !== null && hasUnread(this.#fd);
+  }
+
   /** `failure` is what the exchange that is under way rejects with. */
   close(failure: PipeFailure = 'closed'): void {
     this.#fail(new PipeError(failure, 'the worker closed the connection'));
@@ -99,23 +111,42 @@ export class ServerPipe {
   #send(body: Buffer): void {
     const head = `POST / HTTP/1.1\r\nHost: sandbox\r\nContent-Length: ${body.length}\r\n\r\n`;
     // Latin-1 keeps every byte as it is; one string is one system call, which wakes the sandbox once.
-    if (body.length <= JOINED_BYTES) {
-      this.#socket.write(head + body.toString('latin1'), 'latin1');
-      return;
-    }
+    if (body.length <= JOINED_BYTES) return this.#sendText(head + body.toString('latin1'));
     this.#socket.cork();
     this.#socket.write(head, 'latin1');
     this.#socket.write(body);
     this.#socket.uncork();
   }
 
-  #receive(chunk: Buffer): void {
+  /** Straight to the kernel, which has room for it: a stream would take as long again. */
+  #sendText(text: string): void {
+    // Of a large request that was answered before it was read, some may still be on its way.
+    const written = this.#socket.writableLength > 0 ? 0 : this.#writeNow(text);
+    if (this.#failure === null && written < text.length) this.#socket.write(text.slice(written), 'latin1');
+  }
+
+  /** How much the kernel took; where there is nobody to take it, that is the end of the connection. */
+  #writeNow(text: string): number {
+    try {
+      return writeSync(this.#fd, text, null, 'latin1');
+    } catch (error) {
+      const known = error as NodeJS.ErrnoException;
+      if (known.code !== 'EAGAIN') this.#fail(new PipeError(meaningOf(known), known.message));
+      return 0;
+    }
+  }
+
+  /** True where more may come; `chunk` is overwritten by the next one. */
+  #receive(chunk: Buffer): boolean {
     const exchange = this.#exchange;
-    if (exchange === null) return this.#protocolError('it sent bytes that nobody had asked for');
-    exchange.chunks.push(chunk);
+    if (exchange === null) {
+      this.#protocolError('it sent bytes that nobody had asked for');
+      return false;
+    }
+    exchange.chunks.push(Buffer.from(chunk));
     exchange.received += chunk.length;
-    if (exchange.head === null && !this.#readHead(exchange)) return;
-    this.#readBody(exchange);
+    if (exchange.head !== null || this.#readHead(exchange)) this.#readBody(exchange);
+    return this.#failure === null;
   }
 
   /** True when the head is complete and understood. */
@@ -128,29 +159,22 @@ export class ServerPipe {
       exchange.chunks = [data];
       return false;
     }
-    exchange.head = this.#parseHead(
-      data.toString('latin1', 0, end).replaceAll('\r\n', '\n'),
-      exchange.request,
-    );
+    exchange.head = this.#parseHead(data.toString('latin1', 0, end), exchange.request);
     const body = data.subarray(end + HEAD_END.length);
     exchange.chunks = [body];
     exchange.received = body.length;
     return exchange.head !== null;
   }
 
-  #parseHead(head: string, request: SandboxRequest): ResponseHead | null {
-    const status = STATUS_LINE.exec(head)?.[1];
-    const length = CONTENT_LENGTH.exec(head)?.[1];
-    if (status === undefined || length === undefined) {
+  #parseHead(text: string, { responseMaxBytes }: SandboxRequest): AnswerHead | null {
+    const head = parseAnswerHead(text, !this.#hasAnswered);
+    if (head === null) {
       this.#protocolError('its header is not an answer of ours');
       return null;
     }
-    const bodyBytes = Number(length);
-    if (bodyBytes > request.responseMaxBytes) {
-      this.#fail(new PipeError('too-large', `a response of ${bodyBytes} bytes`));
-      return null;
-    }
-    return { status: Number(status) as SandboxResponse['status'], bodyBytes };
+    if (head.bodyBytes <= responseMaxBytes) return head;
+    this.#fail(new PipeError('too-large', `a response of ${head.bodyBytes} bytes`));
+    return null;
   }
 
   #readBody(exchange: Exchange): void {
@@ -158,8 +182,10 @@ export class ServerPipe {
     if (head === null || received < head.bodyBytes) return;
     if (received > head.bodyBytes) return this.#protocolError('it sent more than the answer');
     this.#exchange = null;
+    this.#hasAnswered = true;
     clearTimeout(exchange.timer);
-    exchange.resolve({ status: head.status, body: joined(exchange.chunks) });
+    const { status, loadedAt, tookMs } = head;
+    exchange.resolve({ status, body: joined(exchange.chunks), loadedAt, tookMs });
   }
 
   #protocolError(detail: string): void {

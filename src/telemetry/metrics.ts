@@ -4,7 +4,23 @@ import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
 export type StartKind = 'cold' | 'warm';
 
 /** Why the worker ended a sandbox. */
-export type EndReason = 'evicted' | 'failed' | 'removed' | 'replaced' | 'unpausable';
+const END_REASONS = ['evicted', 'failed', 'removed', 'replaced', 'surplus', 'unpausable'] as const;
+export type EndReason = (typeof END_REASONS)[number];
+
+/** What an invocation is made of. */
+type Phase = 'wait' | 'load' | 'handler' | 'exchange';
+
+/** How long an invocation took, in ms. */
+export interface PhaseTimes {
+  /** Until a sandbox was given the request. */
+  readonly waitMs: number;
+  /** From there until it had loaded its code; null where it had before, or nobody knows. */
+  readonly loadMs: number | null;
+  /** In the sandbox, where it says so. */
+  readonly handlerMs: number | null;
+  /** From the end of the wait to the answer, so loading and handler are part of it. */
+  readonly exchangeMs: number;
+}
 
 /** What is counted at the moment of a scrape. */
 export interface Levels {
@@ -27,7 +43,7 @@ const SECONDS = [0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25
 export class Metrics {
   readonly #registry = new Registry();
   /** Looked up once: finding a histogram by its labels takes longer than adding to it. */
-  readonly #phases: Record<StartKind, Record<'wait' | 'exchange', Histogram.Internal<'phase' | 'start'>>>;
+  readonly #phases: Record<StartKind, Record<Phase, Histogram.Internal<'phase' | 'start'>>>;
   readonly #errors: Counter<'code'>;
   readonly #failures: Counter;
   readonly #ended: Counter<'reason'>;
@@ -36,13 +52,15 @@ export class Metrics {
     const registers = [this.#registry];
     const phase = new Histogram({
       name: 'openlambda_invocation_seconds',
-      help: 'Invocations by phase: wait is until a sandbox has the request, exchange from there to the answer.',
+      help: 'Invocations by phase: wait is until a sandbox has the request, exchange from there to the answer; load and handler are parts of it.',
       labelNames: ['phase', 'start'],
       buckets: SECONDS,
       registers,
     });
     const phasesOf = (start: StartKind) => ({
       wait: phase.labels({ phase: 'wait', start }),
+      load: phase.labels({ phase: 'load', start }),
+      handler: phase.labels({ phase: 'handler', start }),
       exchange: phase.labels({ phase: 'exchange', start }),
     });
     this.#phases = { cold: phasesOf('cold'), warm: phasesOf('warm') };
@@ -63,12 +81,16 @@ export class Metrics {
       labelNames: ['reason'],
       registers,
     });
+    // A counter that is not there yet is no 0 to Prometheus, and its first increase is lost.
+    for (const reason of END_REASONS) this.#ended.inc({ reason }, 0);
   }
 
-  /** Tells of an invocation that was answered; times in ms. */
-  invoked(start: StartKind, waitMs: number, exchangeMs: number): void {
-    const { wait, exchange } = this.#phases[start];
+  /** Tells of an invocation that was answered. */
+  invoked(start: StartKind, { waitMs, loadMs, handlerMs, exchangeMs }: PhaseTimes): void {
+    const { wait, load, handler, exchange } = this.#phases[start];
     wait.observe(waitMs / 1000);
+    if (loadMs !== null) load.observe(loadMs / 1000);
+    if (handlerMs !== null) handler.observe(handlerMs / 1000);
     exchange.observe(exchangeMs / 1000);
   }
 

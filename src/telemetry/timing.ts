@@ -46,9 +46,9 @@ export class Stopwatch {
     this.lapAt(step, monotonicNs());
   }
 
-  /** As `lap`, for a moment that another process has told. */
+  /** As `lap`, for a moment that another process has told: it may have got so far before we noticed that we were done. */
   lapAt(step: string, ns: number): void {
-    this.#timing.record(step, (ns - this.#last) / 1000);
+    this.#timing.record(step, Math.max(0, ns - this.#last) / 1000);
     this.#last = ns;
   }
 }
@@ -56,4 +56,12 @@ export class Stopwatch {
 /** The clock that all processes of a machine share (CLOCK_MONOTONIC), in ns; exact to 2 ns for 200 days of uptime. */
 export function monotonicNs(): number {
   return Number(process.hrtime.bigint());
+}
+
+/** Where the clock of `performance.now()`, which is the same one, begins. */
+const ORIGIN_NS = monotonicNs() - performance.now() * 1e6;
+
+/** A moment of `monotonicNs`, of this process or another, in ms of `performance.now()`. */
+export function toPerformanceMs(ns: number): number {
+  return (ns - ORIGIN_NS) / 1e6;
 }

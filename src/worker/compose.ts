@@ -14,11 +14,8 @@ import { Pauser } from '../functions/pauser.ts';
 import { checkKernel } from '../linux/kernel.ts';
 import { availableMemoryMb } from '../linux/memory.ts';
 import { emptyDirectory } from '../linux/remove-tree.ts';
-import { findUv } from '../packages/find-uv.ts';
-import { Installer } from '../packages/installer.ts';
-import { STARTUP } from '../packages/inventory.ts';
-import { PackageManager, type Packages } from '../packages/packages.ts';
-import { PackageStore } from '../packages/store.ts';
+import { scheduleWorker } from '../linux/scheduling.ts';
+import type { Packages } from '../packages/packages.ts';
 import { createLocalRegistry } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Engine } from '../sandbox/sandbox.ts';
@@ -27,6 +24,7 @@ import type { WorkshopEngine } from '../sandbox/workshop.ts';
 import type { Log } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { createTiming, type Timing } from '../telemetry/timing.ts';
+import { createPackages } from './compose-packages.ts';
 import { ConnectionNotes } from './connection-notes.ts';
 import { route } from './routes.ts';
 import { RunLambda } from './run-lambda.ts';
@@ -52,6 +50,7 @@ export interface RunningWorker {
 export async function startWorker(config: Config, log: Log): Promise<RunningWorker> {
   if (process.getuid?.() !== 0) throw new OlError('ERR_NOT_ROOT', {});
   checkKernel();
+  scheduleWorker();
   await using undo = new AsyncDisposableStack();
   await mkdir(config.workerDir, { recursive: true, mode: 0o755 });
   const claim = await claimSlot({
@@ -73,7 +72,6 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
   undo.defer(() => engine.close());
   const packages = await createPackages(config, engine, log);
   undo.defer(() => packages.close());
-  installAtStart(config, packages, log);
   const metrics = new Metrics();
   const parts = { registry, packages, engine, log, timing, metrics, memPoolMb, gauge: cgroups.whole };
   const functions = createFunctions(config, undo, parts);
@@ -145,48 +143,6 @@ async function createEngine(
   });
 }
 
-/** Processes of a build, and the threads of uv. */
-const INSTALL_PROCS_MAX = 512;
-const INSTALL_FILES_MAX = 1_000_000;
-
-async function createPackages(config: Config, engine: WorkshopEngine, log: Log): Promise<Packages> {
-  const store = await PackageStore.open(config.pkgsDir);
-  const uv = findUv(process.env);
-  log.info({ uv: uv ?? 'none: pip installs packages, which takes longer', dir: config.pkgsDir }, 'packages');
-  const workroom = {
-    dir: join(config.workerDir, 'installer'),
-    uv,
-    pipMirror: config.pipMirror,
-    env: process.env,
-    log,
-  };
-  const bounds = {
-    memLimitMb: config.installMemLimitMb,
-    procsMax: INSTALL_PROCS_MAX,
-    scratchMaxMb: config.installMaxMb,
-    scratchMaxFiles: INSTALL_FILES_MAX,
-  };
-  const timeoutMs = config.installTimeoutMs;
-  const installer = new Installer({ engine, store, workroom, bounds, timeoutMs, log });
-  return new PackageManager({
-    store,
-    installer,
-    interpreter: () => engine.interpreter,
-    retryMs: config.installRetryMs,
-    // Another one may resolve, install wheels and build.
-    waitMs: 3 * timeoutMs,
-    log,
-  });
-}
-
-/** Nobody waits for them: a worker whose index is down serves what it can. */
-function installAtStart({ startupPkgs }: Config, packages: Packages, log: Log): void {
-  if (startupPkgs.length === 0) return;
-  packages.prepareRequirements(STARTUP, startupPkgs).catch((error: unknown) => {
-    log.error({ err: error }, 'startup_pkgs are not there');
-  });
-}
-
 interface Telemetry {
   readonly log: Log;
   readonly timing: Timing | null;
@@ -223,6 +179,7 @@ function createFunctions(
     pauser,
     memory,
     maxRunners: config.maxRunners,
+    surplusKeepMs: config.surplusKeepMs,
     queueMax: config.queueMax,
     timeoutMs: config.invocationTimeoutMs,
     responseMaxBytes: config.responseMaxKb * 1024,

@@ -25,17 +25,17 @@ export function route(routes: Routes, request: IncomingMessage, response: Server
   const path = query < 0 ? url : url.slice(0, query);
   if (method === 'OPTIONS') return send(response, 200, TEXT_TYPE, '');
   if (path.startsWith(RUN_LAMBDA)) {
-    if (method !== 'POST') return refuseMethod(response, method, path, 'POST, OPTIONS');
+    if (method !== 'POST') return refuseMethod(routes, response, method, path, 'POST, OPTIONS');
     return routes.runLambda.handle(request, response, path.slice(RUN_LAMBDA.length));
   }
   if (path.startsWith(PACKAGES)) {
-    if (method !== 'POST') return refuseMethod(response, method, path, 'POST, OPTIONS');
+    if (method !== 'POST') return refuseMethod(routes, response, method, path, 'POST, OPTIONS');
     return void answerPackages(routes, response, path.slice(PACKAGES.length));
   }
   const read = READS[path];
-  if (read === undefined) return sendError(response, new OlError('ERR_NO_ROUTE', { path: shown(path) }));
+  if (read === undefined) return refuse(routes, response, new OlError('ERR_NO_ROUTE', { path: shown(path) }));
   if (method !== 'GET' && method !== 'HEAD')
-    return refuseMethod(response, method, path, 'GET, HEAD, OPTIONS');
+    return refuseMethod(routes, response, method, path, 'GET, HEAD, OPTIONS');
   void answerRead(routes, response, read);
 }
 
@@ -43,7 +43,7 @@ type Read = (routes: Routes, response: ServerResponse) => void | Promise<void>;
 
 const READS: Readonly<Record<string, Read>> = {
   '/status': (routes, response) => {
-    if (routes.isClosing()) sendError(response, new OlError('ERR_SHUTTING_DOWN', {}));
+    if (routes.isClosing()) refuse(routes, response, new OlError('ERR_SHUTTING_DOWN', {}));
     else send(response, 200, TEXT_TYPE, 'ready\n');
   },
   '/metrics': async (routes, response) => {
@@ -56,19 +56,15 @@ const READS: Readonly<Record<string, Read>> = {
 };
 
 /** Has a function's packages installed ahead of its first call: no more than that call would do. */
-async function answerPackages(
-  { functions, log }: Routes,
-  response: ServerResponse,
-  name: string,
-): Promise<void> {
+async function answerPackages(routes: Routes, response: ServerResponse, name: string): Promise<void> {
   try {
-    const lock = await functions.prepare(name);
+    const lock = await routes.functions.prepare(name);
     const packages = lock?.packages.map((one) => ({ name: one.name, version: one.version })) ?? [];
     send(response, 200, JSON_TYPE, `${JSON.stringify({ packages })}\n`);
   } catch (thrown) {
     const error = toOlError(thrown);
-    if (error.code === 'ERR_INTERNAL') log.error({ err: thrown }, 'packages could not be made ready');
-    sendError(response, error);
+    if (error.code === 'ERR_INTERNAL') routes.log.error({ err: thrown }, 'packages could not be made ready');
+    refuse(routes, response, error);
   }
 }
 
@@ -78,13 +74,26 @@ async function answerRead(routes: Routes, response: ServerResponse, read: Read):
   } catch (thrown) {
     const error = toOlError(thrown);
     routes.log.error({ err: thrown }, 'a request for the state of the worker failed');
-    sendError(response, error);
+    refuse(routes, response, error);
   }
 }
 
-function refuseMethod(response: ServerResponse, method: string, path: string, allow: string): void {
-  const error = new OlError('ERR_BAD_METHOD', { method, path: shown(path), allow });
-  sendError(response, error, { Allow: allow });
+function refuse(routes: Routes, response: ServerResponse, error: OlError, headers = {}): void {
+  routes.metrics.refused(error.code);
+  sendError(response, error, headers);
+}
+
+/** `allow` is what the path allows. */
+function refuseMethod(
+  routes: Routes,
+  response: ServerResponse,
+  method: string,
+  path: string,
+  allow: string,
+): void {
+  refuse(routes, response, new OlError('ERR_BAD_METHOD', { method, path: shown(path), allow }), {
+    Allow: allow,
+  });
 }
 
 function shown(path: string): string {

@@ -106,7 +106,8 @@ export function describeCgroupContract(name: string, make: MakeDriver | string):
       expect(await keeper.next()).toEqual({ ate: 10 });
       await using eater = await CgroupChild.start(large, 'eat', 100);
       expect(await eater.ended).toBe('SIGKILL');
-      expect(large.hits()).toMatchObject({ oomKills: 1, memoryRefused: 0 });
+      expect(large.hits().oomKills).toBeGreaterThan(0);
+      expect(large.hits().memoryRefused).toBe(0);
       expect(small.hits()).toMatchObject({ oomKills: 0, memoryRefused: 0 });
       driver.whole.setMemoryMb(0);
       await using free = await CgroupChild.start(large, 'eat', 100);

@@ -79,6 +79,21 @@ export function describeSandboxContract(name: string, make: () => Promise<Engine
       });
     });
 
+    test('it loads until its code has run; the first answer tells when that was, each how long the call took', async () => {
+      const text = 'import time\ntime.sleep(0.3)\ndef handler(event): time.sleep(event)\n';
+      const sandbox = await create('slow-to-load', text);
+      const first = sandbox.request(requestOf(0.2));
+      expect(sandbox.isLoading()).toBe(true);
+      await until('end of loading', () => !sandbox.isLoading());
+      const { loadedAt, tookMs } = await first;
+      expect(loadedAt).toBeGreaterThan(sandbox.createdAt + 300);
+      expect(loadedAt).toBeLessThan(performance.now() - 200);
+      expect(tookMs).toBeGreaterThanOrEqual(200);
+      const second = sandbox.request(requestOf(0));
+      expect(sandbox.isLoading()).toBe(false);
+      expect(await second).toMatchObject({ loadedAt: null, tookMs: expect.any(Number) });
+    });
+
     test('requests are answered one after another by the same process', async () => {
       const sandbox = await create();
       await ask(sandbox, ['echo', 0]);

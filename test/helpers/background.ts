@@ -70,9 +70,14 @@ export class BackgroundWorkers implements AsyncDisposable {
     return first;
   }
 
+  /** As `admin kill` does. */
+  async kill(): Promise<StoppedWorker[]> {
+    return await stopCluster(this.#cluster.paths.root, { cleanUpAfter: removeGroupsOf });
+  }
+
   async stop(): Promise<StoppedWorker[]> {
     for (const worker of this.all) worker[Symbol.dispose]();
-    return await stopCluster(this.#cluster.paths.root, { cleanUpAfter: removeGroupsOf });
+    return await this.kill();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { CLAIMS_DIR } from '../../src/cluster/claims.ts';
 import { SLOWNESS } from './poll.ts';
-import { listProcesses, type ProcessInfo } from './processes.ts';
+import { listProcesses, type ProcessInfo, parentOf } from './processes.ts';
 import { TEST_ROOT } from './test-root.ts';
 
 /** What is on its way out has this long. */
@@ -109,9 +109,15 @@ function isHeldByOthers(one: ProcessInfo, all: ReadonlyMap<number, ProcessInfo>,
   return false;
 }
 
+/** From the nearest on. One that has let go of its namespaces, a dying root zygote, is passed over: it may take a while. */
 function ancestors(one: ProcessInfo, all: ReadonlyMap<number, ProcessInfo>): ProcessInfo[] {
-  const parent = all.get(one.parent);
-  return parent === undefined ? [] : [parent, ...ancestors(parent, all)];
+  const found: ProcessInfo[] = [];
+  for (let pid: number | null = one.parent; pid !== null && pid > 0; ) {
+    const at = all.get(pid);
+    if (at !== undefined) found.push(at);
+    pid = at?.parent ?? parentOf(pid);
+  }
+  return found;
 }
 
 /** What a machine mounts by itself: for whoever looks at tracing, or logs in. The mount point is the fifth word. */
@@ -128,11 +134,17 @@ function namedNamespaces(): string[] {
 
 const CGROUP_ROOT = '/sys/fs/cgroup';
 
-/** The groups of workers, in every hierarchy; not those of a user's worker, which hold its claim's slot. */
+/** Groups that a test makes without a worker are called after its process. */
+const OF_A_TEST = /^openlambda-[a-z]+-(\d+)\b/;
+
+/** The groups of workers, in every hierarchy; not those of a user's worker, which hold its claim's slot, or of another run. */
 function cgroups(): string[] {
   const others = claimFiles().filter((path) => !isOurClaim(path));
   const theirs = others.map((path) => `openlambda-${basename(path, '.json')}`);
-  return groupsBelow(CGROUP_ROOT).filter((path) => !theirs.includes(basename(path)));
+  return groupsBelow(CGROUP_ROOT).filter((path) => {
+    const name = basename(path);
+    return !theirs.includes(name) && (OF_A_TEST.exec(name)?.[1] ?? `${process.pid}`) === `${process.pid}`;
+  });
 }
 
 function groupsBelow(dir: string): string[] {

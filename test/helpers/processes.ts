@@ -35,6 +35,11 @@ export function isStillThere({ pid, startTicks }: { pid: number; startTicks: num
   return readStat(pid)?.startTicks === startTicks;
 }
 
+/** Whose child a process is, also of one that is ending; null where it is gone. */
+export function parentOf(pid: number): number | null {
+  return readStat(pid)?.parent ?? null;
+}
+
 function readStat(pid: number): { parent: number; startTicks: number } | null {
   const stat = ifThere(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
   if (stat === null) return null;

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeGroupsOf } from '../../src/cgroup/remove.ts';
 import { readBase } from '../../src/cluster/base.ts';
 import { claimSlot, uidBase } from '../../src/cluster/claims.ts';
 import { workerPaths } from '../../src/cluster/paths.ts';
@@ -21,7 +22,12 @@ export async function makeSockEngine(): Promise<SockFixture> {
   const { dir, handlers, spares } = workerPaths(cluster.paths, 0);
   await mkdir(handlers, { recursive: true });
   await mkdir(spares, { recursive: true });
-  const claim = await claimSlot({ cluster: cluster.paths.root, workerDir: dir, port: 0 });
+  const claim = await claimSlot({
+    cluster: cluster.paths.root,
+    workerDir: dir,
+    port: 0,
+    cleanUpAfter: removeGroupsOf,
+  });
   const zygotes: number[] = [];
   const versions = new Map<string, Promise<Code>>();
   const engine = await SockEngine.start({

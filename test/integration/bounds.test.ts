@@ -138,16 +138,6 @@ test('an idle sandbox is paused, uses no CPU time then, and serves the next call
   expect((await worker.current.sandbox('busy')).pid).toBe(pid);
 });
 
-test('the metrics tell of starts, errors and sandboxes', async () => {
-  await worker.current.result('echo', 1);
-  await worker.current.post('/runLambda/echo', '{');
-  const { status, headers, body } = await worker.current.client.request('/metrics');
-  expect([status, headers['content-type']]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8']);
-  expect(body).toMatch(/^openlambda_invocation_seconds_count\{phase="wait",start="cold"\} [1-9]/m);
-  expect(body).toMatch(/^openlambda_errors_total\{code="ERR_BAD_JSON"\} 1$/m);
-  expect(body).toMatch(/^openlambda_sandboxes\{state="(idle|paused)"\} [1-9]/m);
-});
-
 test('what is printed has the bound of a file: the rest is lost, and the function goes on', async () => {
   await write(
     'chatty',
@@ -197,7 +187,8 @@ test.each(
 )('beyond its %s: %s in the answer and in the log, and the next call gets a fresh sandbox', async (name, code, line) => {
   await using strict = await TestWorker.start({
     mem_limit_mb: 48,
-    invocation_timeout_ms: 500,
+    // Far above what filling the memory takes on a slow machine.
+    invocation_timeout_ms: code === 'ERR_TIMEOUT' ? 500 : 60_000,
     response_max_kb: 1024,
     spare_sandboxes: 1,
   });

@@ -56,10 +56,6 @@ test.each([
     'left a socket in a message that nobody reads',
     "a, b = socket.socketpair(); l = socket.create_server(('127.0.0.1', 7777)); socket.send_fds(a, [b'x'], [l.fileno(), a.fileno(), b.fileno()])",
   ],
-  [
-    'joined a group',
-    "s = socket.socket(type=socket.SOCK_DGRAM); KEPT.append(s); s.setsockopt(0, 35, socket.inet_aton('224.1.1.1') + socket.inet_aton('127.0.0.1'))",
-  ],
 ])('of a sandbox that %s the next ones see nothing', async (_what, line) => {
   await worker.current.cluster.writeFunction('look', LOOK);
   const { traces, sockets } = await look();
@@ -75,4 +71,27 @@ test.each([
   );
   expect(await worker.current.result('user')).toBe('done');
   for (let count = 0; count < 5; count++) expect(await look()).toMatchObject({ traces, sockets });
+});
+
+test.each([
+  ['IPv4', "s.setsockopt(0, 35, socket.inet_aton('224.1.1.1') + socket.inet_aton('127.0.0.1'))"],
+  [
+    'IPv6',
+    "s.setsockopt(41, 20, socket.inet_pton(socket.AF_INET6, 'ff02::4711') + (1).to_bytes(4, 'little'))",
+  ],
+])('no group of %s can be joined: whoever leaves one is told of seconds later', async (_what, line) => {
+  await worker.current.cluster.writeFunction(
+    'joiner',
+    python`
+    import socket
+    def handler(event):
+        s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        try:
+            ${line}
+            return 'joined'
+        except OSError as error:
+            return error.strerror
+  `,
+  );
+  expect(await worker.current.result('joiner')).toBe('No such device');
 });

@@ -99,6 +99,7 @@ describe.each(['user', 'project'] as const)('scratch space on a disk with quotas
       expect(countLimits()).toBeGreaterThan(0);
       await worker.running.close();
       expect(countLimits()).toBe(0);
+      await worker.running.close();
     } finally {
       closeSync(fd);
     }

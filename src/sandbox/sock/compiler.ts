@@ -3,6 +3,7 @@ import { detachedMount } from '../../linux/mounts.ts';
 import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { parseCompiled, storeCompiled } from './compiled-files.ts';
+import type { ScratchBound } from './scratch-bound.ts';
 import type { Spare } from './spare.ts';
 
 const LIMITS = { body: Buffer.from('{}'), timeoutMs: 60_000, responseMaxBytes: 64 * 1024 * 1024 };
@@ -12,6 +13,7 @@ const USES = 2;
 export interface CompilerOptions {
   /** A sandbox that has no code yet, and the cache tag of its interpreter. */
   readonly take: () => Promise<{ readonly spare: Spare; readonly cacheTag: string }>;
+  readonly scratchBound: ScratchBound;
   readonly log: Log;
 }
 
@@ -57,6 +59,12 @@ export class Compiler {
 
   async #compileIn(code: Code): Promise<void> {
     const { spare, cacheTag } = await this.#options.take();
+    const watched = this.#options.scratchBound.watch({
+      id: `${code.name}/compiler`,
+      scratchDir: spare.scratch.dir.path,
+      pid: () => spare.process.pid(),
+      overScratch: () => spare.process.kill(),
+    });
     try {
       const mount = detachedMount(code.dir, 'read-only');
       using _mount = { [Symbol.dispose]: () => closeSync(mount) };
@@ -64,6 +72,7 @@ export class Compiler {
       const { body } = await spare.pipe.exchange(LIMITS);
       storeCompiled(code.dir, cacheTag, parseCompiled(body));
     } finally {
+      watched.end();
       spare.process.kill();
       await spare.gone;
     }

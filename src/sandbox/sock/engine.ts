@@ -94,7 +94,11 @@ export class SockEngine implements Engine, WorkshopEngine {
     const uids = new UidPool(uidBase);
     this.#scratches = new ScratchPool({ sparesDir, uids, bound: this.#scratchBound, keep, log });
     this.#nursery = new Nursery({ ...options, launch, scratches: this.#scratches });
-    this.#compiler = new Compiler({ take: () => this.#nursery.takeForCompiling(), log });
+    this.#compiler = new Compiler({
+      take: () => this.#nursery.takeForCompiling(),
+      scratchBound: this.#scratchBound,
+      log,
+    });
   }
 
   /** Of the one that runs: a base image may be exchanged while the worker does not. */

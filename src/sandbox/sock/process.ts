@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { Cgroup, CgroupHits } from '../../cgroup/cgroup.ts';
 import { pidOf, signalPidfd } from '../../linux/pidfd.ts';
-import { scheduleNormally } from '../../linux/scheduling.ts';
+import { scheduleSandbox } from '../../linux/scheduling.ts';
 import { isReceiverGone, sendWithFds, seqpacketPair } from '../../linux/sockets.ts';
 import type { MemoryBound } from '../sandbox.ts';
 import { type SandboxTask, startRequest } from './control.ts';
@@ -115,7 +115,7 @@ export class SandboxProcess {
     this.#onStarted = onStarted;
     if (this.#socket === null) return false;
     this.#isStarted = true;
-    if (this.#pid !== null) scheduleNormally(this.#pid);
+    if (this.#pid !== null) scheduleSandbox(this.#pid);
     return this.#handOver(task, code, lock);
   }
 
@@ -154,7 +154,7 @@ export class SandboxProcess {
   #forked(pidfd: number): void {
     this.#pidfd = pidfd;
     this.#pid = pidOf(pidfd);
-    if (this.#isStarted && this.#pid !== null) scheduleNormally(this.#pid);
+    if (this.#isStarted && this.#pid !== null) scheduleSandbox(this.#pid);
     if (this.#killed) signalPidfd(pidfd, SIGKILL);
   }
 

@@ -53,7 +53,7 @@ export class ScratchBound {
     return this.#watch?.add(sandbox) ?? NOT_WATCHED;
   }
 
-  /** When all sandboxes are gone. */
+  /** When all sandboxes are gone. Idempotent. */
   close(): void {
     this.#quota?.close();
   }

@@ -21,6 +21,7 @@ export class ScratchQuota {
   readonly kind: QuotaKind;
   readonly #options: ScratchQuotaOptions;
   readonly #fd: number;
+  #isClosed = false;
 
   /** Null where the file system enforces neither. Takes back what a worker that was killed has left. */
   static open(options: ScratchQuotaOptions): ScratchQuota | null {
@@ -53,14 +54,17 @@ export class ScratchQuota {
     setQuota(this.#fd, this.kind, uid, limits);
   }
 
-  /** The directory is gone, and the uid about to be another's. */
+  /** The directory is gone, and the uid about to be another's. Does nothing once all are lifted. */
   lift(uid: number): void {
+    if (this.#isClosed) return;
     setQuota(this.#fd, this.kind, uid, NONE);
   }
 
-  /** When all sandboxes are gone. */
+  /** When all sandboxes are gone. Idempotent. */
   close(): void {
+    if (this.#isClosed) return;
     this.#liftAll();
+    this.#isClosed = true;
     closeSync(this.#fd);
   }
 

@@ -86,6 +86,10 @@ export class SockSandbox implements Sandbox, Watchable {
     }
   }
 
+  isLoading(): boolean {
+    return !this.#hasAnswered && this.#pipe.isUnread();
+  }
+
   async pause(): Promise<void> {
     const { cgroup } = this.#process;
     if (this.#isPaused || this.#isDead || cgroup === null) return;

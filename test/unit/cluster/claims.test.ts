@@ -130,13 +130,35 @@ test('a dead worker of the same directory has its root zygote ended; another one
   expect(isAlive(pid, ticks)).toBe(false);
 });
 
-test('stale claims are removed for one cluster only', async () => {
-  const { child } = await claimElsewhere('worker-0', temp.dir);
-  await end(child);
-  await removeStaleClaims('/other', temp.dir);
+/** Claims for the names that are given are stale afterwards, in slots from 0 on. */
+async function leaveClaims(...names: readonly string[]): Promise<void> {
+  const children: ChildProcess[] = [];
+  for (const name of names) children.push((await claimElsewhere(name, temp.dir)).child);
+  for (const child of children) await end(child);
+}
+
+function cleaner() {
+  const cleaned: number[] = [];
+  const cleanUpAfter = async ({ slot }: { slot: number }) => void cleaned.push(slot);
+  return { cleaned, cleanUpAfter };
+}
+
+test('stale claims are removed for one cluster only, with what their workers left', async () => {
+  await leaveClaims('worker-0');
+  const { cleaned, cleanUpAfter } = cleaner();
+  await removeStaleClaims('/other', cleanUpAfter, temp.dir);
   expect((await listClaims(temp.dir)).stale).toHaveLength(1);
-  await removeStaleClaims('/c', temp.dir);
+  await removeStaleClaims('/c', cleanUpAfter, temp.dir);
   expect((await listClaims(temp.dir)).stale).toEqual([]);
+  expect(cleaned).toEqual([0]);
+});
+
+test('whoever takes a slot over, or starts the same worker again, removes what the claim that goes names', async () => {
+  await leaveClaims('worker-0', 'worker-1', 'worker-2');
+  const { cleaned, cleanUpAfter } = cleaner();
+  await claimSlot({ ...request('worker-2'), cleanUpAfter }, temp.dir);
+  expect(cleaned.sort()).toEqual([0, 2]);
+  expect((await listClaims(temp.dir)).stale).toMatchObject([{ slot: 1 }]);
 });
 
 test('a file that is no claim is named', async () => {

@@ -57,6 +57,26 @@ test('the request is a POST with its length, and the response is status and body
   expect([status, body.toString()]).toEqual([200, '"ä"']);
 });
 
+test('how long the call took is told by each answer, when the code was loaded by the first one alone', async () => {
+  const head = `X-Loaded-Ns: ${process.hrtime.bigint()}\r\nX-Took-Us: 1500\r\n`;
+  const first = await exchange(ok('1', head));
+  expect(first.tookMs).toBe(1.5);
+  expect(Math.abs((first.loadedAt ?? 0) - performance.now())).toBeLessThan(10_000);
+  expect(await exchange(ok('2', head))).toMatchObject({ tookMs: 1.5, loadedAt: null });
+  expect(await exchange(ok('3'))).toMatchObject({ tookMs: null, loadedAt: null });
+});
+
+test('a request is unread until the sandbox reads it', async () => {
+  expect(pipe.isUnread()).toBe(false);
+  const result = pipe.exchange(REQUEST);
+  expect(pipe.isUnread()).toBe(true);
+  await received();
+  expect(pipe.isUnread()).toBe(false);
+  peer.write(ok('1'));
+  await result;
+  expect(pipe.isUnread()).toBe(false);
+});
+
 test('one exchange after another goes over the same connection', async () => {
   for (let count = 0; count < 20; count++)
     expect((await exchange(ok(String(count)))).body.toString()).toBe(String(count));

@@ -61,7 +61,7 @@ export const ALLOWED_CALLS = {
 
   // Which sockets can be made is a rule; these work on one that is there.
   sockets: `
-    bind listen accept accept4 connect shutdown getsockname getpeername getsockopt setsockopt
+    bind listen accept accept4 connect shutdown getsockname getpeername getsockopt
     sendto sendmsg sendmmsg recvfrom recvmsg recvmmsg`,
 
   // A sandbox has an ipc namespace of its own.

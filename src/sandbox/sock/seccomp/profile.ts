@@ -2,6 +2,7 @@ import { ALLOWED_CALLS } from './allowed.ts';
 import { words } from './numbers.ts';
 
 export const EPERM = 1;
+export const ENODEV = 19;
 export const ENOSYS = 38;
 export const EOPNOTSUPP = 95;
 export const EAFNOSUPPORT = 97;
@@ -32,11 +33,17 @@ const NEW_NAMESPACES =
 
 const [AF_UNIX, AF_INET, AF_INET6, AF_NETLINK] = [1, 2, 10, 16];
 const NETLINK_ROUTE = 0;
+const [SOL_IP, SOL_IPV6] = [0, 41];
+const [IP_ADD_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP, IPV6_JOIN_GROUP, IPV6_JOIN_ANYCAST] = [35, 39, 20, 27];
+/** MCAST_JOIN_GROUP and MCAST_JOIN_SOURCE_GROUP, of either protocol. */
+const MCAST_JOINS = [42, 46];
 const SOCK_TYPE_MASK = 0xf;
 const SOCK_PACKET = 10;
 
 const [TIOCSTI, TIOCLINUX, TIOCSETD] = [0x5412, 0x541c, 0x5423];
 const [FS_IOC_RESVSP, FS_IOC_RESVSP64, FS_IOC_ZERO_RANGE] = [0x40305828, 0x4030582a, 0x40305839];
+/** Writes a number into an inode that nothing else shows: a message to whoever has it next. */
+const [FS_IOC_SETVERSION, EXT4_IOC_SETVERSION] = [0x40087602, 0x40086604];
 const [PUNCH_HOLE, COLLAPSE_RANGE] = [0x3, 0x8];
 const [PR_SET_MM, PR_SCHED_CORE] = [35, 62];
 
@@ -64,7 +71,16 @@ const RULES: Readonly<Record<string, Rule>> = {
         {
           arg: 1,
           bits: 32,
-          noneOf: [TIOCSTI, TIOCLINUX, TIOCSETD, FS_IOC_RESVSP, FS_IOC_RESVSP64, FS_IOC_ZERO_RANGE],
+          noneOf: [
+            TIOCSTI,
+            TIOCLINUX,
+            TIOCSETD,
+            FS_IOC_RESVSP,
+            FS_IOC_RESVSP64,
+            FS_IOC_ZERO_RANGE,
+            FS_IOC_SETVERSION,
+            EXT4_IOC_SETVERSION,
+          ],
         },
       ],
     ],
@@ -97,6 +113,25 @@ const RULES: Readonly<Record<string, Rule>> = {
       ],
     ],
     errno: EAFNOSUPPORT,
+  },
+  /**
+   * Whoever leaves a multicast group is told of on the network up to ten seconds later: the network namespace that the
+   * sandbox had would be another one's by then. There is nobody to be in a group with; the error is that of an interface
+   * which can't do it.
+   */
+  setsockopt: {
+    allowIf: [
+      [{ arg: 1, bits: 32, noneOf: [SOL_IP, SOL_IPV6] }],
+      [
+        { arg: 1, bits: 32, oneOf: [SOL_IP] },
+        { arg: 2, bits: 32, noneOf: [IP_ADD_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP, ...MCAST_JOINS] },
+      ],
+      [
+        { arg: 1, bits: 32, oneOf: [SOL_IPV6] },
+        { arg: 2, bits: 32, noneOf: [IPV6_JOIN_GROUP, IPV6_JOIN_ANYCAST, ...MCAST_JOINS] },
+      ],
+    ],
+    errno: ENODEV,
   },
   socketpair: { allowIf: [[{ arg: 0, bits: 32, oneOf: [AF_UNIX] }]], errno: EAFNOSUPPORT },
 

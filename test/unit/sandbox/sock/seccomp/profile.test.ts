@@ -9,6 +9,7 @@ import { ALLOW, AUDIT_ARCH, failing } from '../../../../helpers/seccomp-oracle.t
 const VERDICTS = {
   ALLOW,
   EPERM: failing(1),
+  ENODEV: failing(19),
   ENOSYS: failing(38),
   EAFNOSUPPORT: failing(97),
   EOPNOTSUPP: failing(95),
@@ -93,6 +94,22 @@ const RULED: readonly (readonly [string, readonly number[], keyof typeof VERDICT
   ['mknodat', [0, 0, 0o100644], 'ALLOW'],
   ['mknodat', [0, 0, 0o010644], 'ALLOW'],
   ['mknodat', [0, 0, 0o140644], 'ALLOW'],
+  ['setsockopt', [3, 1, 2], 'ALLOW'], // SOL_SOCKET, SO_REUSEADDR
+  ['setsockopt', [3, 6, 1], 'ALLOW'], // TCP_NODELAY
+  ['setsockopt', [3, 6, 35], 'ALLOW'],
+  ['setsockopt', [3, 0, 2], 'ALLOW'], // IP_TTL
+  ['setsockopt', [3, 41, 26], 'ALLOW'], // IPV6_V6ONLY
+  ['setsockopt', [3, 0, 35], 'ENODEV'],
+  ['setsockopt', [3, HIGH, HIGH + 35], 'ENODEV'],
+  ['setsockopt', [3, 0, 39], 'ENODEV'],
+  ['setsockopt', [3, 0, 42], 'ENODEV'],
+  ['setsockopt', [3, 0, 46], 'ENODEV'],
+  ['setsockopt', [3, 41, 20], 'ENODEV'],
+  ['setsockopt', [3, 41, 27], 'ENODEV'],
+  ['setsockopt', [3, 41, 42], 'ENODEV'],
+  ['setsockopt', [3, 41, 46], 'ENODEV'],
+  ['ioctl', [0, 0x40087602], 'EPERM'],
+  ['ioctl', [0, 0x40086604], 'EPERM'],
   ['mknodat', [0, 0, 0o020644], 'EPERM'],
   ['mknodat', [0, 0, 0o060644], 'EPERM'],
   ['mknodat', [0, 0, HIGH + 0o020644], 'EPERM'],
