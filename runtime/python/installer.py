@@ -9,14 +9,11 @@ The sandbox has no network but its loopback. A relay listens there and passes al
 socket is beside this file.
 """
 
-import compileall
 import os
 import selectors
 import socket
 import subprocess
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from py_compile import PycInvalidationMode
 
 HERE = '/handler'
 WORK = '/host'
@@ -39,9 +36,25 @@ def handler(event):
 
 
 def install(tool, packages, build):
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        errors = list(pool.map(lambda package: tool.install(package, build), packages))
-    failed = {package['dir']: error for package, error in zip(packages, errors) if error is not None}
+    failed = {}
+    left = list(packages)
+
+    def work():
+        while True:
+            try:
+                package = left.pop()
+            except IndexError:
+                return  # another thread has taken the last one
+            error = tool.install(package, build)
+            if error is not None:
+                failed[package['dir']] = error
+
+    # Without concurrent.futures, which takes longer to import than a small package to install.
+    threads = [threading.Thread(target=work) for _ in range(min(_AT_ONCE, len(packages)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     compile_packages([package['dir'] for package in packages if package['dir'] not in failed])
     return {'failed': failed}
 
@@ -178,6 +191,9 @@ def compile_packages(dirs):
 
 
 def compile_package(path):
+    import compileall
+    from py_compile import PycInvalidationMode
+
     # What can't be compiled is for another Python, or a test for it; importing it says what is wrong.
     compileall.compile_dir(
         path,
