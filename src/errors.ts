@@ -100,6 +100,7 @@ export const ERRORS = {
 
   // Configuration and the cluster directory.
   ERR_CONFIG_INVALID: { status: 500, message: '{path}: {reason}' },
+  ERR_FILE_INVALID: { status: 500, message: '{path}: {reason}' },
   ERR_CLUSTER_EXISTS: { status: 500, message: '{path} exists already: choose another name, or remove it' },
   ERR_NO_PARENT: {
     status: 500,

@@ -1,13 +1,24 @@
 /** The long flags of all commands, and whether one takes a value. Commander knows them again, with their meaning. */
 const FLAGS: Readonly<Record<string, 'value' | 'alone'>> = {
   base: 'value',
+  budget: 'value',
+  clients: 'value',
   cluster: 'value',
   config: 'value',
+  cores: 'value',
+  costs: 'value',
   help: 'alone',
   json: 'alone',
   'num-workers': 'value',
+  out: 'value',
+  policy: 'value',
   port: 'value',
+  rounds: 'value',
+  seed: 'value',
+  svg: 'value',
+  tree: 'value',
   version: 'alone',
+  workload: 'value',
 };
 
 /** The names of the long flags that `normaliseFlags` knows. */

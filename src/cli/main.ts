@@ -16,6 +16,11 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<{
     summary: 'list, install or remove the packages of functions',
     load: () => import('./packages.ts'),
   },
+  fit: { summary: 'compute a tree of zygotes for a workload', load: () => import('./fit.ts') },
+  simulate: {
+    summary: 'compare policies of the import cache on a workload',
+    load: () => import('./simulate.ts'),
+  },
   kill: { summary: 'end all workers and sandboxes of a cluster', load: () => import('./kill.ts') },
 };
 

@@ -6,7 +6,7 @@ import { LONG_FLAGS, normaliseFlags } from '../../../src/cli/flags.ts';
 
 const rooms = new URL('../../../src/cli/', import.meta.url);
 /** Commands are the files that have a `setup`; worker-exec's imports the whole worker. */
-const COMMANDS = ['new', 'setconf', 'workers', 'worker-exec', 'status', 'kill'];
+const COMMANDS = ['new', 'setconf', 'workers', 'worker-exec', 'status', 'fit', 'simulate', 'kill'];
 
 test.each([
   [

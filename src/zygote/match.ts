@@ -1,0 +1,62 @@
+/**
+ * Which zygote to fork a sandbox from.
+ *
+ * Only one whose packages are all among the function's own, in the same versions, will do: a function is never forked from
+ * code that it did not ask for. That is SOCK's rule (Oakes et al., "SOCK: Rapid Task Provisioning with Serverless-Optimized
+ * Containers", USENIX ATC '18), and it is what keeps one function's packages from reaching another one.
+ *
+ * Of those that will do, the one that saves the most is taken: the import times along the path from the root, added up.
+ * The original (go/worker/lambda/zygote of open-lambda/open-lambda) goes down into the first child that will do, and so
+ * may end up in a branch that saves 5 ms where another one would have saved 200. Looking at all costs some microseconds.
+ * Where two save the same, the one with fewer packages is taken: it is the smaller process to fork.
+ *
+ * The answer depends on the snapshot alone: the last tie goes to the lowest id.
+ */
+import { isWithin, type PackageKey, type ZygoteNode } from './tree.ts';
+
+export interface Match {
+  /** The id of the zygote; null is the root zygote. */
+  readonly zygote: number | null;
+  /** What is left to import, sorted. */
+  readonly missing: readonly PackageKey[];
+}
+
+/** Picks the zygote for a function with these packages. `tree` has those that are ready. */
+export function match(tree: readonly ZygoteNode[], packages: ReadonlySet<PackageKey>): Match {
+  const best = matcher(tree)(packages);
+  const there = new Set(best?.packages);
+  return { zygote: best?.id ?? null, missing: [...packages].filter((key) => !there.has(key)).sort() };
+}
+
+/** Prepares for many questions about one tree: the node to fork from, or null for the root zygote. */
+export function matcher(
+  tree: readonly ZygoteNode[],
+): (packages: ReadonlySet<PackageKey>) => ZygoteNode | null {
+  const ids = new Set(tree.map(({ id }) => id));
+  const below = Map.groupBy(tree, ({ parent }) => (parent !== null && ids.has(parent) ? parent : null));
+  const best = (among: number | null, aboveMs: number, packages: ReadonlySet<PackageKey>): Found | null => {
+    let found: Found | null = null;
+    for (const node of below.get(among) ?? []) {
+      // What is below it has its packages, too.
+      if (!isWithin(node.packages, packages)) continue;
+      const here = { node, savedMs: aboveMs + node.importMs };
+      found = better(found, better(here, best(node.id, here.savedMs, packages)));
+    }
+    return found;
+  };
+  return (packages) => best(null, 0, packages)?.node ?? null;
+}
+
+interface Found {
+  readonly node: ZygoteNode;
+  /** Against a fork from the root zygote. */
+  readonly savedMs: number;
+}
+
+function better(one: Found | null, other: Found | null): Found | null {
+  if (one === null || other === null) return one ?? other;
+  if (one.savedMs !== other.savedMs) return one.savedMs > other.savedMs ? one : other;
+  const more = one.node.packages.length - other.node.packages.length;
+  const isFirst = more === 0 ? one.node.id < other.node.id : more < 0;
+  return isFirst ? one : other;
+}

@@ -1,0 +1,95 @@
+import { z } from 'zod';
+import { OlError } from '../errors.ts';
+import type { FittedNode } from './fit.ts';
+import { packageKey, readInput } from './input-file.ts';
+import { nameOf, type PackageKey } from './tree.ts';
+
+/**
+ * The file that `admin fit` writes, in the form of the original's `import_cache_tree`: the tree as nested objects, the outermost one the root
+ * zygote. Each node has the packages that it imports beyond its parent, with whatever those import; the figures are for
+ * whoever reads it. docs/import-cache.md describes it.
+ */
+export interface TreeFileNode {
+  readonly packages: readonly PackageKey[];
+  readonly import_ms?: number | undefined;
+  readonly kb?: number | undefined;
+  readonly calls?: number | undefined;
+  readonly children: readonly TreeFileNode[];
+}
+
+/** More would take gigabytes; the worker makes each one of them when it starts. */
+const MAX_NODES = 10_000;
+
+const figure = z.number('a number is expected').min(0, 'a number from 0 on is expected');
+
+const nodeSchema = z.strictObject({
+  packages: z.array(packageKey),
+  import_ms: figure.optional(),
+  kb: figure.optional(),
+  calls: figure.optional(),
+  get children(): z.ZodDefault<z.ZodArray<typeof nodeSchema>> {
+    return z.array(nodeSchema).default([]);
+  },
+});
+
+/** Reads and checks a tree file. Throws ERR_FILE_INVALID. */
+export function readTreeFile(path: string): TreeFileNode {
+  const root: TreeFileNode = readInput(path, nodeSchema);
+  const reason = complaint(root);
+  if (reason !== null) throw new OlError('ERR_FILE_INVALID', { path, reason });
+  return root;
+}
+
+/** A fitted tree as the text of a tree file. */
+export function treeFileText(root: FittedNode): string {
+  return `${JSON.stringify(toTreeFile(root), null, 1)}\n`;
+}
+
+/** A fitted tree in the form of the file. */
+export function toTreeFile({ packages, importMs, kb, calls, children }: FittedNode): TreeFileNode {
+  return {
+    packages,
+    import_ms: round(importMs),
+    kb: Math.round(kb),
+    calls,
+    children: children.map(toTreeFile),
+  };
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}
+
+/** What is wrong with a tree that has the right form; null for nothing. */
+function complaint(root: TreeFileNode): string | null {
+  if (root.packages.length > 0) return 'packages: the root zygote imports no packages, this is its node';
+  const count = countNodes(root);
+  if (count > MAX_NODES) return `${count} nodes: at most ${MAX_NODES} are taken`;
+  return complaintBelow(root, 'the whole', new Map());
+}
+
+function countNodes({ children }: TreeFileNode): number {
+  return children.reduce((sum, child) => sum + countNodes(child), 1);
+}
+
+/** `above` has the packages of the ancestors by name, each with its key. */
+function complaintBelow(
+  node: TreeFileNode,
+  place: string,
+  above: ReadonlyMap<string, PackageKey>,
+): string | null {
+  const all = new Map(above);
+  for (const key of node.packages) {
+    const other = all.get(nameOf(key));
+    if (other === key) return `${place}.packages: ${key} is there already, in this node or above it`;
+    if (other !== undefined) return `${place}.packages: ${key} can't be in one zygote with ${other}`;
+    all.set(nameOf(key), key);
+  }
+  for (const [index, child] of node.children.entries()) {
+    const at = place === 'the whole' ? `children[${index}]` : `${place}.children[${index}]`;
+    if (child.packages.length === 0) return `${at}.packages: at least one package is expected`;
+    const reason = complaintBelow(child, at, all);
+    if (reason !== null) return reason;
+  }
+  return null;
+}

@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import { OlError } from '../errors.ts';
+import type { Costs, PackageCost } from './costs.ts';
+import { dependenciesOf, type ImportTimes } from './dependencies.ts';
+import { packageKey, readInput } from './input-file.ts';
+import type { CallGroup, Statistics } from './statistics.ts';
+import { type PackageKey, setKey } from './tree.ts';
+
+/** Functions and what their packages cost to import, as the policies take it. */
+export interface Workload {
+  readonly functions: readonly WorkloadFunction[];
+  readonly costs: Costs;
+  /** Packages that the costs have nothing of, sorted. */
+  readonly unknown: readonly PackageKey[];
+}
+
+export interface WorkloadFunction extends CallGroup {
+  readonly name: string;
+}
+
+const text = z.string('a text is expected').min(1, 'a text is expected');
+const figure = z.number('a number is expected').min(0, 'a number from 0 on is expected');
+
+const functionsSchema = z.array(
+  z.strictObject({
+    name: text,
+    requirements: z.array(packageKey, 'a list of `<name>==<version>` is expected'),
+    imports: z.array(text, 'a list of modules is expected').default([]),
+    calls: figure.default(1),
+  }),
+  'a list of functions is expected',
+);
+
+/** Other keys may be there, for other readers. */
+const costsSchema = z.record(
+  packageKey,
+  z.object({ top: z.array(text), import_ms: figure, self_ms: figure, import_mb: figure }),
+  'an object with a key for each package is expected',
+);
+
+type Costed = z.output<typeof costsSchema>;
+type Listed = z.output<typeof functionsSchema>[number];
+
+/** Reads a list of functions, and what is known of their packages. Throws ERR_FILE_INVALID. */
+export function readWorkload(functionsFile: string, costsFile: string | null): Workload {
+  const functions = readInput(functionsFile, functionsSchema);
+  if (functions.length === 0) {
+    throw new OlError('ERR_FILE_INVALID', {
+      path: functionsFile,
+      reason: 'at least one function is expected',
+    });
+  }
+  const costed = costsFile === null ? {} : readInput(costsFile, costsSchema);
+  const lists = functions.map(({ requirements }) => requirements);
+  const times: ImportTimes = new Map(Object.entries(costed).map(([key, { import_ms }]) => [key, import_ms]));
+  const dependencies = dependenciesOf(lists, times);
+  const asked = new Set(lists.flat());
+  return {
+    functions: functions.map((one) => ({
+      name: one.name,
+      packages: new Set(one.requirements),
+      loads: new Set(costsFile === null ? one.requirements : loadsOf(one, costed, dependencies)),
+      calls: one.calls,
+    })),
+    costs: costsOf(costed, dependencies),
+    unknown: [...asked].filter((key) => costed[key] === undefined).sort(),
+  };
+}
+
+/** What the policies are told of a workload: functions with the same packages and imports as one group. */
+export function statisticsOf({ functions, costs }: Workload): Statistics {
+  const groups = new Map<string, CallGroup>();
+  for (const { packages, loads, calls } of functions) {
+    const key = `${setKey(packages)} / ${setKey(loads)}`;
+    groups.set(key, { packages, loads, calls: calls + (groups.get(key)?.calls ?? 0) });
+  }
+  return { groups: [...groups.values()], costs };
+}
+
+/** The packages that its imports bring, as far as they are among its own. */
+function loadsOf(
+  { requirements, imports }: Listed,
+  costed: Costed,
+  dependencies: ReadonlyMap<PackageKey, ReadonlySet<PackageKey>>,
+): PackageKey[] {
+  const modules = new Set(imports);
+  const wanted = requirements.filter(
+    (key) => costed[key] === undefined || costed[key].top.some((one) => modules.has(one)),
+  );
+  const loaded = new Set(wanted.flatMap((key) => [key, ...(dependencies.get(key) ?? [])]));
+  return requirements.filter((key) => loaded.has(key));
+}
+
+/** Takes each package's time apart into its own share, its dependencies', and the rest: the standard library's. */
+function costsOf(costed: Costed, dependencies: ReadonlyMap<PackageKey, ReadonlySet<PackageKey>>): Costs {
+  const costs = new Map<PackageKey, PackageCost>();
+  for (const [key, { import_ms: ms, self_ms: selfMs, import_mb: mb }] of Object.entries(costed)) {
+    const others = [...(dependencies.get(key) ?? [])].reduce(
+      (sum, one) => sum + (costed[one]?.self_ms ?? 0),
+      0,
+    );
+    const sharedMs = Math.max(0, ms - selfMs - others);
+    // Memory is measured with all that an import brings; it is taken to go with the time.
+    const part = (share: number) => (ms === 0 ? 0 : Math.min(1, share / ms) * mb * 1024);
+    costs.set(key, { selfMs, sharedMs, selfKb: part(selfMs), sharedKb: part(sharedMs) });
+  }
+  return costs;
+}
