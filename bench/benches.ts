@@ -5,6 +5,7 @@ import { density } from './end-to-end/density.ts';
 import { idleGaps } from './end-to-end/idle-gaps.ts';
 import { memory } from './end-to-end/memory.ts';
 import { neighbours } from './end-to-end/neighbours.ts';
+import { packages } from './end-to-end/packages.ts';
 import { starts } from './end-to-end/starts.ts';
 import { throughput } from './end-to-end/throughput.ts';
 import { warm } from './end-to-end/warm.ts';
@@ -19,6 +20,7 @@ export const BENCHES: readonly Bench[] = [
   neighbours,
   starts,
   memory,
+  packages,
   pause,
   cgroup,
   density,

@@ -5,7 +5,7 @@ import { SetupError } from './failure.mjs';
  * The distribution's Python. Never one from PATH: sandboxes see the machine's `/usr` and nothing else of it,
  * so another one (pyenv's, for instance) would not be there.
  */
-const PYTHON = '/usr/bin/python3';
+export const PYTHON = '/usr/bin/python3';
 const OLDEST_PYTHON = [3, 9];
 
 export function checkPlatform() {

@@ -4,6 +4,7 @@ import { launch } from './launch.mjs';
 import { checkPlatform, checkReadyToServe } from './machine.mjs';
 import { ensureNode } from './node.mjs';
 import { ensurePackages } from './packages.mjs';
+import { ensureUv } from './uv.mjs';
 import { ROOT } from './where.mjs';
 
 /** What can be run: its script, whether it needs the development packages, and what the machine must have. */
@@ -37,6 +38,7 @@ async function run({ argv, dev, check }, args) {
   check?.(); // before anything is fetched: a machine that cannot serve should say so at once
   const node = await ensureNode();
   await ensurePackages({ dev });
+  await ensureUv();
   if (argv === undefined) return;
   const [script, ...own] = argv;
   await launch(node, [join(ROOT, script), ...own, ...args]);

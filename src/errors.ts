@@ -71,6 +71,34 @@ export const ERRORS = {
   },
   ERR_CODE_REFUSED: { status: 500, message: "the code of '{name}' is refused: {path} {reason}" },
 
+  // Packages.
+  ERR_PACKAGES_FILE: { status: 500, message: "packages.txt of '{name}', line {line}: {reason}" },
+  ERR_PACKAGES_UNRESOLVED: {
+    status: 500,
+    message: "no set of packages fits what '{name}' asks for ({requirements}): {reason}",
+  },
+  ERR_PACKAGE_FAILED: {
+    status: 500,
+    message: "package {package} {version}, which '{name}' needs, could not be installed: {reason}",
+  },
+  ERR_PACKAGE_REFUSED: {
+    status: 500,
+    message: "package {package} {version}, which '{name}' needs, is refused: {reason}",
+  },
+  ERR_PACKAGES_INDEX: {
+    status: 503,
+    message: "the package index cannot be reached for what '{name}' needs ({requirements}): {reason}",
+  },
+  ERR_PACKAGES_INSTALLER: {
+    status: 503,
+    message: "the packages that '{name}' needs ({requirements}) could not be installed: {reason}",
+  },
+  ERR_PACKAGES_WAIT: {
+    status: 504,
+    message:
+      "'{name}' waited {limitMs} ms for its packages ({requirements}) to be installed, which goes on: call again later",
+  },
+
   // Configuration and the cluster directory.
   ERR_CONFIG_INVALID: { status: 500, message: '{path}: {reason}' },
   ERR_FILE_INVALID: { status: 500, message: '{path}: {reason}' },

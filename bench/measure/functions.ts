@@ -7,10 +7,16 @@ export const NO_OP = `def handler(event):
     return "ok"
 `;
 
-/** Writes a function to a registry directory. */
-export async function addFunction(registryDir: string, name: string, code: string): Promise<void> {
+/** Writes a function to a registry directory; `packages` is its packages.txt. */
+export async function addFunction(
+  registryDir: string,
+  name: string,
+  code: string,
+  packages: string | null = null,
+): Promise<void> {
   const dir = join(registryDir, name);
   await mkdir(dir, { recursive: true });
+  if (packages !== null) await writeFile(join(dir, 'packages.txt'), packages);
   const file = join(dir, 'lambda_func.py');
   await writeFile(`${file}.new`, code);
   await rename(`${file}.new`, file);

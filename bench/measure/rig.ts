@@ -15,7 +15,7 @@ export interface Rig extends AsyncDisposable {
   readonly port: number;
   /** Where `benchmark_log` is written, when it is on. */
   readonly timingFile: string;
-  addFunction(name: string, code: string): Promise<void>;
+  addFunction(name: string, code: string, packages?: string): Promise<void>;
 }
 
 /** Starts it with these config keys over the defaults. */
@@ -40,7 +40,7 @@ export async function startRig(config: ConfigFile): Promise<Rig> {
     url: worker.url,
     port: worker.port,
     timingFile,
-    addFunction: (name, code) => addFunction(paths.registry, name, code),
+    addFunction: (name, code, packages) => addFunction(paths.registry, name, code, packages),
     [Symbol.asyncDispose]: () => cleanUp.disposeAsync(),
   };
 }

@@ -24,8 +24,20 @@ sizes of the two caches are in kB.
 const GROUPS: readonly (readonly [string, readonly string[]])[] = [
   ['The worker', ['cluster_name', 'worker_dir', 'worker_port', 'worker_host', 'shutdown_grace_ms']],
   ['Functions', ['registry', 'registry_dir', 'sandbox_config']],
-  ['Sandboxes', ['sandbox', 'sock_base_path', 'pkgs_dir', 'spare_sandboxes', 'cg_pool_size']],
+  [
+    'Packages',
+    [
+      'pkgs_dir',
+      'pip_mirror',
+      'startup_pkgs',
+      'install_timeout_ms',
+      'install_retry_ms',
+      'install_mem_limit_mb',
+      'install_max_mb',
+    ],
+  ],
   ['Import cache', ['import_cache_size', 'import_mem_limit_mb', 'import_timeout_ms']],
+  ['Sandboxes', ['sandbox', 'sock_base_path', 'spare_sandboxes', 'cg_pool_size']],
   ['Idle sandboxes', ['handler_cache_size', 'surplus_keep_ms', 'pause_delay_ms']],
   [
     'Limits of a sandbox',

@@ -4,10 +4,11 @@ Requests come one a message on a SOCK_SEQPACKET socket, words with descriptors b
 
     fork write-self 2 7 1879048199           [socket, scratch, listener, file, file]    to a zygote, see below
     zygote write-self 2 8 1879113728 8192    [socket, events, home, file, file]         to a zygote, see below
-    start                                    [code]                        to a forked sandbox: serve it
-    compile                                  [code]                        the same: compile it
+    start 9f86d081...                        [code]                        to a forked sandbox: serve it
+    compile -                                [code]                        the same: compile it
+    install -                                [code]                        the same: serve it, with other limits
 
-A request to fork says how a child enters its cgroup (`none`; `write-self`, by writing to files; `clone-into`, a
+The second word names the lock of the code's packages, `-` for none. A request to fork says how a child enters its cgroup (`none`; `write-self`, by writing to files; `clone-into`, a
 directory to be cloned into), with how many descriptors, and then id and host uid of each child. The descriptors are, for
 each child in turn: its end of its control socket, its scratch directory (a detached mount), the listening socket
 `server_pipe`, and those of its cgroup.

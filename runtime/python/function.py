@@ -13,6 +13,7 @@ from importlib.util import cache_from_source
 from types import ModuleType
 
 import baseline
+import packages
 
 CODE_DIR = '/handler'
 MODULE = 'lambda_func'
@@ -31,12 +32,12 @@ class BadEvent(Exception):
 
 
 class Function:
-    """The code in CODE_DIR. Loading it never fails; calling it says what failed while it was loaded."""
+    """The code in CODE_DIR, with the packages of a lock. Loading it never fails; calling it says what failed meanwhile."""
 
-    def __init__(self):
+    def __init__(self, lock):
         self._failure = None
         try:
-            self._handler = load()
+            self._handler = load(lock)
         except Failure as failure:
             self._failure = str(failure)
 
@@ -111,13 +112,14 @@ def make_module():
 _module = make_module()
 
 
-def load():
+def load(lock):
     """Runs lambda_func.py as a module, and returns its handler. Raises Failure.
 
     Run here, without the import system: the first import in a fresh child costs up to 2 ms.
     """
     names = os.listdir(CODE_DIR)
     prepare_imports(names)
+    prepare_packages(lock)
     sys.modules[MODULE] = _module
     handler = run_module(_module, _CACHE_DIR in names)
     if handler is None:
@@ -134,6 +136,13 @@ def prepare_imports(names):
         module = name.removesuffix('.py')
         if module not in baseline.MODULES:
             sys.modules.pop(module, None)
+
+
+def prepare_packages(lock):
+    try:
+        packages.activate(lock)
+    except Exception as error:  # a .pth file may hold code
+        raise Failure(f'the packages of packages.txt cannot be used\n\n{describe(error, 1)}') from None
 
 
 def run_module(module, is_compiled):

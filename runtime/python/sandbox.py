@@ -58,6 +58,13 @@ class Blueprint:
         self.arrive = plan_to_arrive()
         self.settle = plan_to_settle(settings)
         self.attach = plan_to_attach()
+        usual = plan_to_limit(settings, settings['file_max_mb'])
+        # What it is told to do, and what bounds it then.
+        self.limit = {
+            b'start': usual,
+            b'compile': usual,
+            b'install': plan_to_limit(settings, settings['install_file_max_mb']),
+        }
         self.drop = plan_to_drop(base64.b64decode(settings['seccomp']))
         self.leave = plan_to_leave()
         self.zygote = package_zygote.Blueprint(settings, base64.b64decode(settings['zygote_seccomp']))
@@ -93,7 +100,13 @@ def plan_to_settle(settings):
     steps.redirect(b'/host/stderr', 2, _CODE_FD)
     steps.step('bounds')
     steps.drop_bounding_set()
-    for limit, value in limits(settings):
+    return steps
+
+
+def plan_to_limit(settings, file_max_mb):
+    steps = plan.Plan()
+    steps.step('limits')
+    for limit, value in limits(settings, file_max_mb):
         steps.call('setrlimit', limit, struct.pack('QQ', value, value), about=limit)
     return steps
 
@@ -110,9 +123,9 @@ def mounts(tmp_max_mb):
     yield b'tmp', b'/tmp', b'tmpfs', kernel.MS_NOSUID | kernel.MS_NODEV, tmp.encode()
 
 
-def limits(settings):
+def limits(settings, file_max_mb):
     yield resource.RLIMIT_CORE, 0
-    yield resource.RLIMIT_FSIZE, settings['file_max_mb'] * 1024 * 1024
+    yield resource.RLIMIT_FSIZE, file_max_mb * 1024 * 1024
     yield resource.RLIMIT_NOFILE, min(settings['open_files_max'], resource.getrlimit(resource.RLIMIT_NOFILE)[1])
 
 
@@ -169,9 +182,10 @@ def run(blueprint, sandbox_id, fds, cgroup_files):
         blueprint.settle.run()
         step = 'start'
         control.tell(control.WAITING, sandbox_id)
-        what = wait_for_start()
+        task, lock = wait_for_start()
         woken = time.monotonic_ns()
         blueprint.attach.run()
+        blueprint.limit[task].run()
         attached = time.monotonic_ns()
         blueprint.drop.run()
         if blueprint.timing:
@@ -182,13 +196,13 @@ def run(blueprint, sandbox_id, fds, cgroup_files):
         os._exit(1)
     gc.enable()
     listener = unix_socket(_socket.SOCK_STREAM)
-    if what == b'compile':
+    if task == b'compile':
         server.serve_compiled(listener)
-    server.serve(listener)
+    server.serve(listener, lock)
 
 
 def wait_for_start():
-    """Returns the request; the code that comes with it is at its place."""
+    """Returns the task and the lock; the code that comes with them is at its place."""
     connection = unix_socket(_socket.SOCK_SEQPACKET)
     words, fds = control.receive(connection)
     if not words:
@@ -196,7 +210,7 @@ def wait_for_start():
     if fds != [_CODE_FD]:
         raise ValueError(f'descriptors {fds} came with {words}')
     connection.detach()
-    return words[0]
+    return words
 
 
 def unix_socket(kind):

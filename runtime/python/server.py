@@ -28,9 +28,12 @@ _REHEARSED = b'POST / HTTP/1.1\r\nHost: sandbox\r\nContent-Length: 11\r\n\r\n{"a
 _CONTINUE = b'HTTP/1.1 100 Continue\r\n\r\n'
 
 
-def serve(listener):
-    """Never returns. The worker keeps one connection; others come from people who look into a sandbox."""
-    served = function.Function()
+def serve(listener, lock):
+    """Never returns. `lock` names the function's packages.
+
+    The worker keeps one connection; others come from people who look into a sandbox.
+    """
+    served = function.Function(lock)
     note = _LOADED % monotonic_ns()
     poll = select.poll()
     poll.register(listener, select.POLLIN)

@@ -10,6 +10,7 @@ import {
   COSTS_FLAG,
   COSTS_HELP,
   needWorkload,
+  needWorkloadFlag,
   WORKLOAD_FLAG,
   WORKLOAD_HELP,
   type WorkloadOptions,
@@ -34,6 +35,7 @@ export function setup(command: Command): void {
 
 async function run(command: Command, options: Options): Promise<void> {
   const { budget, out, json = false } = options;
+  needWorkloadFlag(command, options);
   if (budget === undefined) throw new UsageError('--budget is missing: give the kB, `--budget=1048576`');
   if (out === undefined || out === '') {
     throw new UsageError('--out is missing: name the file to write, `--out=tree.json`');
@@ -46,7 +48,7 @@ async function run(command: Command, options: Options): Promise<void> {
   const calls = statistics.groups.reduce((all, group) => all + group.calls, 0);
   const perCall = calls === 0 ? 0 : sum.savedMs / calls;
   say(
-    `wrote ${out}: ${sum.zygotes} zygotes, ${mib(sum.kb)} MiB of ${mib(budget)}, ${sum.depth} deep at most`,
+    `wrote ${out}: ${sum.zygotes} zygotes, ${mib(sum.kb)} of ${mib(budget)} MiB, ${sum.depth} deep at most`,
   );
   say(`they save ${perCall.toFixed(1)} ms a call; replay it: ${replayCommand(out, options)}`);
 }

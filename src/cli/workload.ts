@@ -16,13 +16,17 @@ export interface WorkloadOptions {
   readonly costs?: string;
 }
 
+/** The value of --workload. */
+export function needWorkloadFlag(command: Command, { workload }: WorkloadOptions): string {
+  if (workload !== undefined && workload !== '') return workload;
+  const name = command.name();
+  throw new UsageError(`--workload is missing: name the file, \`admin ${name} --workload=functions.json\``);
+}
+
 /** Reads what --workload and --costs name; tells of packages without costs on stderr. */
-export function needWorkload(command: Command, { workload, costs }: WorkloadOptions): Workload {
-  if (workload === undefined || workload === '') {
-    const name = command.name();
-    throw new UsageError(`--workload is missing: name the file, \`admin ${name} --workload=functions.json\``);
-  }
-  const read = readWorkload(workload, costs ?? null);
+export function needWorkload(command: Command, options: WorkloadOptions): Workload {
+  const { costs } = options;
+  const read = readWorkload(needWorkloadFlag(command, options), costs ?? null);
   const { unknown } = read;
   if (costs !== undefined && unknown.length > 0) {
     const some = unknown.slice(0, 3).join(', ') + (unknown.length > 3 ? ', ...' : '');

@@ -115,10 +115,17 @@ const KEPT = [
   'NODE_OPTIONS',
   'NODE_EXTRA_CA_CERTS',
   'NODE_COMPILE_CACHE',
+  'SSL_CERT_FILE',
+  'REQUESTS_CA_BUNDLE',
+  'XDG_CONFIG_HOME',
 ];
+/** Our own, and where packages come from. */
+const KEPT_PREFIXES = ['OL_', 'PIP_'];
 
 /** What a worker needs of the environment and no more: it lives on after the shell whose secrets these may be. */
 export function smallEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const kept = Object.entries(env).filter(([name]) => KEPT.includes(name) || name.startsWith('OL_'));
+  const kept = Object.entries(env).filter(
+    ([name]) => KEPT.includes(name) || KEPT_PREFIXES.some((prefix) => name.startsWith(prefix)),
+  );
   return Object.fromEntries(kept);
 }

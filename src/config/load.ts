@@ -15,6 +15,13 @@ export interface Config {
   readonly sandbox: CheckedConfig['sandbox'];
   readonly sockBasePath: string;
   readonly pkgsDir: string;
+  /** Null for what pip's configuration says. */
+  readonly pipMirror: string | null;
+  readonly startupPkgs: readonly string[];
+  readonly installTimeoutMs: number;
+  readonly installRetryMs: number;
+  readonly installMemLimitMb: number;
+  readonly installMaxMb: number;
   /** JSON text, as the handler gets it. */
   readonly sandboxConfig: string;
   readonly maxRunners: number;
@@ -75,6 +82,12 @@ export function resolveConfig(checked: CheckedConfig, path: string): Config {
     sandbox: checked.sandbox,
     sockBasePath: checked.sock_base_path ?? join(clusterDir, 'base'),
     pkgsDir: checked.pkgs_dir ?? join(clusterDir, 'packages'),
+    pipMirror: checked.pip_mirror ?? null,
+    startupPkgs: checked.startup_pkgs,
+    installTimeoutMs: checked.install_timeout_ms,
+    installRetryMs: checked.install_retry_ms,
+    installMemLimitMb: checked.install_mem_limit_mb,
+    installMaxMb: checked.install_max_mb,
     sandboxConfig: JSON.stringify(checked.sandbox_config),
     maxRunners: checked.max_runners,
     queueMax: checked.queue_max,

@@ -42,7 +42,36 @@ export const configSchema = z.strictObject({
     .describe('The directory of the local registry. Default: `<cluster>/registry`.'),
   sandbox: z.enum(['sock']).default('sock').describe('The engine that makes sandboxes.'),
   sock_base_path: path().optional().describe('The base image of `sock`. Default: `<cluster>/base`.'),
-  pkgs_dir: path().optional().describe('Mounted read-only at `/packages`. Default: `<cluster>/packages`.'),
+  pkgs_dir: path()
+    .optional()
+    .describe(
+      'Where packages are installed; mounted read-only at `/packages`. Default: `<cluster>/packages`.',
+    ),
+  pip_mirror: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe(
+      'The package index that packages come from. Default: what the configuration of pip on this machine says (its files ' +
+        'and the environment), else what the installer has by default.',
+    ),
+  startup_pkgs: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Packages that are installed when the worker starts, each as a line of a `packages.txt`.'),
+  install_timeout_ms: count(1000, 86_400_000)
+    .default(300_000)
+    .describe('Longest time that resolving packages, or installing some, may take.'),
+  install_retry_ms: count(0, 3_600_000)
+    .default(10_000)
+    .describe(
+      'How long packages that could not be had are not tried again: calls get the same answer meanwhile.',
+    ),
+  install_mem_limit_mb: count(64, 1024 * 1024)
+    .default(1024)
+    .describe('Memory that an installer may use, what it runs to build a package included.'),
+  install_max_mb: count(16, 1024 * 1024)
+    .default(4096)
+    .describe('What an installer may have on the disk while it works, downloads included.'),
   sandbox_config: z
     .record(z.string(), z.json())
     .default({})

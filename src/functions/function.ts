@@ -1,4 +1,6 @@
 import { isOlError, OlError, toOlError } from '../errors.ts';
+import type { Lock } from '../packages/lock.ts';
+import type { Packages } from '../packages/packages.ts';
 import type { Code, Registry } from '../registry/registry.ts';
 import type { Engine, SandboxResponse } from '../sandbox/sandbox.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -10,10 +12,12 @@ import type { Place } from './memory-place.ts';
 import type { Claimant, MemoryPool } from './memory-pool.ts';
 import type { Pauser } from './pauser.ts';
 import { Scaler } from './scaler.ts';
+import { waitForPackages } from './wait-for-packages.ts';
 
 /** What all functions of a worker share. */
 export interface FunctionContext {
   readonly registry: Registry;
+  readonly packages: Packages;
   readonly engine: Engine;
   readonly idle: IdleLru;
   readonly pauser: Pauser;
@@ -45,6 +49,11 @@ export interface Invocation {
 interface Pulled<C> {
   readonly pull: number;
   readonly code: C;
+}
+
+/** The same with its packages. */
+interface Prepared extends Pulled<Code> {
+  readonly lock: Lock | null;
 }
 
 /** Why we end a sandbox, for the log and for whoever waits for it. */
@@ -82,7 +91,8 @@ interface Times {
 /**
  * Named user code, with its queue and its instances. It alone changes either. A request goes through these hands:
  *
- * 1. `invoke` asks the registry for the newest code. A new version retires the instances of the old one.
+ * 1. `invoke` asks the registry for the newest code, and has its packages made ready. A new version retires the instances of
+ *    the old one.
  * 2. The request joins the queue.
  * 3. `#pump` gives the oldest request to an idle instance, the one used last first: its memory is the warmest.
  * 4. For what still waits, `#pump` starts instances, as many as the policy in `scaling.ts` says and the memory pool has
@@ -102,6 +112,7 @@ export class OlFunction implements Claimant {
   readonly #instances = new Set<Instance>();
   readonly #scaler: Scaler;
   #code: Code | null = null;
+  #lock: Lock | null = null;
   /** Which pull `#code` came from; they are counted, and may end in another order than they began in. */
   #codePull = 0;
   #pulls = 0;
@@ -164,7 +175,7 @@ export class OlFunction implements Claimant {
       const code = this.#context.registry.pull(this.name);
       // No promise on the warm path: the code is nearly always there.
       if (code instanceof Promise) void this.#pullThen({ pull, code }, waiting, state);
-      else this.#accept({ pull, code }, waiting);
+      else this.#prepare({ pull, code }, waiting, state);
     } catch (error) {
       this.#refuse(waiting, error);
     }
@@ -180,7 +191,7 @@ export class OlFunction implements Claimant {
     try {
       const code = await pulled.code;
       if (state.cancelled) this.#giveUp(waiting);
-      else this.#accept({ ...pulled, code }, waiting);
+      else this.#prepare({ ...pulled, code }, waiting, state);
     } catch (error) {
       this.#refuse(waiting, error);
     } finally {
@@ -188,7 +199,32 @@ export class OlFunction implements Claimant {
     }
   }
 
-  #accept(pulled: Pulled<Code>, waiting: Waiting): void {
+  /** Throws errors of the table. */
+  #prepare(pulled: Pulled<Code>, waiting: Waiting, state: { cancelled: boolean }): void {
+    const lock = this.#context.packages.prepare(pulled.code);
+    if (lock instanceof Promise) void this.#prepareThen(pulled, lock, waiting, state);
+    else this.#accept({ ...pulled, lock }, waiting);
+  }
+
+  async #prepareThen(
+    pulled: Pulled<Code>,
+    installing: Promise<Lock | null>,
+    waiting: Waiting,
+    state: { cancelled: boolean },
+  ): Promise<void> {
+    this.#pulling++;
+    try {
+      const lock = await waitForPackages(this.#context, pulled.code, installing);
+      if (state.cancelled) this.#giveUp(waiting);
+      else this.#accept({ ...pulled, lock }, waiting);
+    } catch (error) {
+      this.#refuse(waiting, error);
+    } finally {
+      this.#pulling--;
+    }
+  }
+
+  #accept(pulled: Prepared, waiting: Waiting): void {
     this.#use(pulled);
     const { queueMax } = this.#context;
     if (this.#queue.length >= queueMax) {
@@ -206,13 +242,14 @@ export class OlFunction implements Claimant {
     waiting.reject(known);
   }
 
-  #use({ pull, code }: Pulled<Code>): void {
+  #use({ pull, code, lock }: Prepared): void {
     // A pull that began later has seen at least as much: never go back behind it, others may have been promised that.
     if (pull < this.#codePull) return;
     this.#codePull = pull;
     if (code === this.#code) return;
     const isEdit = this.#code !== null && code.version !== this.#code.version;
     this.#code = code;
+    this.#lock = lock;
     if (!isEdit) return;
     this.#context.log.info({ function: this.name, version: code.version.slice(0, 16) }, 'new code');
     this.#scaler.forget();
@@ -334,7 +371,7 @@ export class OlFunction implements Claimant {
     // Its copy of the code has to stay for as long as the sandbox lives.
     const letGo = registry.retain(code);
     try {
-      const sandbox = await engine.create(code);
+      const sandbox = await engine.create(code, this.#lock);
       const instance = new Instance(sandbox, code, place, (ended, reason) => this.#drop(ended, reason));
       this.#instances.add(instance);
       void sandbox.dead.then(() => {

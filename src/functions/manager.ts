@@ -1,4 +1,5 @@
 import { OlError } from '../errors.ts';
+import type { Lock } from '../packages/lock.ts';
 import { checkFunctionName } from '../registry/names.ts';
 import type { Levels } from '../telemetry/metrics.ts';
 import type { SandboxReport } from '../telemetry/sandbox-report.ts';
@@ -21,6 +22,19 @@ export class FunctionManager {
     const invocation = this.#function(checkFunctionName(name)).invoke(body);
     this.#track(name, invocation.result);
     return invocation;
+  }
+
+  /** Has the packages of a function's newest code made ready, for as long as it takes. Rejects with errors of the table. */
+  async prepare(name: string): Promise<Lock | null> {
+    if (this.#isClosing) throw new OlError('ERR_SHUTTING_DOWN', {});
+    const { registry, packages } = this.#context;
+    const code = await registry.pull(checkFunctionName(name));
+    const letGo = registry.retain(code);
+    try {
+      return await packages.prepare(code);
+    } finally {
+      letGo();
+    }
   }
 
   sandboxes(): SandboxReport[] {

@@ -80,10 +80,10 @@ export interface Engine {
   /** What `sandbox` is in the config: `sock`. */
   readonly name: string;
   /**
-   * A sandbox for this code, ready for a request; `lock` has the packages that it may use. Rejects with ERR_SANDBOX_START,
-   * and leaves nothing then.
+   * A sandbox for this code, ready for a request; it finds the packages of the lock, and no others. Rejects with
+   * ERR_SANDBOX_START, and leaves nothing then.
    */
-  create(code: Code, lock?: Lock | null): Promise<Sandbox>;
+  create(code: Code, lock: Lock | null): Promise<Sandbox>;
   /** Destroys all sandboxes, waits until they are gone, and frees what the engine holds. Idempotent. */
   close(): Promise<void>;
 }

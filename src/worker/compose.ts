@@ -16,16 +16,19 @@ import { checkKernel } from '../linux/kernel.ts';
 import { availableMemoryMb } from '../linux/memory.ts';
 import { emptyDirectory } from '../linux/remove-tree.ts';
 import { scheduleWorker } from '../linux/scheduling.ts';
+import type { Packages } from '../packages/packages.ts';
 import { createLocalRegistry } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Engine } from '../sandbox/sandbox.ts';
 import { SockEngine } from '../sandbox/sock/engine.ts';
+import type { WorkshopEngine } from '../sandbox/workshop.ts';
 import type { ZygoteEngine } from '../sandbox/zygotes.ts';
 import type { Log } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { createTiming, type Timing } from '../telemetry/timing.ts';
 import { ImportCache } from '../zygote/import-cache.ts';
 import { modulesIn } from '../zygote/modules.ts';
+import { createPackages } from './compose-packages.ts';
 import { ConnectionNotes } from './connection-notes.ts';
 import { route } from './routes.ts';
 import { RunLambda } from './run-lambda.ts';
@@ -74,7 +77,18 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
   const metrics = new Metrics();
   const cached = createImportCache(config, engine, { metrics, log });
   undo.defer(() => cached.close());
-  const parts = { registry, engine: cached, log, timing, metrics, memPoolMb, gauge: cgroups.whole };
+  const packages = await createPackages(config, engine, log);
+  undo.defer(() => packages.close());
+  const parts = {
+    registry,
+    packages,
+    engine: cached,
+    log,
+    timing,
+    metrics,
+    memPoolMb,
+    gauge: cgroups.whole,
+  };
   const functions = createFunctions(config, undo, parts);
   metrics.watch(() => functions.levels());
   const server = await serve(config, { functions, log, metrics });
@@ -120,7 +134,7 @@ async function createEngine(
   config: Config,
   claim: Claim,
   { memPoolMb, ...parts }: EngineParts,
-): Promise<ZygoteEngine> {
+): Promise<ZygoteEngine & WorkshopEngine> {
   const handlersDir = join(config.workerDir, 'handlers');
   const sparesDir = join(config.workerDir, 'spares');
   await makeEmpty(handlersDir);
@@ -146,6 +160,7 @@ async function createEngine(
       scratchMaxFiles: config.scratchMaxFiles,
     },
     fileMaxMb: config.fileMaxMb,
+    installFileMaxMb: config.installMaxMb,
     openFilesMax: config.openFilesMax,
     ...parts,
     onZygote: async (zygotePid) => await claim.update({ zygotePid }),
@@ -182,6 +197,7 @@ interface EngineParts extends Telemetry {
 
 interface Parts extends Telemetry {
   readonly registry: Registry;
+  readonly packages: Packages;
   readonly engine: Engine;
   readonly metrics: Metrics;
   readonly memPoolMb: number;

@@ -7,6 +7,7 @@ import { JSON_TYPE, send, sendError, TEXT_TYPE } from './answers.ts';
 import type { RunLambda } from './run-lambda.ts';
 
 const RUN_LAMBDA = '/runLambda/';
+const PACKAGES = '/packages/';
 
 export interface Routes {
   readonly runLambda: RunLambda;
@@ -26,6 +27,10 @@ export function route(routes: Routes, request: IncomingMessage, response: Server
   if (path.startsWith(RUN_LAMBDA)) {
     if (method !== 'POST') return refuseMethod(routes, response, method, path, 'POST, OPTIONS');
     return routes.runLambda.handle(request, response, path.slice(RUN_LAMBDA.length));
+  }
+  if (path.startsWith(PACKAGES)) {
+    if (method !== 'POST') return refuseMethod(routes, response, method, path, 'POST, OPTIONS');
+    return void answerPackages(routes, response, path.slice(PACKAGES.length));
   }
   const read = READS[path];
   if (read === undefined) return refuse(routes, response, new OlError('ERR_NO_ROUTE', { path: shown(path) }));
@@ -49,6 +54,19 @@ const READS: Readonly<Record<string, Read>> = {
     send(response, 200, JSON_TYPE, `${JSON.stringify({ sandboxes: routes.functions.sandboxes() })}\n`);
   },
 };
+
+/** Has a function's packages installed ahead of its first call: no more than that call would do. */
+async function answerPackages(routes: Routes, response: ServerResponse, name: string): Promise<void> {
+  try {
+    const lock = await routes.functions.prepare(name);
+    const packages = lock?.packages.map((one) => ({ name: one.name, version: one.version })) ?? [];
+    send(response, 200, JSON_TYPE, `${JSON.stringify({ packages })}\n`);
+  } catch (thrown) {
+    const error = toOlError(thrown);
+    if (error.code === 'ERR_INTERNAL') routes.log.error({ err: thrown }, 'packages could not be made ready');
+    refuse(routes, response, error);
+  }
+}
 
 async function answerRead(routes: Routes, response: ServerResponse, read: Read): Promise<void> {
   try {

@@ -5,7 +5,7 @@ import { packageKey, readInput } from './input-file.ts';
 import { nameOf, type PackageKey } from './tree.ts';
 
 /**
- * The file that `admin fit` writes and that `import_cache_tree` names: the tree as nested objects, the outermost one the root
+ * The file that `admin fit` writes, in the form of the original's `import_cache_tree`: the tree as nested objects, the outermost one the root
  * zygote. Each node has the packages that it imports beyond its parent, with whatever those import; the figures are for
  * whoever reads it. docs/import-cache.md describes it.
  */

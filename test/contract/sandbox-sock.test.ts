@@ -13,11 +13,11 @@ test('after a kill -9 of the root zygote its sandboxes are dead, and new ones ca
   try {
     const code = await fixture.code('echo', 'def handler(event): return event\n');
     for (let round = 1; round <= 3; round++) {
-      const sandbox = await fixture.engine.create(code);
+      const sandbox = await fixture.engine.create(code, null);
       await sandbox.request(requestOf(round));
       process.kill(fixture.zygotes.at(-1) ?? 0, 'SIGKILL');
       expect(await sandbox.dead).toMatchObject({ code: null, signal: 'SIGKILL', reason: null });
-      const next = await fixture.engine.create(code);
+      const next = await fixture.engine.create(code, null);
       expect((await next.request(requestOf('again'))).body.toString()).toBe('"again"');
       await until('next zygote', () => fixture.zygotes.length === round + 1);
     }
@@ -31,7 +31,7 @@ test('sandboxes asked for in the moment of its death are made', async () => {
   try {
     const code = await fixture.code('echo', 'def handler(event): return event\n');
     process.kill(fixture.zygotes.at(-1) ?? 0, 'SIGKILL');
-    const all = await Promise.all(Array.from({ length: 6 }, () => fixture.engine.create(code)));
+    const all = await Promise.all(Array.from({ length: 6 }, () => fixture.engine.create(code, null)));
     // Some may have got hold of a spare that was dying, or have been at work: those are gone, and say so.
     const answers = await Promise.all(all.map((one) => one.request(requestOf(1)).catch((error) => error)));
     const fine = answers.filter((answer) => answer.status === 200);

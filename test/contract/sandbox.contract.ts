@@ -61,7 +61,7 @@ export function describeSandboxContract(name: string, make: () => Promise<Engine
     afterAll(() => fixture.dispose());
 
     async function create(function_ = 'actor', text = ACTOR): Promise<Sandbox> {
-      const sandbox = await fixture.engine.create(await fixture.code(function_, text));
+      const sandbox = await fixture.engine.create(await fixture.code(function_, text), null);
       made.push(sandbox);
       return sandbox;
     }
@@ -288,7 +288,7 @@ export function describeSandboxContract(name: string, make: () => Promise<Engine
 
     test('code that is not there is ERR_SANDBOX_START, and leaves nothing', async () => {
       const code = { name: 'missing', version: '0'.repeat(64), dir: '/nonexistent/code' };
-      await expect(fixture.engine.create(code)).rejects.toMatchObject({
+      await expect(fixture.engine.create(code, null)).rejects.toMatchObject({
         code: 'ERR_SANDBOX_START',
         fields: { name: 'missing' },
       });
@@ -303,7 +303,7 @@ export function describeSandboxContract(name: string, make: () => Promise<Engine
       const own = await make();
       try {
         const code = await own.code('actor', ACTOR);
-        const [idle, busy] = [await own.engine.create(code), await own.engine.create(code)];
+        const [idle, busy] = [await own.engine.create(code, null), await own.engine.create(code, null)];
         await idle.request(requestOf(['echo', 1]));
         const cut = expect(busy.request(requestOf(['sleep', 1000]))).rejects.toMatchObject({
           code: expect.stringMatching(/^ERR_SANDBOX_(DIED|GONE)$/),

@@ -50,7 +50,8 @@ export class TinyCheckout {
     const dir = await mkdtemp(join(tmpdir(), 'openlambda-checkout-'));
     await cp(join(ROOT, 'setup'), join(dir, 'setup'), {
       recursive: true,
-      filter: (source) => !source.includes('node_modules'),
+      // Without the pin of uv there is nothing to fetch but what this server has.
+      filter: (source) => !source.includes('node_modules') && !source.endsWith('/uv'),
     });
     const server = createServer();
     const checkout = new TinyCheckout(dir, server);

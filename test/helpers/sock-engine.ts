@@ -67,6 +67,7 @@ export async function makeSockEngine(options: EngineOptions = {}): Promise<SockF
     tmpMaxMb: 16,
     bounds: { memLimitMb: 128, memPoolMb: 1024, scratchMaxMb: 512, scratchMaxFiles: 10_000 },
     fileMaxMb: 64,
+    installFileMaxMb: 256,
     openFilesMax: 256,
     cgroups: null,
     spares: 2,
@@ -123,7 +124,7 @@ export async function makeImportingEngine(
     ...fixture,
     engine: {
       name: engine.name,
-      create: (code) => engine.createFrom(zygote, code),
+      create: (code, lock) => engine.createFrom(zygote, code, lock),
       close: () => engine.close(),
     },
   };

@@ -36,7 +36,7 @@ describe('fit', () => {
     const { status, stdout, stderr } = await admin('fit', ...INPUTS, '-budget=1048576', '-out=tree.json');
     expect({ status, stderr }).toEqual({ status: 0, stderr: NOTE });
     const [first, second, ...rest] = stdout.trimEnd().split('\n');
-    expect(first).toMatch(/^wrote tree\.json: 3 zygotes, \d+ MiB of 1024 MiB, 2 deep at most$/);
+    expect(first).toMatch(/^wrote tree\.json: 3 zygotes, \d+ of 1024 MiB, 2 deep at most$/);
     expect(second).toMatch(
       /^they save 1\d\d\.\d ms a call; replay it: admin simulate --workload=functions\.json /,
     );

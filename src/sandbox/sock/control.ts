@@ -54,12 +54,18 @@ export interface Wanted {
   readonly optional: readonly string[];
 }
 
-/** What a forked sandbox can be told to do with a function's code: serve it, or compile it (`compiler.py`). */
-export type SandboxTask = 'start' | 'compile';
+/**
+ * What a forked sandbox can be told to do with code: serve it; compile it (`compiler.py`); or serve it, which is our own,
+ * with limits for an installer.
+ */
+export type SandboxTask = 'start' | 'compile' | 'install';
 
-/** Tells a forked sandbox what it is for; with it goes the code, a detached mount. */
-export function startRequest(task: SandboxTask): Buffer {
-  return Buffer.from(task);
+/**
+ * Tells a forked sandbox what it is for; with it goes the code, a detached mount. `lock` is the id of the lock of the
+ * code's packages, null for none.
+ */
+export function startRequest(task: SandboxTask, lock: string | null): Buffer {
+  return Buffer.from(`${task} ${lock ?? '-'}`);
 }
 
 /** What a zygote and the sandboxes that are on their way tell. */
@@ -105,6 +111,7 @@ export interface LaunchSettings {
     readonly zygote_seccomp: string;
     readonly tmp_max_mb: number;
     readonly file_max_mb: number;
+    readonly install_file_max_mb: number;
     readonly open_files_max: number;
     readonly timing: boolean;
   };

@@ -9,7 +9,9 @@ import { emptyDirectory } from '../../linux/remove-tree.ts';
 import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { Stopwatch, type Timing } from '../../telemetry/timing.ts';
+import type { Lock } from '../lock.ts';
 import type { Origin, Sandbox } from '../sandbox.ts';
+import type { Workshop, WorkshopBounds, WorkshopEngine } from '../workshop.ts';
 import type { ImportRequest, ImportZygote, ZygoteEngine } from '../zygotes.ts';
 import { Compiler } from './compiler.ts';
 import type { LaunchSettings } from './control.ts';
@@ -17,10 +19,12 @@ import { Imports } from './imports.ts';
 import { Nursery } from './nursery.ts';
 import { ScratchBound } from './scratch-bound.ts';
 import { ScratchPool } from './scratch-pool.ts';
+import type { ScratchLimits } from './scratch-usage.ts';
 import { compileSeccomp, compileZygoteSeccomp } from './seccomp/compile.ts';
 import { type NamedBounds, SockSandbox } from './sock-sandbox.ts';
 import type { Spare } from './spare.ts';
 import { UidRange, type Uids } from './uid-range.ts';
+import { SockWorkshop } from './workshop.ts';
 
 export interface SockEngineOptions {
   /** The base image and what of the machine shows through in it. */
@@ -40,6 +44,8 @@ export interface SockEngineOptions {
   /** Those on memory are for messages: `cgroups` sets them. */
   readonly bounds: NamedBounds;
   readonly fileMaxMb: number;
+  /** The largest file that an installer may write. */
+  readonly installFileMaxMb: number;
   readonly openFilesMax: number;
   /** Where each sandbox gets its cgroup; null for no bounds. */
   readonly cgroups: CgroupPool | null;
@@ -70,7 +76,7 @@ interface Taken {
 }
 
 /** Makes sandboxes by forking zygotes into namespaces of their own. */
-export class SockEngine implements ZygoteEngine {
+export class SockEngine implements ZygoteEngine, WorkshopEngine {
   readonly name = 'sock';
   readonly #options: SockEngineOptions;
   readonly #sandboxes = new Set<SockSandbox>();
@@ -117,19 +123,22 @@ export class SockEngine implements ZygoteEngine {
     });
   }
 
-  create(code: Code): Promise<Sandbox> {
-    return this.#create(code, async () => ({ spare: await this.#nursery.take(), origin: 'cold' }));
+  /** Of the one that runs: a base image may be exchanged while the worker does not. */
+  get interpreter(): string {
+    return `${this.#nursery.cacheTag}-${process.arch}`;
   }
 
-  createFrom(zygote: ImportZygote, code: Code): Promise<Sandbox> {
+  async create(code: Code, lock: Lock | null): Promise<Sandbox> {
+    return await this.#create(code, lock, () => this.#takeSpare());
+  }
+
+  async createFrom(zygote: ImportZygote, code: Code, lock: Lock | null): Promise<Sandbox> {
     const from = this.#imports.of(zygote);
     let tries = 0;
-    return this.#create(code, async () => {
+    return await this.#create(code, lock, async () => {
       // One that was dead may be dead because of what it was forked from.
       const spare = ++tries < MAX_ATTEMPTS ? from.take() : null;
-      return spare === null
-        ? { spare: await this.#nursery.take(), origin: 'cold' }
-        : { spare, origin: 'zygote' };
+      return spare === null ? await this.#takeSpare() : { spare, origin: 'zygote' };
     });
   }
 
@@ -137,14 +146,32 @@ export class SockEngine implements ZygoteEngine {
     return this.#imports.start(request);
   }
 
-  async #create(code: Code, take: () => Promise<Taken>): Promise<Sandbox> {
+  async openWorkshop(code: Code, bounds: WorkshopBounds): Promise<Workshop> {
+    const { bounds: usual, log } = this.#options;
+    const start = ({ spare }: Taken) => {
+      const widen = (limits: ScratchLimits) => this.#scratchBound.widen(spare.scratch.dir.uid, limits);
+      const instance = this.#nextInstance++;
+      return SockWorkshop.start({ code, spare, bounds, memPoolMb: usual.memPoolMb, widen, log, instance });
+    };
+    return await this.#make(code, () => this.#takeSpare(), start);
+  }
+
+  async #create(code: Code, lock: Lock | null, take: () => Promise<Taken>): Promise<Sandbox> {
+    const sandbox = await this.#make(code, take, (taken) => this.#startSandbox(code, lock, taken));
+    this.#compiler.used(code);
+    return sandbox;
+  }
+
+  async #takeSpare(): Promise<Taken> {
+    return { spare: await this.#nursery.take(), origin: 'cold' };
+  }
+
+  /** What `start` makes of a spare; null says that the spare has died, and asks for another. */
+  async #make<T>(code: Code, take: () => Promise<Taken>, start: (taken: Taken) => T | null): Promise<T> {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const taken = await tryTaking(code, take);
-      const sandbox = this.#tryStart(code, taken);
-      if (sandbox !== null) {
-        this.#compiler.used(code);
-        return sandbox;
-      }
+      const made = tryStarting(code, taken, start);
+      if (made !== null) return made;
       // It was dead, and perhaps its zygote with it: after this we know of both.
       await taken.spare.gone;
       await setImmediate();
@@ -165,17 +192,7 @@ export class SockEngine implements ZygoteEngine {
     await emptyDirectory(this.#options.handlersDir);
   }
 
-  /** Null where the spare has died. Throws ERR_SANDBOX_START. */
-  #tryStart(code: Code, taken: Taken): Sandbox | null {
-    try {
-      return this.#startSandbox(code, taken);
-    } catch (cause) {
-      taken.spare.process.kill();
-      throw startError(code, cause);
-    }
-  }
-
-  #startSandbox(code: Code, { spare, origin }: Taken): SockSandbox | null {
+  #startSandbox(code: Code, lock: Lock | null, { spare, origin }: Taken): SockSandbox | null {
     const { timing, handlersDir, bounds, log } = this.#options;
     const watch = timing === null ? null : new Stopwatch(timing);
     const instance = this.#nextInstance++;
@@ -186,7 +203,7 @@ export class SockEngine implements ZygoteEngine {
     const mount = detachedMount(code.dir, 'read-only');
     using _mount = { [Symbol.dispose]: () => closeSync(mount) };
     watch?.lap('cold:mount');
-    const isStarted = spare.process.start(mount, ([woke, attached, dropped]) => {
+    const isStarted = spare.process.start('start', mount, lock?.id ?? null, ([woke, attached, dropped]) => {
       watch?.lapAt('sandbox:wake', woke);
       watch?.lapAt('sandbox:attach', attached);
       watch?.lapAt('sandbox:drop', dropped);
@@ -222,10 +239,21 @@ export class SockEngine implements ZygoteEngine {
         zygote_seccomp: compileZygoteSeccomp(ARCH).toString('base64'),
         tmp_max_mb: tmpMaxMb,
         file_max_mb: this.#options.fileMaxMb,
+        install_file_max_mb: this.#options.installFileMaxMb,
         open_files_max: this.#options.openFilesMax,
         timing: timing !== null,
       },
     };
+  }
+}
+
+/** Null where the spare has died. Throws ERR_SANDBOX_START. */
+function tryStarting<T>(code: Code, taken: Taken, start: (taken: Taken) => T | null): T | null {
+  try {
+    return start(taken);
+  } catch (cause) {
+    taken.spare.process.kill();
+    throw startError(code, cause);
   }
 }
 

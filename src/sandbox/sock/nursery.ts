@@ -29,6 +29,7 @@ interface Generation {
 export class Nursery {
   readonly #options: NurseryOptions;
   #generation: Promise<Generation>;
+  #cacheTag = '';
   #nextId = 1;
   #isClosed = false;
 
@@ -41,6 +42,11 @@ export class Nursery {
   async take(): Promise<Spare> {
     const { spares } = await this.#generation;
     return spares.take();
+  }
+
+  /** The cache tag of its interpreter, once it has got as far as `tryOut`. */
+  get cacheTag(): string {
+    return this.#cacheTag;
   }
 
   /** The same, and the cache tag of its interpreter. */
@@ -85,6 +91,7 @@ export class Nursery {
     const { log, onZygote, launch, uids, spares: wanted } = this.#options;
     const zygote = await RootZygote.start(launch, uids, log);
     await onZygote(zygote.pid);
+    this.#cacheTag = zygote.cacheTag;
     const spares = new Spares({ wanted, fork: () => this.#fork(zygote), log });
     void zygote.gone.then((how) => this.#replace(how));
     spares.refill();

@@ -108,26 +108,31 @@ export class SandboxProcess {
   }
 
   /**
-   * Hands it the code, a detached mount, to serve it now. False where it has ended; `ended` tells how. `onStarted` is called
-   * when timing is on.
+   * Hands it the code, a detached mount, to serve it now, with the packages of the lock of this id. False where it has ended;
+   * `ended` tells how. `onStarted` is called when timing is on.
    */
-  start(code: number, onStarted: (times: StartTimes) => void): boolean {
+  start(
+    task: 'start' | 'install',
+    code: number,
+    lock: string | null = null,
+    onStarted: ((times: StartTimes) => void) | null = null,
+  ): boolean {
     this.#onStarted = onStarted;
     if (this.#socket === null) return false;
     this.#isStarted = true;
     if (this.#pid !== null) scheduleSandbox(this.#pid);
-    return this.#handOver('start', code);
+    return this.#handOver(task, code, lock);
   }
 
   /** As `start`, but it compiles the code, when nobody else wants to run. */
   compile(code: number): boolean {
-    return this.#handOver('compile', code);
+    return this.#handOver('compile', code, null);
   }
 
-  #handOver(task: SandboxTask, code: number): boolean {
+  #handOver(task: SandboxTask, code: number, lock: string | null): boolean {
     if (this.#socket === null) return false;
     try {
-      sendWithFds(this.#socket, startRequest(task), [code]);
+      sendWithFds(this.#socket, startRequest(task, lock), [code]);
     } catch (error) {
       if (isReceiverGone(error)) return false; // it has just ended
       throw error;

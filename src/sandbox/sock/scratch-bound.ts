@@ -37,6 +37,12 @@ export class ScratchBound {
     this.#quota?.hold(dir, uid);
   }
 
+  /** Other bounds for one that is held, until it is lifted; false where the kernel sets none. */
+  widen(uid: number, limits: ScratchLimits): boolean {
+    this.#quota?.widen(uid, limits);
+    return this.#quota !== null;
+  }
+
   /** The directory is gone, and the uid about to be another's. */
   lift(uid: number): void {
     this.#quota?.lift(uid);

@@ -48,6 +48,11 @@ export class ScratchPool {
     else this.#free.push(dir);
   }
 
+  /** Takes it back as `giveBack` does, and nobody gets it again. */
+  async discard({ dir }: Scratch): Promise<void> {
+    await this.#discard(dir);
+  }
+
   /** Removes those that are free; what comes back from now on is removed then. */
   async close(): Promise<void> {
     this.#isClosed = true;

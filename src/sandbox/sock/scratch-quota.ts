@@ -50,6 +50,10 @@ export class ScratchQuota {
     setQuota(this.#fd, this.kind, uid, this.#options.limits);
   }
 
+  widen(uid: number, limits: ScratchLimits): void {
+    setQuota(this.#fd, this.kind, uid, limits);
+  }
+
   /** The directory is gone, and the uid about to be another's. Does nothing once all are lifted. */
   lift(uid: number): void {
     if (this.#isClosed) return;

@@ -111,7 +111,7 @@ export class SockSandbox implements Sandbox, Watchable {
   }
 
   /** It runs its function's code from now on. */
-  watchBy(bound: ScratchBound): void {
+  watchBy(bound: Pick<ScratchBound, 'watch'>): void {
     this.#watched = bound.watch(this);
   }
 

@@ -27,6 +27,8 @@ export class Spare {
   readonly pipe: ServerPipe;
   /** Resolves when the process has ended and all that it had is given back or removed. Never rejects. */
   readonly gone: Promise<ProcessEnd>;
+  #kept: Promise<void> = Promise.resolve();
+  #isUsedUp = false;
 
   constructor(id: number, zygote: Zygote, { scratches, cgroups, log }: SpareMaterials) {
     using undo = new DisposableStack();
@@ -51,9 +53,20 @@ export class Spare {
       await this.#pipeClosed();
       if (end.failure !== null) log.error({ failure: end.failure }, 'sandbox could not be made');
       if (cgroup !== null) cgroups?.giveBack(cgroup);
-      await scratches.giveBack(scratch);
+      await this.#kept;
+      await (this.#isUsedUp ? scratches.discard(scratch) : scratches.giveBack(scratch));
       return end;
     });
+  }
+
+  /** Its scratch directory stays as it is until then; told before its process has ended. */
+  keepUntil(kept: Promise<void>): void {
+    this.#kept = kept;
+  }
+
+  /** Nobody uses its scratch directory again. */
+  useUp(): void {
+    this.#isUsedUp = true;
   }
 
   /**

@@ -23,6 +23,7 @@ interface RequestFixture {
   /** Of a request to a forked sandbox. */
   readonly zygote?: ZygoteRequest;
   readonly task?: SandboxTask;
+  readonly lock?: string | null;
   readonly descriptors: number;
   readonly bytes: string;
 }
@@ -62,8 +63,8 @@ test.each(
   });
 });
 
-function encode({ entry, forks, zygote, task }: RequestFixture): Buffer {
-  if (task !== undefined) return startRequest(task);
+function encode({ entry, forks, zygote, task, lock }: RequestFixture): Buffer {
+  if (task !== undefined) return startRequest(task, lock ?? null);
   if (entry !== undefined && zygote !== undefined) return zygoteRequest(entry, zygote);
   if (entry === undefined || forks === undefined) throw new Error('a fixture is neither kind of request');
   return forkRequest(entry, forks);

@@ -164,6 +164,20 @@ function growAll(
   throw new Error('it goes on growing for ever');
 }
 
+test('for a call, the zygote has nothing that the call does not load', () => {
+  fc.assert(
+    fc.property(anyTree, anyGroups, anyCosts, (tree, groups, known) => {
+      for (const { packages } of groups) {
+        const growth = grow(tree, { groups, costs: known }, MUCH_KB, { forCall: packages });
+        if (growth === null) continue;
+        const own = groups.filter((one) => setKey(one.packages) === setKey(packages));
+        expect(own.some(({ loads }) => growth.added.every((key) => loads.has(key)))).toBe(true);
+        expect(packages.isSupersetOf(new Set(growth.packages))).toBe(true);
+      }
+    }),
+  );
+});
+
 test('the same input has the same answer', () => {
   fc.assert(
     fc.property(anyTree, anyGroups, anyCosts, anyBudget, (tree, groups, known, budgetKb) => {

@@ -1,0 +1,254 @@
+"""Resolves and installs packages. It is the code of a function of the worker's own, served in a sandbox like any other:
+what an installer downloads, unpacks and runs is nobody's friend.
+
+An event is `{"step": "resolve", "requirements": [...]}`, answered with `{"lines": text}`; or `{"step": "install",
+"packages": [{"dir", "lines"}], "build": bool}`, answered with `{"failed": {dir: text}}`, where /host/out/<dir> is what was
+installed. Both may be answered with `{"error": text}`. `tool` and `options` in it say what does it.
+
+The sandbox has no network but its loopback. A relay listens there and passes all bytes on to the worker's proxy, whose
+socket is beside this file.
+"""
+
+import os
+import selectors
+import socket
+import subprocess
+import threading
+
+HERE = '/handler'
+WORK = '/host'
+OUT = '/host/out'
+STORE = '/packages'
+_AT_ONCE = 4
+_CHUNK = 65536
+_MAX_SAID = 20000
+_UV = HERE + '/uv'
+_PYTHON = '/usr/bin/python3'
+
+
+def handler(event):
+    for name in ('out', 'tmp', 'cache'):
+        os.makedirs(os.path.join(WORK, name), exist_ok=True)
+    tool = TOOLS[event['tool']](event['options'], environment(relay_port()))
+    if event['step'] == 'resolve':
+        return tool.resolve(event['requirements'])
+    return install(tool, event['packages'], event['build'])
+
+
+def install(tool, packages, build):
+    failed = {}
+    left = list(packages)
+
+    def work():
+        while True:
+            try:
+                package = left.pop()
+            except IndexError:
+                return  # another thread has taken the last one
+            error = tool.install(package, build)
+            if error is not None:
+                failed[package['dir']] = error
+
+    # Without concurrent.futures, which takes longer to import than a small package to install.
+    threads = [threading.Thread(target=work) for _ in range(min(_AT_ONCE, len(packages)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    compile_packages([package['dir'] for package in packages if package['dir'] not in failed])
+    return {'failed': failed}
+
+
+class Uv:
+    def __init__(self, options, env):
+        self._options = options
+        self._env = env
+
+    def resolve(self, requirements):
+        write(WORK + '/requirements.in', requirements)
+        words = ['pip', 'compile', 'requirements.in', '--generate-hashes', '--no-annotate', '--no-header']
+        error = self._run([*words, '--output-file', 'resolved.txt'])
+        if error is not None:
+            return {'error': error}
+        with open(WORK + '/resolved.txt') as file:
+            return {'lines': file.read()}
+
+    def install(self, package, build):
+        target = os.path.join(OUT, package['dir'])
+        listed = os.path.join(WORK, package['dir'] + '.txt')
+        write(listed, package['lines'])
+        words = ['pip', 'install', '--target', target, '--no-deps', '--require-hashes', '--requirements', listed]
+        error = self._run(words if build else [*words, '--no-build'])
+        if error is None:
+            remove_if_there(os.path.join(target, '.lock'))
+        return error
+
+    def _run(self, words):
+        return run([_UV, *words, '--python', _PYTHON, *self._options], self._env)
+
+
+class Pip:
+    def __init__(self, options, env):
+        self._options = options
+        self._env = env
+
+    def resolve(self, requirements):
+        import json
+
+        write(WORK + '/requirements.in', requirements)
+        error = self._run(['install', '--dry-run', '--ignore-installed', '--report', 'report.json', '-r', 'requirements.in'])
+        if error is not None:
+            return {'error': error}
+        with open(WORK + '/report.json') as file:
+            report = json.load(file)
+        return {'lines': '\n'.join(map(self._line, report['install']))}
+
+    @staticmethod
+    def _line(item):
+        metadata = item['metadata']
+        archive = item['download_info']['archive_info']
+        sha256 = archive.get('hashes', {}).get('sha256') or archive['hash'].partition('sha256=')[2]
+        return f'{metadata["name"]}=={metadata["version"]} --hash=sha256:{sha256}'
+
+    def install(self, package, build):
+        listed = os.path.join(WORK, package['dir'] + '.txt')
+        write(listed, package['lines'])
+        words = ['install', '--target', os.path.join(OUT, package['dir']), '--no-deps', '--require-hashes', '--no-compile', '-r', listed]
+        return self._run(words if build else [*words, '--only-binary', ':all:'])
+
+    def _run(self, words):
+        pip = [_PYTHON, '-m', 'pip', '--isolated', '--no-input', '--disable-pip-version-check', '--no-cache-dir', '--quiet', '--retries', '1']
+        return run([*pip, *words, *self._options], self._env)
+
+
+TOOLS = {'uv': Uv, 'pip': Pip}
+
+
+def run(words, env):
+    """What it said, where it failed; else None."""
+    try:
+        done = subprocess.run(words, cwd=WORK, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except OSError as error:
+        return f'{words[0]} cannot be run: {error.strerror}'
+    if done.returncode == 0:
+        return None
+    said = done.stdout[-_MAX_SAID:].decode('utf-8', 'replace').strip()
+    return said or f'{os.path.basename(words[0])} ended with {done.returncode}'
+
+
+def write(path, lines):
+    with open(path, 'w') as file:
+        file.write('\n'.join([*lines, '']))
+
+
+def remove_if_there(path):
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def environment(port):
+    proxy = f'http://127.0.0.1:{port}'
+    certificates = HERE + '/certs.pem'
+    return {
+        'PATH': '/usr/local/bin:/usr/bin:/bin',
+        'HOME': WORK,
+        'LANG': 'C.UTF-8',
+        'TMPDIR': WORK + '/tmp',
+        'NO_COLOR': '1',
+        'HTTP_PROXY': proxy,
+        'HTTPS_PROXY': proxy,
+        'http_proxy': proxy,
+        'https_proxy': proxy,
+        'SSL_CERT_FILE': certificates,
+        'PIP_CERT': certificates,
+        'REQUESTS_CA_BUNDLE': certificates,
+        'UV_CACHE_DIR': WORK + '/cache',
+        'UV_NO_CONFIG': '1',
+        'UV_HTTP_RETRIES': '1',
+        'UV_NO_PROGRESS': '1',
+        'UV_PYTHON_DOWNLOADS': 'never',
+        'UV_BREAK_SYSTEM_PACKAGES': '1',
+        'PIP_BREAK_SYSTEM_PACKAGES': '1',
+    }
+
+
+def compile_packages(dirs):
+    """Makes .pyc files that are valid where functions see them, whatever the times of their sources, for ever."""
+    children = []
+    for share in range(min(len(dirs), os.cpu_count() or 1)):
+        child = os.fork()
+        if child == 0:
+            try:
+                for name in dirs[share :: os.cpu_count() or 1]:
+                    compile_package(os.path.join(OUT, name))
+            finally:
+                os._exit(0)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+
+
+def compile_package(path):
+    import compileall
+    from py_compile import PycInvalidationMode
+
+    # What can't be compiled is for another Python, or a test for it; importing it says what is wrong.
+    compileall.compile_dir(
+        path,
+        maxlevels=20,
+        quiet=2,
+        force=True,
+        stripdir=OUT,
+        prependdir=STORE,
+        invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
+    )
+
+
+_relay = None
+
+
+def relay_port():
+    global _relay
+    if _relay is None:
+        _relay = socket.create_server(('127.0.0.1', 0), backlog=64)
+        threading.Thread(target=relay, args=(_relay,), daemon=True).start()
+    return _relay.getsockname()[1]
+
+
+def relay(listener):
+    """Passes on what comes, either way, for ever."""
+    waiting = selectors.DefaultSelector()
+    waiting.register(listener, selectors.EVENT_READ)
+    while True:
+        for key, _events in waiting.select():
+            if key.fileobj is listener:
+                accept(listener, waiting)
+            elif not pass_on(key.fileobj, key.data):
+                close_both(key.fileobj, key.data, waiting)
+                break  # what else is ready may belong to the pair that is closed
+
+
+def accept(listener, waiting):
+    inner, _address = listener.accept()
+    outer = socket.socket(socket.AF_UNIX)
+    outer.connect(HERE + '/proxy')
+    waiting.register(inner, selectors.EVENT_READ, outer)
+    waiting.register(outer, selectors.EVENT_READ, inner)
+
+
+def pass_on(source, target):
+    try:
+        data = source.recv(_CHUNK)
+        if data:
+            target.sendall(data)
+        return bool(data)
+    except OSError:
+        return False  # one side went away
+
+
+def close_both(one, other, waiting):
+    for end in (one, other):
+        waiting.unregister(end)
+        end.close()

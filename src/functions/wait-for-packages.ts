@@ -1,0 +1,33 @@
+import { OlError } from '../errors.ts';
+import type { Lock } from '../packages/lock.ts';
+import type { Packages } from '../packages/packages.ts';
+import type { Code, Registry } from '../registry/registry.ts';
+
+export interface PackageWait {
+  readonly registry: Registry;
+  readonly packages: Packages;
+  readonly timeoutMs: number;
+}
+
+/**
+ * The lock that is being made for code, which stays on the disk meanwhile. Installing takes as long as it takes; a request
+ * waits no longer than for an answer, and is then told what it waited for (ERR_PACKAGES_WAIT).
+ */
+export async function waitForPackages(
+  { registry, packages, timeoutMs }: PackageWait,
+  code: Code,
+  installing: Promise<Lock | null>,
+): Promise<Lock | null> {
+  const letGo = registry.retain(code);
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    const requirements = packages.requirements(code).join(', ');
+    late.reject(new OlError('ERR_PACKAGES_WAIT', { name: code.name, limitMs: timeoutMs, requirements }));
+  }, timeoutMs);
+  try {
+    return await Promise.race([installing, late.promise]);
+  } finally {
+    clearTimeout(timer);
+    letGo();
+  }
+}

@@ -1,0 +1,219 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type ErrorCode, type ErrorFields, OlError, toOlError } from '../errors.ts';
+import type { Code } from '../registry/registry.ts';
+import type { Log } from '../telemetry/log.ts';
+import { publicModules } from './index-file.ts';
+import type { Asked, Installer } from './installer.ts';
+import { type Lock, makeLock, type ResolvedPackage, sha256 } from './lock.ts';
+import { PACKAGES_FILE, parsePackagesFile, parseRequirement, type Requirements } from './requirements.ts';
+import type { PackageStore } from './store.ts';
+
+const MAX_BYTES = 64 * 1024;
+
+/** The packages of functions: which they are, and that they are there. */
+export interface Packages {
+  /**
+   * The lock of a version of a function's code, with everything in it installed; null where it has no packages.txt. Answers
+   * at once (no promise) where that is known or on the disk already. Throws, or rejects with, errors of the table; a failure
+   * is told again, without a new attempt, for a short while.
+   */
+  prepare(code: Code): Lock | null | Promise<Lock | null>;
+  /** The same for requirements that belong to no code, `startup_pkgs` for one; `name` is where they come from. */
+  prepareRequirements(name: string, requirements: readonly string[]): Promise<Lock>;
+  /** What its packages.txt asks for, for messages. */
+  requirements(code: Code): readonly string[];
+  close(): Promise<void>;
+}
+
+export interface PackageManagerOptions {
+  readonly store: PackageStore;
+  readonly installer: Installer;
+  /** What compiled files depend on: see `WorkshopEngine`. */
+  readonly interpreter: () => string;
+  /** How long a failure is told again before it is tried again. */
+  readonly retryMs: number;
+  /** How long another one who installs the same is waited for. */
+  readonly waitMs: number;
+  readonly log: Log;
+}
+
+interface Failure {
+  readonly error: OlError;
+  readonly until: number;
+}
+
+/** Finds locks in the store, and has what is missing resolved and installed, once however many ask for it. */
+export class PackageManager implements Packages {
+  readonly #options: PackageManagerOptions;
+  readonly #known = new WeakMap<Code, Lock | null>();
+  readonly #underWay = new Map<string, Promise<Lock>>();
+  readonly #failures = new Map<string, Failure>();
+  #isClosed = false;
+
+  constructor(options: PackageManagerOptions) {
+    this.#options = options;
+  }
+
+  prepare(code: Code): Lock | null | Promise<Lock | null> {
+    const known = this.#known.get(code);
+    if (known !== undefined) return known;
+    const text = readPackagesFile(code);
+    const lock = text === null ? null : this.#find(code.name, parsePackagesFile(text, code.name));
+    if (!(lock instanceof Promise)) this.#known.set(code, lock);
+    return lock;
+  }
+
+  async prepareRequirements(name: string, requirements: readonly string[]): Promise<Lock> {
+    return await this.#find(name, joinRequirements(requirements.map((one) => parseRequirement(one, name))));
+  }
+
+  requirements(code: Code): readonly string[] {
+    return parsePackagesFile(readPackagesFile(code) ?? '', code.name).requirements;
+  }
+
+  /** Begins no more, and ends what is under way: whoever waits for it is told that the worker ends. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#options.installer.abort();
+    await Promise.allSettled(this.#underWay.values());
+    await this.#options.installer.close();
+  }
+
+  #find(name: string, wanted: Requirements): Lock | Promise<Lock> {
+    const key = keyOf(wanted, this.#options.interpreter());
+    const underWay = this.#underWay.get(key);
+    if (underWay !== undefined)
+      return underWay.catch((error: unknown) => Promise.reject(toldTo(name, error)));
+    const installed = this.#options.store.installed(key);
+    if (installed !== null) return installed;
+    const failure = this.#failures.get(key);
+    if (failure !== undefined && performance.now() < failure.until) throw toldTo(name, failure.error);
+    if (this.#isClosed) throw new OlError('ERR_SHUTTING_DOWN', {});
+    const making = this.#make(key, name, wanted).finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, making);
+    return making;
+  }
+
+  async #make(key: string, name: string, wanted: Requirements): Promise<Lock> {
+    const { retryMs, log } = this.#options;
+    const asked = { name, requirements: wanted.requirements };
+    const start = performance.now();
+    try {
+      const lock = await this.#resolveAndInstall(key, asked, wanted);
+      this.#failures.delete(key);
+      const ms = Math.round(performance.now() - start);
+      log.info(
+        { function: name, packages: lock.packages.length, lock: lock.id.slice(0, 16), ms },
+        'packages are there',
+      );
+      return lock;
+    } catch (thrown) {
+      const error = this.#isClosed
+        ? new OlError('ERR_SHUTTING_DOWN', {}, { cause: thrown })
+        : toOlError(thrown);
+      this.#failures.set(key, { error, until: performance.now() + retryMs });
+      log.warn(
+        { function: name, code: error.code, reason: error.message, err: error.cause },
+        'packages could not be had',
+      );
+      throw error;
+    }
+  }
+
+  async #resolveAndInstall(key: string, asked: Asked, wanted: Requirements): Promise<Lock> {
+    const { store, waitMs } = this.#options;
+    return await store.exclusively([key], waitMs, async () => {
+      // Another worker may have done it while we waited.
+      const installed = store.installed(key);
+      if (installed !== null) return installed;
+      const packages = await this.#resolve(key, asked);
+      await this.#install(asked, packages);
+      const lock = makeLock(packages, await importsOf(wanted, packages, store.dir));
+      await store.writeLock(key, lock);
+      // Somebody may have pruned one just before it was in a lock.
+      return store.installed(key) ?? (await this.#installAgain(key, asked, packages));
+    });
+  }
+
+  async #installAgain(key: string, asked: Asked, packages: readonly ResolvedPackage[]): Promise<Lock> {
+    await this.#install(asked, packages);
+    const lock = this.#options.store.installed(key);
+    if (lock !== null) return lock;
+    const requirements = asked.requirements.join(', ');
+    const reason = 'packages that had just been installed were removed again';
+    throw new OlError('ERR_PACKAGES_INSTALLER', { name: asked.name, requirements, reason });
+  }
+
+  /** Once: from then on these requirements mean these versions. */
+  async #resolve(key: string, asked: Asked): Promise<readonly ResolvedPackage[]> {
+    const { store, installer } = this.#options;
+    const known = store.resolved(key);
+    if (known !== null) return known;
+    const packages = asked.requirements.length === 0 ? [] : await installer.resolve(asked);
+    await store.writeResolved(key, packages);
+    return packages;
+  }
+
+  async #install(asked: Asked, packages: readonly ResolvedPackage[]): Promise<void> {
+    const { store, installer, waitMs } = this.#options;
+    const missing = () => packages.filter((one) => !store.has(one));
+    const dirs = missing().map(({ dir }) => dir);
+    await store.exclusively(dirs, waitMs, async () => {
+      const left = missing();
+      if (left.length > 0) await installer.install(asked, left);
+    });
+  }
+}
+
+/** The name under which the store knows what these requirements mean to an interpreter. */
+export function keyOf(wanted: Requirements, interpreter: string): string {
+  return `${digestOf(wanted)}.${interpreter}`;
+}
+
+/** The part of their keys that all interpreters have in common. */
+export function digestOf({ requirements, modules, unnamed }: Requirements): string {
+  return sha256([requirements, modules, unnamed]);
+}
+
+/** Null where the code has none. Throws ERR_PACKAGES_FILE. */
+export function readPackagesFile({ dir, name }: Pick<Code, 'dir' | 'name'>): string | null {
+  try {
+    const bytes = readFileSync(join(dir, PACKAGES_FILE));
+    if (bytes.length <= MAX_BYTES) return bytes.toString();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+  throw new OlError('ERR_PACKAGES_FILE', {
+    name,
+    line: 1,
+    reason: `the file is larger than ${MAX_BYTES} bytes`,
+  });
+}
+
+export function joinRequirements(all: readonly Requirements[]): Requirements {
+  const sorted = (lists: readonly (readonly string[])[]) => [...new Set(lists.flat())].sort();
+  return {
+    requirements: sorted(all.map(({ requirements }) => requirements)),
+    modules: sorted(all.map(({ modules }) => modules)),
+    unnamed: sorted(all.map(({ unnamed }) => unnamed)),
+  };
+}
+
+/** Functions that ask for the same share an attempt; each is told of its own failure. */
+function toldTo(name: string, thrown: unknown): OlError {
+  const error = toOlError(thrown);
+  const fields = { ...error.fields, name } as unknown as ErrorFields<ErrorCode>;
+  return new OlError(error.code, fields, { cause: error.cause });
+}
+
+async function importsOf(
+  { modules, unnamed }: Requirements,
+  packages: readonly ResolvedPackage[],
+  storeDir: string,
+): Promise<string[]> {
+  const asked = packages.filter(({ name }) => unnamed.includes(name));
+  const found = await Promise.all(asked.map((one) => publicModules(storeDir, one)));
+  return [...new Set([...modules, ...found.flat()])].sort();
+}

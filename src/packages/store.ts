@@ -1,0 +1,163 @@
+import { lstatSync, readFileSync } from 'node:fs';
+import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncDir, writeFileAtomic } from '../cluster/files.ts';
+import { withDirLock } from '../cluster/lock.ts';
+import { isAlive, startTicks } from '../cluster/process.ts';
+import { removeTree } from '../linux/remove-tree.ts';
+import { makeIndex } from './index-file.ts';
+import { type Lock, type LockedPackage, parseLock, parseResolved, type ResolvedPackage } from './lock.ts';
+
+const LOCKS = '.locks';
+/** `.tmp-<pid>-<its start>-<number>`: whose it is can be told after it has been killed. */
+const STAGE = /^\.tmp-(\d+)-(\d+)-\d+$/;
+let staged = 0;
+
+/**
+ * Package versions on the disk, for all workers of a cluster:
+ *
+ *   <name>-<version>-<tag>/        an installed package, complete as soon as it has this name
+ *   .tmp-<pid>-<start>-<n>/        what is being installed
+ *   .locks/<key>.resolved          which versions, and with which hashes, some requirements mean
+ *   .locks/<key>.json              the same when all is installed: the Lock
+ *   .locks/<lock id>.index         what the runtime needs to know of a Lock
+ *   .locks/<key or package>.lock   held (flock) by whoever resolves or installs it
+ */
+export class PackageStore {
+  readonly dir: string;
+
+  private constructor(dir: string) {
+    this.dir = dir;
+  }
+
+  /** Makes what is missing, and removes what processes that are gone have left half done. */
+  static async open(dir: string): Promise<PackageStore> {
+    await mkdir(join(dir, LOCKS), { recursive: true });
+    await chmod(join(dir, LOCKS), 0o755);
+    await removeLeft(dir);
+    return new PackageStore(dir);
+  }
+
+  /** The names of the packages' directories. */
+  async packages(): Promise<string[]> {
+    return (await readdir(this.dir)).filter((name) => !name.startsWith('.')).sort();
+  }
+
+  has({ dir }: LockedPackage): boolean {
+    return isThere(join(this.dir, dir));
+  }
+
+  /** The lock of a key with all that is in it; null where anything of it is missing. */
+  installed(key: string): Lock | null {
+    const text = readIfThere(join(this.dir, LOCKS, `${key}.json`));
+    if (text === null) return null;
+    const lock = parseLock(text);
+    const isComplete = isThere(this.#indexOf(lock)) && lock.packages.every((one) => this.has(one));
+    return isComplete ? lock : null;
+  }
+
+  resolved(key: string): ResolvedPackage[] | null {
+    const text = readIfThere(join(this.dir, LOCKS, `${key}.resolved`));
+    return text === null ? null : parseResolved(text);
+  }
+
+  async writeResolved(key: string, packages: readonly ResolvedPackage[]): Promise<void> {
+    await writeFileAtomic(join(this.dir, LOCKS, `${key}.resolved`), `${JSON.stringify(packages)}\n`);
+  }
+
+  /** When its packages are all there. */
+  async writeLock(key: string, lock: Lock): Promise<void> {
+    await writeFileAtomic(
+      this.#indexOf(lock),
+      `${JSON.stringify(await makeIndex(this.dir, lock.packages))}\n`,
+    );
+    await writeFileAtomic(join(this.dir, LOCKS, `${key}.json`), `${JSON.stringify(lock)}\n`);
+  }
+
+  /** What there is of locks; `changedMs` is when it was written. */
+  async keys(): Promise<{ readonly key: string; readonly file: string; readonly changedMs: number }[]> {
+    const files = (await readdir(join(this.dir, LOCKS))).filter((name) => /\.(json|resolved)$/.test(name));
+    return files.map((file) => {
+      const { mtimeMs: changedMs } = lstatSync(join(this.dir, LOCKS, file));
+      return { key: file.replace(/\.\w+$/, ''), file, changedMs };
+    });
+  }
+
+  /** The packages that a key means, installed or not. */
+  packagesOf(key: string): readonly LockedPackage[] {
+    const text = readIfThere(join(this.dir, LOCKS, `${key}.json`));
+    return text === null ? (this.resolved(key) ?? []) : parseLock(text).packages;
+  }
+
+  /** Forgets what a key means, with its index where no other one has the same. */
+  async forget(key: string): Promise<void> {
+    const text = readIfThere(join(this.dir, LOCKS, `${key}.json`));
+    for (const kind of ['json', 'resolved', 'lock'])
+      await rm(join(this.dir, LOCKS, `${key}.${kind}`), { force: true });
+    if (text === null) return;
+    const lock = parseLock(text);
+    const others = (await this.keys()).map((other) =>
+      readIfThere(join(this.dir, LOCKS, `${other.key}.json`)),
+    );
+    if (!others.some((other) => other !== null && parseLock(other).id === lock.id))
+      await rm(this.#indexOf(lock), { force: true });
+  }
+
+  /** Removes an installed package. It is not half there at any time. */
+  async remove(dir: string): Promise<void> {
+    const stage = await this.stage();
+    await rename(join(this.dir, dir), join(stage, dir));
+    await removeTree(stage);
+    await rm(join(this.dir, LOCKS, `${dir}.lock`), { force: true });
+  }
+
+  /** An empty directory on the store's file system, which nobody else sees. The caller removes it. */
+  async stage(): Promise<string> {
+    const dir = join(this.dir, `.tmp-${process.pid}-${startTicks(process.pid)}-${++staged}`);
+    await mkdir(dir, { mode: 0o700 });
+    return dir;
+  }
+
+  /** Takes in packages that are complete, checked and synced: subdirectories of a stage, by their names. */
+  async adopt(stage: string, packages: readonly LockedPackage[]): Promise<void> {
+    for (const { dir } of packages) await rename(join(stage, dir), join(this.dir, dir));
+    await syncDir(this.dir);
+  }
+
+  /**
+   * Does `work` while nobody else, in this process or another, does any under one of these names: keys, or packages'
+   * directories. Throws ERR_LOCKED after `waitMs`.
+   */
+  async exclusively<T>(names: readonly string[], waitMs: number, work: () => Promise<T>): Promise<T> {
+    // One order for all, so that no two wait for each other.
+    const [name, ...others] = [...names].sort();
+    if (name === undefined) return await work();
+    const path = join(this.dir, LOCKS, `${name}.lock`);
+    await (await open(path, 'a', 0o600)).close();
+    return await withDirLock(path, waitMs, () => this.exclusively(others, waitMs, work));
+  }
+
+  #indexOf({ id }: Lock): string {
+    return join(this.dir, LOCKS, `${id}.index`);
+  }
+}
+
+async function removeLeft(dir: string): Promise<void> {
+  for (const name of await readdir(dir)) {
+    const [, pid, ticks] = STAGE.exec(name) ?? [];
+    if (pid !== undefined && !isAlive(Number(pid), Number(ticks))) await removeTree(join(dir, name));
+  }
+}
+
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+function readIfThere(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}

@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { runPython } from './run-python.ts';
+
+/** A package for an index of our own: its files by their path in the wheel, or in the sdist. */
+export interface TestPackage {
+  readonly name: string;
+  readonly version: string;
+  readonly files: Readonly<Record<string, string>>;
+  readonly requires?: readonly string[];
+  /** Where true there is no wheel, only what `setup.py` among the files builds. */
+  readonly isSdist?: boolean;
+}
+
+interface Archive {
+  readonly file: string;
+  readonly bytes: Buffer;
+}
+
+/** A package index in this process (PEP 503), with packages that are made up. */
+export class TestIndex implements AsyncDisposable {
+  readonly url: string;
+  /** The paths that were asked for. */
+  readonly asked: string[] = [];
+  readonly #server: Server;
+  readonly #archives = new Map<string, Archive[]>();
+  /** What answers are held up for. */
+  held: Promise<void> = Promise.resolve();
+
+  static async start(): Promise<TestIndex> {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return new TestIndex(server);
+  }
+
+  private constructor(server: Server) {
+    this.#server = server;
+    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/simple`;
+    server.on('request', async ({ url = '' }, response) => {
+      this.asked.push(url);
+      await this.held;
+      const found = this.#find(url);
+      const type = typeof found === 'string' ? 'text/html' : 'application/octet-stream';
+      response.writeHead(found === null ? 404 : 200, { 'Content-Type': type }).end(found ?? '');
+    });
+  }
+
+  add(one: TestPackage): void {
+    const archive = runPython<{ file: string; content: string }>('make-package.py', one);
+    const { file, content } = archive;
+    const all = this.#archives.get(one.name) ?? [];
+    this.#archives.set(one.name, [...all, { file, bytes: Buffer.from(content, 'base64') }]);
+  }
+
+  #find(url: string): string | Buffer | null {
+    const [, name = '', file] = /^\/simple\/([^/]+)\/([^/]+)?$/.exec(url) ?? [];
+    const archives = this.#archives.get(name) ?? [];
+    if (file !== undefined) return archives.find((one) => one.file === file)?.bytes ?? null;
+    if (archives.length === 0) return null;
+    const links = archives.map((one) => `<a href="${one.file}#sha256=${sha256(one.bytes)}">${one.file}</a>`);
+    return `<!DOCTYPE html><html><body>${links.join('\n')}</body></html>`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+function sha256(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
