@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Lock } from '../../src/sandbox/lock.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
@@ -52,7 +54,15 @@ const TELLER = python`
       return {name: sys.modules[name].value for name in event if name in sys.modules}
 `;
 
+/** What the runtime reads of a lock. */
+async function writeIndex({ packagesDir }: SockFixture, { id, packages }: Lock): Promise<void> {
+  const dirs = packages.map(({ name, dir }) => [dir, [name]]);
+  await mkdir(join(packagesDir, '.locks'), { recursive: true });
+  await writeFile(join(packagesDir, '.locks', `${id}.index`), JSON.stringify({ dirs, bin: [], pth: [] }));
+}
+
 async function start({ fixture, cache }: Cached, lock: Lock | null): Promise<Sandbox> {
+  if (lock !== null) await writeIndex(fixture, lock);
   return await cache.create(await fixture.code('teller', TELLER), lock);
 }
 
