@@ -56,6 +56,7 @@ export const ERRORS = {
     message: "the sandbox of '{name}' died before it took the request: {how}",
   },
   ERR_SANDBOX_START: { status: 503, message: "no sandbox could be started for '{name}': {reason}" },
+  ERR_IMPORT: { status: 500, message: '{modules} cannot be imported ahead of time: {reason}' },
   ERR_SHUTTING_DOWN: { status: 503, message: 'the worker is shutting down: try another one, or later' },
   ERR_CALL_FAILED: { status: 502, message: "'{name}' answered with status {status}: {body}" },
   ERR_TIMEOUT: {

@@ -18,7 +18,7 @@ key, and the file is left as it was. You may also edit the file by hand; it is c
 run already keep what they have read: end them with \`admin kill\`, and start them again.
 
 A key that is left out has its default. Paths are absolute. Names carry their unit: \`_ms\`, \`_kb\` (1024 bytes), \`_mb\`; the
-size of the handler cache is in kB.
+sizes of the two caches are in kB.
 `;
 
 const GROUPS: readonly (readonly [string, readonly string[]])[] = [
@@ -37,6 +37,7 @@ const GROUPS: readonly (readonly [string, readonly string[]])[] = [
     ],
   ],
   ['Sandboxes', ['sandbox', 'sock_base_path', 'spare_sandboxes', 'cg_pool_size']],
+  ['Import cache', ['import_cache_size', 'import_mem_limit_mb', 'import_timeout_ms']],
   ['Idle sandboxes', ['handler_cache_size', 'surplus_keep_ms', 'pause_delay_ms']],
   [
     'Limits of a sandbox',

@@ -2,17 +2,23 @@
 
 Requests come one a message on a SOCK_SEQPACKET socket, words with descriptors beside them:
 
-    fork write-self 2 7 1879048199    [socket, scratch, listener, file, file]    to a zygote, see below
-    start 9f86d081...                 [code]                                     to a forked sandbox: serve it
-    compile -                         [code]                                     the same: compile it
-    install -                         [code]                                     the same: serve it, with other limits
+    fork write-self 2 7 1879048199           [socket, scratch, listener, file, file]    to a zygote, see below
+    zygote write-self 2 8 1879113728 8192    [socket, events, home, file, file]         to a zygote, see below
+    start 9f86d081...                        [code]                        to a forked sandbox: serve it
+    compile -                                [code]                        the same: compile it
+    install -                                [code]                        the same: serve it, with other limits
 
 The second word names the lock of the code's packages, `-` for none. A request to fork says how a child enters its cgroup (`none`; `write-self`, by writing to files; `clone-into`, a
 directory to be cloned into), with how many descriptors, and then id and host uid of each child. The descriptors are, for
 each child in turn: its end of its control socket, its scratch directory (a detached mount), the listening socket
 `server_pipe`, and those of its cgroup.
 
-Events go back as lines of JSON on a stream. A forked sandbox's pidfd goes back on the control socket, with its id.
+A request for a package zygote has its id, the first of its host uids, and how many there are. The descriptors: its end of
+a control socket of its own, its end of a stream for its events, its home (a detached mount), and those of its cgroup.
+
+Events go back as lines of JSON on a stream, each zygote's on its own. A forked process's pidfd goes back on the control
+socket, with its id and its pid as the zygotes see it. The root zygote alone tells of ends: `exit` with the id of what it
+forked itself, `reaped` with the pid of what others have forked.
 
 Every page that a zygote writes to between two forks is one that its children no longer share. So what it does for each
 sandbox is kept small: no JSON is parsed or made here, and no object of Python is made that need not be.
@@ -28,6 +34,7 @@ SETTINGS_FD = 5
 OLDEST_PYTHON = (3, 9)
 
 _MAX_MESSAGE = 512
+_MAX_TEXT = 4096
 _FD_BYTES = 4
 _FDS_SPACE = socket.CMSG_SPACE(64 * _FD_BYTES)  # 8 children
 
@@ -41,9 +48,9 @@ def receive(connection):
     return message.split(), fds
 
 
-def send_pidfd(connection, sandbox_id, pidfd):
+def send_pidfd(connection, sandbox_id, pid, pidfd):
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, pidfd.to_bytes(_FD_BYTES, 'little'))
-    connection.sendmsg([b'%d' % sandbox_id], [rights])
+    connection.sendmsg([b'%d %d' % (sandbox_id, pid)], [rights])
 
 
 def tell(event, *values):
@@ -57,6 +64,9 @@ WAITING = b'{"event":"waiting","id":%d}\n'
 STARTED = b'{"event":"started","id":%d,"times":[%d,%d,%d]}\n'
 EXITED = b'{"event":"exit","id":%d,"code":%d,"signal":null}\n'
 KILLED = b'{"event":"exit","id":%d,"code":null,"signal":%d}\n'
+REAPED = b'{"event":"reaped","pid":%d,"code":%d,"signal":null}\n'
+REAPED_KILLED = b'{"event":"reaped","pid":%d,"code":null,"signal":%d}\n'
+IMPORTED = b'{"event":"imported","id":%d,"us":%d,"tasks":%d}\n'
 
 
 def tell_ready(python, cache_tag):
@@ -68,9 +78,12 @@ def tell_fatal(step, error):
     _tell_json(event='fatal', step=step, error=str(error))
 
 
-def tell_failed(sandbox_id, step, error):
-    """A sandbox cannot be made."""
-    _tell_json(event='failed', id=sandbox_id, step=step, error=f'{type(error).__name__}: {error}')
+def tell_failed(forked_id, step, error):
+    """A sandbox or a package zygote cannot be made."""
+    text = f'{type(error).__name__}: {error}'
+    if len(text) > _MAX_TEXT:
+        text = text[:_MAX_TEXT] + '... (cut)'
+    _tell_json(event='failed', id=forked_id, step=step, error=text)
 
 
 def _tell_json(**event):

@@ -20,6 +20,7 @@ SYS_CLOSE_RANGE = 436
 _SYS_MOUNT_SETATTR = 442
 
 AT_FDCWD = -100
+LAST_FD = 0xFFFFFFFF
 _AT_EMPTY_PATH = 0x1000
 _AT_RECURSIVE = 0x8000
 _AT_SYMLINK_NOFOLLOW = 0x100
@@ -38,6 +39,7 @@ MS_PRIVATE = 1 << 18
 MNT_DETACH = 2
 
 CLONE_PIDFD = 0x1000
+CLONE_PARENT = 0x8000
 CLONE_INTO_CGROUP = 0x200000000
 _CLONE_CHILD_CLEARTID = 0x200000
 _CLONE_CHILD_SETTID = 0x1000000
@@ -89,6 +91,7 @@ _open_tree = _system_call(_int, _text, _uint)
 _mount_setattr = _system_call(_int, _text, _uint, _pointer, ctypes.c_size_t)
 _move_mount = _system_call(_int, _text, _int, _text, _uint)
 _clone3 = _system_call(_pointer, ctypes.c_size_t)
+_close_range = _system_call(_uint, _uint, _uint)
 
 _before_fork = ctypes.pythonapi.PyOS_BeforeFork
 _after_fork_in_child = ctypes.pythonapi.PyOS_AfterFork_Child
@@ -115,6 +118,11 @@ def unshare(flags):
 def set_namespace(fd, kind):
     """Puts the calling thread into the namespace that is open at `fd`; `kind` is its CLONE_NEW flag."""
     _checked(_setns(fd, kind), 'setns', hex(kind))
+
+
+def close_from(lowest):
+    """Closes every descriptor from this number on."""
+    _checked(_close_range(SYS_CLOSE_RANGE, lowest, LAST_FD, 0), 'close_range', lowest)
 
 
 # Paths are bytes: they come ready-made, and nothing is converted in a sandbox that has just been forked.
@@ -197,6 +205,11 @@ class Cloner:
         """From now on children start in the cgroup v2 whose directory is open at `fd`."""
         self._args.flags |= CLONE_INTO_CGROUP
         self._args.cgroup = fd
+
+    def make_siblings(self):
+        """From now on children are those of our parent, which reaps them, and is told of their ends as of ours."""
+        self._args.flags |= CLONE_PARENT
+        self._args.exit_signal = 0
 
     def fork(self):
         """(0, -1) in the child, (pid, pidfd) in the parent."""

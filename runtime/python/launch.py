@@ -102,8 +102,10 @@ def become_zygote(settings):
     try:
         die_with_parent(None)
         proc = os.path.join(os.fsencode(settings['base']), b'proc')
-        # Fully visible, so that the kernel lets sandboxes mount a proc of their own in their user namespace.
-        kernel.mount(b'proc', proc, b'proc', kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+        # Fully visible, so that the kernel lets sandboxes mount a proc of their own in their user namespace. But a package
+        # zygote, which sees this one, sees no processes but its own and those that it has made.
+        flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+        kernel.mount(b'proc', proc, b'proc', flags, b'hidepid=2')
         hand_over(settings)
         step = 'pivot_root'
         kernel.make_root(settings['base'])

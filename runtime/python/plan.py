@@ -6,8 +6,11 @@ what all children do alike is not code but a list: of numbers that lie close tog
 
 import ctypes
 import os
+import struct
 
 import kernel
+
+_OUTPUT_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Plan:
@@ -29,6 +32,35 @@ class Plan:
     def system_call(self, name, number, *arguments, about=None):
         """Adds a system call that not every C library has."""
         self._add('syscall', ctypes.c_long, (number, *arguments), name, about)
+
+    def attach(self, fd, target):
+        """Attaches a detached mount at `target`."""
+        flags = kernel.MOVE_MOUNT_F_EMPTY_PATH
+        self.system_call('move_mount', kernel.SYS_MOVE_MOUNT, fd, b'', kernel.AT_FDCWD, target, flags, about=target)
+
+    def redirect(self, path, fd, lowest):
+        """Opens a file as `fd`; `lowest` is the lowest number that is free.
+
+        Opened here and not by the worker, so that no path of the machine shows in /proc/self/fd.
+        """
+        self.call('open', path, _OUTPUT_FLAGS, about=path)
+        self.call('dup2', lowest, fd, about=path)
+        self.call('close', lowest, about=path)
+
+    def drop_bounding_set(self, kept=0):
+        """Nothing that is executed later can have any other capabilities than those whose bits are set in `kept`."""
+        with open('/proc/sys/kernel/cap_last_cap') as file:
+            last = int(file.read())
+        for capability in range(last + 1):
+            if not kept >> capability & 1:
+                self.call('prctl', kernel.PR_CAPBSET_DROP, capability, 0, 0, 0, about='PR_CAPBSET_DROP')
+
+    def load_filter(self, seccomp):
+        """Loads a BPF program as the filter for system calls."""
+        # struct sock_fprog: the number of instructions of 8 bytes, and where they are.
+        program = struct.pack('HxxxxxxQ', len(seccomp) // 8, self.address(seccomp))
+        filter_mode = kernel.SECCOMP_MODE_FILTER
+        self.call('prctl', kernel.PR_SET_SECCOMP, filter_mode, program, 0, 0, about='PR_SET_SECCOMP')
 
     def address(self, content):
         """Where these bytes are, and stay."""

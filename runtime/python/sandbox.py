@@ -18,7 +18,9 @@ import _signal
 import _socket
 
 import control
+import fresh
 import kernel
+import package_zygote
 import plan
 import server
 
@@ -38,8 +40,6 @@ READ_ONLY = (b'/proc/bus', b'/proc/fs', b'/proc/irq', b'/proc/sys', b'/proc/sysr
 _NO_EXEC = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
 _EMPTY_DIRECTORY = b'/host'  # before scratch is attached there
 
-_OUTPUT_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-
 # Where our descriptors are until user code runs, beyond what a zygote has open. The last one comes with the request.
 _SCRATCH_FD = 5
 _LISTENER_FD = 6
@@ -48,7 +48,6 @@ _CODE_FD = 8
 _OWN_FDS = (control.CONTROL_FD, _SCRATCH_FD, _LISTENER_FD, _MAPPED_FD)
 # Out of the way of these: one may have the number that another one gets.
 _ASIDE = 256
-_LAST_FD = 0xFFFFFFFF
 
 
 class Blueprint:
@@ -68,6 +67,7 @@ class Blueprint:
         }
         self.drop = plan_to_drop(base64.b64decode(settings['seccomp']))
         self.leave = plan_to_leave()
+        self.zygote = package_zygote.Blueprint(settings, base64.b64decode(settings['zygote_seccomp']))
 
 
 def plan_to_arrive():
@@ -79,7 +79,7 @@ def plan_to_arrive():
     steps.step('descriptors')
     for index, place in enumerate(_OWN_FDS):
         steps.call('dup3', _ASIDE + index, place, os.O_CLOEXEC)
-    steps.system_call('close_range', kernel.SYS_CLOSE_RANGE, _OWN_FDS[-1] + 1, _LAST_FD, 0)
+    steps.system_call('close_range', kernel.SYS_CLOSE_RANGE, _OWN_FDS[-1] + 1, kernel.LAST_FD, 0)
     return steps
 
 
@@ -94,15 +94,12 @@ def plan_to_settle(settings):
     steps.step('mounts')
     for mount in mounts(settings['tmp_max_mb']):
         steps.call('mount', *mount, about=mount[1])
-    attach(steps, _SCRATCH_FD, b'/host')
+    steps.attach(_SCRATCH_FD, b'/host')
     steps.step('output')
-    redirect(steps, b'/host/stdout', 1)
-    redirect(steps, b'/host/stderr', 2)
+    steps.redirect(b'/host/stdout', 1, _CODE_FD)
+    steps.redirect(b'/host/stderr', 2, _CODE_FD)
     steps.step('bounds')
-    with open('/proc/sys/kernel/cap_last_cap') as file:
-        last = int(file.read())
-    for capability in range(last + 1):
-        steps.call('prctl', kernel.PR_CAPBSET_DROP, capability, 0, 0, 0, about='PR_CAPBSET_DROP')
+    steps.drop_bounding_set()
     return steps
 
 
@@ -126,18 +123,6 @@ def mounts(tmp_max_mb):
     yield b'tmp', b'/tmp', b'tmpfs', kernel.MS_NOSUID | kernel.MS_NODEV, tmp.encode()
 
 
-def attach(steps, fd, target):
-    empty, flags = b'', kernel.MOVE_MOUNT_F_EMPTY_PATH
-    steps.system_call('move_mount', kernel.SYS_MOVE_MOUNT, fd, empty, kernel.AT_FDCWD, target, flags, about=target)
-
-
-def redirect(steps, path, fd):
-    """Opened here and not by the worker, so that no path of the machine shows in /proc/self/fd."""
-    steps.call('open', path, _OUTPUT_FLAGS, about=path)
-    steps.call('dup2', _CODE_FD, fd, about=path)  # the lowest number that is free
-    steps.call('close', _CODE_FD, about=path)
-
-
 def limits(settings, file_max_mb):
     yield resource.RLIMIT_CORE, 0
     yield resource.RLIMIT_FSIZE, file_max_mb * 1024 * 1024
@@ -147,7 +132,7 @@ def limits(settings, file_max_mb):
 def plan_to_attach():
     steps = plan.Plan()
     steps.step('attach')
-    attach(steps, _CODE_FD, b'/handler')
+    steps.attach(_CODE_FD, b'/handler')
     steps.call('chdir', b'/handler')
     return steps
 
@@ -162,9 +147,7 @@ def plan_to_drop(seccomp):
     # After the change of ids /proc/self belongs to root; a program may look at itself.
     steps.call('prctl', kernel.PR_SET_DUMPABLE, 1, 0, 0, 0, about='PR_SET_DUMPABLE')
     steps.call('prctl', kernel.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, about='PR_SET_NO_NEW_PRIVS')
-    # struct sock_fprog: the number of instructions of 8 bytes, and where they are.
-    program = struct.pack('HxxxxxxQ', len(seccomp) // 8, steps.address(seccomp))
-    steps.call('prctl', kernel.PR_SET_SECCOMP, kernel.SECCOMP_MODE_FILTER, program, 0, 0, about='PR_SET_SECCOMP')
+    steps.load_filter(seccomp)
     return steps
 
 
@@ -173,7 +156,7 @@ def plan_to_leave():
     steps = plan.Plan()
     steps.step('leave')
     steps.call('dup3', _LISTENER_FD, control.CONTROL_FD, os.O_CLOEXEC)
-    steps.system_call('close_range', kernel.SYS_CLOSE_RANGE, control.CONTROL_FD + 1, _LAST_FD, 0)
+    steps.system_call('close_range', kernel.SYS_CLOSE_RANGE, control.CONTROL_FD + 1, kernel.LAST_FD, 0)
     return steps
 
 
@@ -194,6 +177,8 @@ def run(blueprint, sandbox_id, fds, cgroup_files):
         step = 'ids'
         if os.read(_MAPPED_FD, 1) != b'1':
             os._exit(1)  # the zygote has told why
+        step = 'fresh'
+        fresh.make_fresh()
         blueprint.settle.run()
         step = 'start'
         control.tell(control.WAITING, sandbox_id)

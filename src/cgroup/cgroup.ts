@@ -33,7 +33,8 @@ export interface CgroupEntry extends Disposable {
 export interface Cgroup {
   readonly name: string;
 
-  openEntry(): CgroupEntry;
+  /** Any kind that is the driver's own, or `write-self`, which every driver has: the parent needs no rights for it. */
+  openEntry(kind?: 'write-self'): CgroupEntry;
 
   /** Holds from now on, also for what is in there already. Limits that are set already cost nothing. */
   setLimits(limits: CgroupLimits): void;

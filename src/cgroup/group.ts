@@ -38,12 +38,12 @@ export class Group implements Cgroup {
     this.#hits = new HitCounter(parts.bounds);
   }
 
-  openEntry(): CgroupEntry {
-    const { dirs, entryKind } = this.#parts;
-    return entryKind === 'clone-into'
-      ? openAll(entryKind, dirs, 'read')
+  openEntry(kind = this.#parts.entryKind): CgroupEntry {
+    const { dirs } = this.#parts;
+    return kind === 'clone-into'
+      ? openAll(kind, dirs, 'read')
       : openAll(
-          entryKind,
+          kind,
           dirs.map((dir) => `${dir}/cgroup.procs`),
           'write',
         );

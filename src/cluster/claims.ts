@@ -23,8 +23,11 @@ export { CLAIMS_DIR, type ClaimRecord, type Claims, listClaims, workerOf, zygote
  * after a crash or a reboot; the next claim takes the slot over. Changes are made under a lock on the directory.
  */
 
-/** The number of slots: as many ranges of 65536 uids as fit, see `uidBase`. */
-export const SLOTS = 4094;
+/** So many host uids each worker has: for its sandboxes, and for its package zygotes, which have a range of their own each. */
+export const UIDS_PER_WORKER = 2 ** 20;
+
+/** The number of slots: as many ranges of uids as fit, see `uidBase`. */
+export const SLOTS = 255;
 
 export type CleanUpAfter = (claim: ClaimRecord) => Promise<void>;
 
@@ -54,11 +57,11 @@ export interface Claim {
 }
 
 /**
- * The first of the 65536 host uids of a slot. systemd's list of uid ranges leaves 1879048192 (0x70000000) to
- * 2147352575 (0x7FFDFFFF) unused: 4094 ranges, slots 0 to 4093.
+ * The first of the host uids of a slot. systemd's list of uid ranges leaves 1879048192 (0x70000000) to
+ * 2147352575 (0x7FFDFFFF) unused: 255 ranges, slots 0 to 254.
  */
 export function uidBase(slot: number): number {
-  return 0x70000000 + slot * 65536;
+  return 0x70000000 + slot * UIDS_PER_WORKER;
 }
 
 /**

@@ -12,6 +12,7 @@ import { OlError } from '../errors.ts';
  *            /base  /packages  /registry
  *            /workers/worker-<N>/handlers/<function>/<instance>   scratch space
  *            /workers/worker-<N>/spares/<id>   scratch space of sandboxes that have no function yet
+ *            /workers/worker-<N>/import-cache/<id>   of each zygote with packages: what it imports, what that prints
  *            /workers/worker-<N>/code/<function>                  copies of function code
  */
 export interface ClusterPaths {
@@ -34,6 +35,7 @@ export interface WorkerPaths {
   readonly dir: string;
   readonly handlers: string;
   readonly spares: string;
+  readonly importCache: string;
   readonly code: string;
 }
 
@@ -67,6 +69,7 @@ export function workerPaths(cluster: ClusterPaths, index: number): WorkerPaths {
     dir,
     handlers: join(dir, 'handlers'),
     spares: join(dir, 'spares'),
+    importCache: join(dir, 'import-cache'),
     code: join(dir, 'code'),
   };
 }

@@ -27,6 +27,9 @@ export interface Config {
   readonly maxRunners: number;
   readonly queueMax: number;
   readonly handlerCacheKb: number;
+  readonly importCacheKb: number;
+  readonly importMemLimitMb: number;
+  readonly importTimeoutMs: number;
   readonly surplusKeepMs: number;
   readonly spareSandboxes: number;
   readonly invocationTimeoutMs: number;
@@ -89,6 +92,9 @@ export function resolveConfig(checked: CheckedConfig, path: string): Config {
     maxRunners: checked.max_runners,
     queueMax: checked.queue_max,
     handlerCacheKb: checked.handler_cache_size,
+    importCacheKb: checked.import_cache_size,
+    importMemLimitMb: checked.import_mem_limit_mb,
+    importTimeoutMs: checked.import_timeout_ms,
     surplusKeepMs: checked.surplus_keep_ms,
     spareSandboxes: checked.spare_sandboxes,
     invocationTimeoutMs: checked.invocation_timeout_ms,

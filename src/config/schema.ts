@@ -85,6 +85,19 @@ export const configSchema = z.strictObject({
   handler_cache_size: count(0, 2 ** 40)
     .default(512 * 1024)
     .describe('kB of memory for idle sandboxes that are kept for the next call; beyond it the oldest go.'),
+  import_cache_size: count(0, 2 ** 40)
+    .default(512 * 1024)
+    .describe(
+      'kB of memory for zygotes: interpreters with packages imported, that sandboxes are forked from. 0: none are made.',
+    ),
+  import_mem_limit_mb: count(16, 1024 * 1024)
+    .default(1024)
+    .describe(
+      'Memory that one zygote may use while it imports; beyond it the packages are imported by each sandbox.',
+    ),
+  import_timeout_ms: count(1, 86_400_000)
+    .default(60_000)
+    .describe('How long a zygote may take to import packages; then they are imported by each sandbox.'),
   surplus_keep_ms: count(1, 86_400_000)
     .default(10_000)
     .describe(

@@ -316,7 +316,7 @@ export class OlFunction implements Claimant {
       return { response, start };
     } catch (error) {
       this.#drop(instance, 'failed');
-      const isFirst = start === 'cold';
+      const isFirst = start !== 'warm';
       // No handler has seen the request. One that has never served may die of its own code: once more, and not for ever.
       if (isOlError(error, 'ERR_SANDBOX_GONE') && !(isFirst && waiting.isSecondTry))
         return await this.#again({ ...waiting, isSecondTry: isFirst || waiting.isSecondTry });

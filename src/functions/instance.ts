@@ -50,7 +50,7 @@ export class Instance implements Idle, Pausable {
 
   /** How the next request will find it. */
   get start(): StartKind {
-    return this.#served === 0 ? 'cold' : 'warm';
+    return this.#served === 0 ? this.sandbox.origin : 'warm';
   }
 
   /** True while it can't serve the request that it was given, because it still loads its code. */

@@ -16,7 +16,14 @@ export function signalPidfd(pidfd: number, signal: number): boolean {
 
 /** The process's pid as this process sees it, or null where it is gone. */
 export function pidOf(pidfd: number): number | null {
-  const match = /^Pid:\s*(-?\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${pidfd}`, 'utf8'));
-  const pid = Number(match?.[1] ?? -1);
-  return pid > 0 ? pid : null;
+  return pidsOf(pidfd)[0] ?? null;
+}
+
+/** The process's pids: as this process sees it, and then in each pid namespace further in. None where it is gone. */
+export function pidsOf(pidfd: number): number[] {
+  const match = /^NSpid:\s*(.*)$/m.exec(readFileSync(`/proc/self/fdinfo/${pidfd}`, 'utf8'));
+  return (match?.[1] ?? '')
+    .split('\t')
+    .map(Number)
+    .filter((pid) => pid > 0);
 }

@@ -42,8 +42,17 @@ const recvmsgC = libc('long recvmsg(int, _Inout_ msghdr *, int)');
 
 /** A connected pair of SOCK_SEQPACKET sockets: message boundaries are kept, and an end that closes is noticed. */
 export function seqpacketPair(): [number, number] {
+  return socketPair(SOCK_SEQPACKET);
+}
+
+/** A connected pair of stream sockets. */
+export function streamPair(): [number, number] {
+  return socketPair(SOCK_STREAM);
+}
+
+function socketPair(type: number): [number, number] {
   const pair = [-1, -1];
-  check(socketpairC(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 'socketpair', 'AF_UNIX');
+  check(socketpairC(AF_UNIX, type | SOCK_CLOEXEC, 0, pair), 'socketpair', 'AF_UNIX');
   return [pair[0] ?? -1, pair[1] ?? -1];
 }
 
@@ -110,6 +119,8 @@ export function receiveWithFds(socket: number, maxBytes = 4096): { message: Buff
   const header = messageHeader(message, control);
   const length = recvmsgC(socket, header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (length < 0 && errnoName() === 'EAGAIN') return null;
+  // Said once of a peer that has gone without reading all that we sent; what it had sent itself can still be read.
+  if (length < 0 && errnoName() === 'ECONNRESET') return receiveWithFds(socket, maxBytes);
   check(length, 'recvmsg', `descriptor ${socket}`);
   return { message: message.subarray(0, length), fds: receivedFds(control, Number(header.controllen)) };
 }

@@ -44,6 +44,7 @@ export interface Sandbox {
   /** `<function>/<instance number>`, unique in the worker while it runs. */
   readonly id: string;
   readonly functionName: string;
+  readonly origin: Origin;
   /** When it was made, in ms of `performance.now()`. */
   readonly createdAt: number;
   /** Resolves when all its processes are gone and its scratch space is removed. Never rejects. */
@@ -71,6 +72,9 @@ export interface Sandbox {
   memoryKb(): Promise<number>;
 }
 
+/** What a sandbox was made from: an interpreter as it starts, or one with the function's packages imported. */
+export type Origin = 'cold' | 'zygote';
+
 /** Makes sandboxes of one kind. */
 export interface Engine {
   /** What `sandbox` is in the config: `sock`. */
@@ -79,7 +83,7 @@ export interface Engine {
    * A sandbox for this code, ready for a request; it finds the packages of the lock, and no others. Rejects with
    * ERR_SANDBOX_START, and leaves nothing then.
    */
-  create(code: Code, lock: Lock | null): Promise<Sandbox>;
+  create(code: Code, lock?: Lock | null): Promise<Sandbox>;
   /** Destroys all sandboxes, waits until they are gone, and frees what the engine holds. Idempotent. */
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
 
-/** How a request found its sandbox. */
-export type StartKind = 'cold' | 'warm';
+/** How a request found its sandbox: made anew, forked from a zygote with its packages imported, or made before. */
+export type StartKind = 'cold' | 'zygote' | 'warm';
 
 /** Why the worker ended a sandbox. */
 const END_REASONS = ['evicted', 'failed', 'removed', 'replaced', 'surplus', 'unpausable'] as const;
@@ -20,6 +20,15 @@ export interface PhaseTimes {
   readonly handlerMs: number | null;
   /** From the end of the wait to the answer, so loading and handler are part of it. */
   readonly exchangeMs: number;
+}
+
+/** Deeper zygotes are counted as one. */
+const MAX_DEPTH = 5;
+
+/** The zygotes of the import cache. */
+export interface ZygoteLevels {
+  readonly count: number;
+  readonly memoryKb: number;
 }
 
 /** What is counted at the moment of a scrape. */
@@ -47,6 +56,7 @@ export class Metrics {
   readonly #errors: Counter<'code'>;
   readonly #failures: Counter;
   readonly #ended: Counter<'reason'>;
+  readonly #forks: Counter<'depth'>;
 
   constructor() {
     const registers = [this.#registry];
@@ -63,7 +73,7 @@ export class Metrics {
       handler: phase.labels({ phase: 'handler', start }),
       exchange: phase.labels({ phase: 'exchange', start }),
     });
-    this.#phases = { cold: phasesOf('cold'), warm: phasesOf('warm') };
+    this.#phases = { cold: phasesOf('cold'), zygote: phasesOf('zygote'), warm: phasesOf('warm') };
     this.#errors = new Counter({
       name: 'openlambda_errors_total',
       help: "Requests that were answered with an error of the worker's table, by its code.",
@@ -79,6 +89,12 @@ export class Metrics {
       name: 'openlambda_sandboxes_ended_total',
       help: 'Sandboxes that the worker ended, by the reason.',
       labelNames: ['reason'],
+      registers,
+    });
+    this.#forks = new Counter({
+      name: 'openlambda_package_forks_total',
+      help: 'Sandboxes of functions with packages, by the depth in the tree of the zygote that they were forked from; 0: the root zygote.',
+      labelNames: ['depth'],
       registers,
     });
     // A counter that is not there yet is no 0 to Prometheus, and its first increase is lost.
@@ -101,6 +117,11 @@ export class Metrics {
   /** Tells of an answer from the table of errors. */
   refused(code: string): void {
     this.#errors.inc({ code });
+  }
+
+  /** Tells which zygote a sandbox of a function with packages is forked from. */
+  forked(depth: number): void {
+    this.#forks.inc({ depth: depth > MAX_DEPTH ? `more than ${MAX_DEPTH}` : String(depth) });
   }
 
   ended(reason: EndReason): void {
@@ -134,6 +155,27 @@ export class Metrics {
     new Gauge({
       name: 'openlambda_sandbox_memory_bytes',
       help: 'Memory of all sandboxes, as last measured.',
+      registers,
+      collect() {
+        this.set(levels().memoryKb * 1024);
+      },
+    });
+  }
+
+  /** The same for the import cache. */
+  watchZygotes(levels: () => ZygoteLevels): void {
+    const registers = [this.#registry];
+    new Gauge({
+      name: 'openlambda_zygotes',
+      help: 'Zygotes with packages imported, and those that are being made.',
+      registers,
+      collect() {
+        this.set(levels().count);
+      },
+    });
+    new Gauge({
+      name: 'openlambda_zygote_memory_bytes',
+      help: 'Memory of the zygotes, what each shares with its parent not counted, as measured when they had imported.',
       registers,
       collect() {
         this.set(levels().memoryKb * 1024);

@@ -1,10 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Cgroup } from '../cgroup/cgroup.ts';
 import { chooseDriver } from '../cgroup/choose.ts';
 import { CgroupPool } from '../cgroup/pool.ts';
 import { removeGroupsOf } from '../cgroup/remove.ts';
 import { readBase } from '../cluster/base.ts';
-import { type Claim, claimSlot, uidBase } from '../cluster/claims.ts';
+import { type Claim, claimSlot, UIDS_PER_WORKER, uidBase } from '../cluster/claims.ts';
 import type { Config } from '../config/load.ts';
 import { OlError } from '../errors.ts';
 import { IdleLru } from '../functions/idle-lru.ts';
@@ -21,9 +22,12 @@ import type { Registry } from '../registry/registry.ts';
 import type { Engine } from '../sandbox/sandbox.ts';
 import { SockEngine } from '../sandbox/sock/engine.ts';
 import type { WorkshopEngine } from '../sandbox/workshop.ts';
+import type { ZygoteEngine } from '../sandbox/zygotes.ts';
 import type { Log } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { createTiming, type Timing } from '../telemetry/timing.ts';
+import { ImportCache } from '../zygote/import-cache.ts';
+import { modulesIn } from '../zygote/modules.ts';
 import { createPackages } from './compose-packages.ts';
 import { ConnectionNotes } from './connection-notes.ts';
 import { route } from './routes.ts';
@@ -68,12 +72,14 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
   const memPoolMb = config.memPoolMb ?? Math.floor(availableMemoryMb() * POOL_OF_MEMORY);
   const cgroups = await createCgroups(config, claim, { memPoolMb, log });
   undo.defer(() => cgroups.close());
-  const engine = await createEngine(config, claim, { log, timing, cgroups: cgroups.pool, memPoolMb });
-  undo.defer(() => engine.close());
+  const { pool, zygoteCgroup } = cgroups;
+  const engine = await createEngine(config, claim, { log, timing, cgroups: pool, zygoteCgroup, memPoolMb });
+  const metrics = new Metrics();
+  const cached = createImportCache(config, engine, { metrics, log });
+  undo.defer(() => cached.close());
   const packages = await createPackages(config, engine, log);
   undo.defer(() => packages.close());
-  const metrics = new Metrics();
-  const parts = { registry, packages, engine, log, timing, metrics, memPoolMb, gauge: cgroups.whole };
+  const parts = { registry, packages, engine: cached, log, timing, metrics, memPoolMb, gauge: cgroups.whole };
   const functions = createFunctions(config, undo, parts);
   metrics.watch(() => functions.levels());
   const server = await serve(config, { functions, log, metrics });
@@ -102,30 +108,39 @@ async function createCgroups(
   driver.whole.setMemoryMb(memPoolMb);
   log.info({ memPoolMb }, 'memory pool');
   const limits = { memoryMb: config.memLimitMb, pids: config.procsMax, cpuPercent: config.cpuPercent };
+  const zygoteCgroup = (name: string) => {
+    const cgroup = driver.create(name);
+    cgroup.setLimits({ memoryMb: config.importMemLimitMb, pids: config.procsMax, cpuPercent: 0 });
+    return cgroup;
+  };
   const pool = new CgroupPool({ driver, size: config.cgPoolSize, limits, log });
   const close = async () => {
     await pool.close();
     await driver.close();
   };
-  return { pool, whole: driver.whole, close };
+  return { pool, zygoteCgroup, whole: driver.whole, close };
 }
 
 async function createEngine(
   config: Config,
   claim: Claim,
   { memPoolMb, ...parts }: EngineParts,
-): Promise<Engine & WorkshopEngine> {
+): Promise<ZygoteEngine & WorkshopEngine> {
   const handlersDir = join(config.workerDir, 'handlers');
   const sparesDir = join(config.workerDir, 'spares');
   await makeEmpty(handlersDir);
+  const importsDir = join(config.workerDir, 'import-cache');
   await makeEmpty(sparesDir);
+  await makeEmpty(importsDir);
   const base = await readBase(config.sockBasePath);
   return await SockEngine.start({
     base: { dir: config.sockBasePath, ...base },
     packagesDir: config.pkgsDir,
     handlersDir,
     sparesDir,
-    uidBase: uidBase(claim.slot),
+    importsDir,
+    uids: { base: uidBase(claim.slot), count: UIDS_PER_WORKER },
+    importTimeoutMs: config.importTimeoutMs,
     sandboxConfig: config.sandboxConfig,
     tmpMaxMb: config.tmpMaxMb,
     spares: config.spareSandboxes,
@@ -143,6 +158,23 @@ async function createEngine(
   });
 }
 
+/** Sandboxes are forked from what the functions' packages are imported in, where there is memory for that. */
+function createImportCache(
+  config: Config,
+  engine: ZygoteEngine,
+  { metrics, log }: { readonly metrics: Metrics; readonly log: Log },
+): Engine {
+  if (config.importCacheKb === 0) return engine;
+  return new ImportCache({
+    engine,
+    budgetKb: config.importCacheKb,
+    waitMs: config.invocationTimeoutMs,
+    modulesOf: (one) => modulesIn(config.pkgsDir, one),
+    metrics,
+    log,
+  });
+}
+
 interface Telemetry {
   readonly log: Log;
   readonly timing: Timing | null;
@@ -150,6 +182,7 @@ interface Telemetry {
 
 interface EngineParts extends Telemetry {
   readonly cgroups: CgroupPool;
+  readonly zygoteCgroup: (name: string) => Cgroup;
   readonly memPoolMb: number;
 }
 

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
-import { makeSockEngine } from '../helpers/sock-engine.ts';
+import { makeImportingEngine, makeSockEngine } from '../helpers/sock-engine.ts';
 import { describeSandboxContract, requestOf } from './sandbox.contract.ts';
 
 leavesNothing();
 describeSandboxContract('sock', makeSockEngine);
+describeSandboxContract('sock, from a package zygote,', makeImportingEngine);
 
 test('after a kill -9 of the root zygote its sandboxes are dead, and new ones can be made', async () => {
   const fixture = await makeSockEngine();

@@ -67,3 +67,9 @@ export function treeOf(root: number): ProcessInfo[] {
   for (const process of tree) tree.push(...all.filter(({ parent }) => parent === process.pid));
   return tree;
 }
+
+/** The pids of a process's children; those of its main thread. */
+export function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return text.split(' ').filter(Boolean).map(Number);
+}

@@ -1,8 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { CgroupDriver } from '../../src/cgroup/cgroup.ts';
+import { chooseDriver } from '../../src/cgroup/choose.ts';
 import { removeGroupsOf } from '../../src/cgroup/remove.ts';
 import { readBase } from '../../src/cluster/base.ts';
-import { claimSlot, uidBase } from '../../src/cluster/claims.ts';
+import { claimSlot, UIDS_PER_WORKER, uidBase } from '../../src/cluster/claims.ts';
 import { workerPaths } from '../../src/cluster/paths.ts';
 import type { Code } from '../../src/registry/registry.ts';
 import { SockEngine } from '../../src/sandbox/sock/engine.ts';
@@ -14,20 +16,42 @@ export interface SockFixture extends EngineFixture {
   readonly engine: SockEngine;
   /** Pids of the root zygotes that it has had; the last one is the living one. */
   readonly zygotes: readonly number[];
+  /** What sandboxes see as `/packages`. */
+  readonly packagesDir: string;
+  /** Where package zygotes have their directories. */
+  readonly importCacheDir: string;
+  /** Makes a package, in a directory of its name, with one module, of the same name. */
+  package(name: string, text: string): Promise<void>;
+}
+
+export interface EngineOptions {
+  readonly importTimeoutMs?: number;
+  /** Of each package zygote; none has a cgroup where it is not given. */
+  readonly importMemLimitMb?: number;
 }
 
 /** A `sock` engine without a worker around it, with a base image and uids of its own. */
-export async function makeSockEngine(): Promise<SockFixture> {
+export async function makeSockEngine(options: EngineOptions = {}): Promise<SockFixture> {
   const cluster = await TestCluster.create();
-  const { dir, handlers, spares } = workerPaths(cluster.paths, 0);
+  const { dir, handlers, spares, importCache } = workerPaths(cluster.paths, 0);
   await mkdir(handlers, { recursive: true });
   await mkdir(spares, { recursive: true });
+  await mkdir(importCache, { recursive: true });
   const claim = await claimSlot({
     cluster: cluster.paths.root,
     workerDir: dir,
     port: 0,
     cleanUpAfter: removeGroupsOf,
   });
+  const driver =
+    options.importMemLimitMb === undefined
+      ? null
+      : chooseDriver({ workerName: String(claim.slot), log: silentLog() });
+  const zygoteCgroup = (name: string) => {
+    const cgroup = (driver as CgroupDriver).create(name);
+    cgroup.setLimits({ memoryMb: options.importMemLimitMb ?? 0, pids: 64, cpuPercent: 0 });
+    return cgroup;
+  };
   const zygotes: number[] = [];
   const versions = new Map<string, Promise<Code>>();
   const engine = await SockEngine.start({
@@ -35,7 +59,10 @@ export async function makeSockEngine(): Promise<SockFixture> {
     packagesDir: cluster.paths.packages,
     handlersDir: handlers,
     sparesDir: spares,
-    uidBase: uidBase(claim.slot),
+    uids: { base: uidBase(claim.slot), count: UIDS_PER_WORKER },
+    importsDir: importCache,
+    zygoteCgroup: driver === null ? null : zygoteCgroup,
+    importTimeoutMs: options.importTimeoutMs ?? 30_000,
     sandboxConfig: '{}',
     tmpMaxMb: 16,
     bounds: { memLimitMb: 128, memPoolMb: 1024, scratchMaxMb: 512, scratchMaxFiles: 10_000 },
@@ -53,6 +80,12 @@ export async function makeSockEngine(): Promise<SockFixture> {
   return {
     engine,
     zygotes,
+    packagesDir: cluster.paths.packages,
+    importCacheDir: importCache,
+    async package(name, text) {
+      await mkdir(join(cluster.paths.packages, name), { recursive: true });
+      await writeFile(join(cluster.paths.packages, name, `${name}.py`), text);
+    },
     code(name, text) {
       // A version never changes once it is there: written once, whoever asks for it at the same time.
       const known =
@@ -63,6 +96,7 @@ export async function makeSockEngine(): Promise<SockFixture> {
     scratch: (id) => join(handlers, id),
     async dispose() {
       await engine.close();
+      await driver?.close();
       await claim.release();
       await cluster[Symbol.asyncDispose]();
     },
@@ -75,4 +109,23 @@ async function writeCode(root: string, name: string, text: string): Promise<Code
   await mkdir(dir, { recursive: true });
   await writeFile(join(dir, 'lambda_func.py'), text);
   return { name, version, dir };
+}
+
+/** The same, whose sandboxes are forked from a package zygote with these modules, given as name and text. */
+export async function makeImportingEngine(
+  modules: Readonly<Record<string, string>> = { imported: 'value = 1\n' },
+): Promise<EngineFixture> {
+  const fixture = await makeSockEngine();
+  const { engine, packagesDir } = fixture;
+  for (const [name, text] of Object.entries(modules)) await writeFile(join(packagesDir, `${name}.py`), text);
+  const request = { parent: null, directories: ['/packages'], modules: Object.keys(modules) };
+  const zygote = await engine.importAhead(request);
+  return {
+    ...fixture,
+    engine: {
+      name: engine.name,
+      create: (code) => engine.createFrom(zygote, code),
+      close: () => engine.close(),
+    },
+  };
 }

@@ -30,6 +30,30 @@ export function forkRequest({ kind, count }: EntryKind, forks: readonly ForkRequ
   return Buffer.from(`fork ${kind} ${count} ${forks.map(({ id, uid }) => `${id} ${uid}`).join(' ')}`);
 }
 
+/** A package zygote that is asked for. Its user namespace maps `uidCount` host uids from `uidBase` on, the first to root. */
+export interface ZygoteRequest {
+  readonly id: number;
+  readonly uidBase: number;
+  readonly uidCount: number;
+}
+
+/**
+ * Asks a zygote for a package zygote. With it go: its end of its control socket, its end of a stream for its events, its
+ * home (a detached mount with `imports.json` in it), and its cgroup's entry.
+ */
+export function zygoteRequest({ kind, count }: EntryKind, request: ZygoteRequest): Buffer {
+  const { id, uidBase, uidCount } = request;
+  return Buffer.from(`zygote ${kind} ${count} ${id} ${uidBase} ${uidCount}`);
+}
+
+/** `imports.json` in a package zygote's home: where it finds modules besides the library's, and which to import. */
+export interface Wanted {
+  readonly directories: readonly string[];
+  readonly modules: readonly string[];
+  /** Those of which any may fail. */
+  readonly optional: readonly string[];
+}
+
 /**
  * What a forked sandbox can be told to do with code: serve it; compile it (`compiler.py`); or serve it, which is our own,
  * with limits for an installer.
@@ -56,12 +80,17 @@ export type ZygoteEvent =
   /** Told only when timing is on: when it woke, had all attached, and had dropped everything (CLOCK_MONOTONIC, ns). */
   | { readonly event: 'started'; readonly id: number; readonly times: readonly [number, number, number] }
   | { readonly event: 'failed'; readonly id: number; readonly step: string; readonly error: string }
-  | {
-      readonly event: 'exit';
-      readonly id: number;
-      readonly code: number | null;
-      readonly signal: number | null;
-    };
+  /** A package zygote can fork: how long its imports took, and how many threads there are since. */
+  | { readonly event: 'imported'; readonly id: number; readonly us: number; readonly tasks: number }
+  | ({ readonly event: 'exit'; readonly id: number } & Exit)
+  /** What a package zygote has forked has ended; its pid as the root zygote sees it. */
+  | ({ readonly event: 'reaped'; readonly pid: number } & Exit);
+
+/** How a process ended: one of both is null. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: number | null;
+}
 
 /** What the launcher reads from its stdin. */
 export interface LaunchSettings {
@@ -77,8 +106,9 @@ export interface LaunchSettings {
   /** The whole environment of every sandbox. */
   readonly environment: Readonly<Record<string, string>>;
   readonly zygote: {
-    /** The BPF program of the seccomp filter, in base64. */
+    /** The BPF programs of the seccomp filters, in base64: of sandboxes, and of package zygotes. */
     readonly seccomp: string;
+    readonly zygote_seccomp: string;
     readonly tmp_max_mb: number;
     readonly file_max_mb: number;
     readonly install_file_max_mb: number;

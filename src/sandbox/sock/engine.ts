@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import type { Cgroup } from '../../cgroup/cgroup.ts';
 import type { CgroupPool } from '../../cgroup/pool.ts';
 import { OlError } from '../../errors.ts';
 import { detachedMount } from '../../linux/mounts.ts';
@@ -9,18 +10,20 @@ import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { Stopwatch, type Timing } from '../../telemetry/timing.ts';
 import type { Lock } from '../lock.ts';
-import type { Engine, Sandbox } from '../sandbox.ts';
+import type { Origin, Sandbox } from '../sandbox.ts';
 import type { Workshop, WorkshopBounds, WorkshopEngine } from '../workshop.ts';
+import type { ImportRequest, ImportZygote, ZygoteEngine } from '../zygotes.ts';
 import { Compiler } from './compiler.ts';
 import type { LaunchSettings } from './control.ts';
+import { Imports } from './imports.ts';
 import { Nursery } from './nursery.ts';
 import { ScratchBound } from './scratch-bound.ts';
 import { ScratchPool } from './scratch-pool.ts';
 import type { ScratchLimits } from './scratch-usage.ts';
-import { compileSeccomp } from './seccomp/compile.ts';
+import { compileSeccomp, compileZygoteSeccomp } from './seccomp/compile.ts';
 import { type NamedBounds, SockSandbox } from './sock-sandbox.ts';
 import type { Spare } from './spare.ts';
-import { UID_COUNT, UidPool } from './uids.ts';
+import { UidRange, type Uids } from './uid-range.ts';
 import { SockWorkshop } from './workshop.ts';
 
 export interface SockEngineOptions {
@@ -31,8 +34,10 @@ export interface SockEngineOptions {
   readonly handlersDir: string;
   /** Where those of spares are; on the same file system. */
   readonly sparesDir: string;
-  /** The first of 65536 host uids that belong to this engine alone. */
-  readonly uidBase: number;
+  /** Where package zygotes have their directories. */
+  readonly importsDir: string;
+  /** Host uids that belong to this engine alone: of its sandboxes, and of its package zygotes. */
+  readonly uids: Uids;
   /** JSON; the handler's environment variable `ol.config`. */
   readonly sandboxConfig: string;
   readonly tmpMaxMb: number;
@@ -44,6 +49,10 @@ export interface SockEngineOptions {
   readonly openFilesMax: number;
   /** Where each sandbox gets its cgroup; null for no bounds. */
   readonly cgroups: CgroupPool | null;
+  /** Makes the cgroup of a package zygote; null for no bounds. */
+  readonly zygoteCgroup: ((name: string) => Cgroup) | null;
+  /** How long a package zygote may import. */
+  readonly importTimeoutMs: number;
   readonly spares: number;
   readonly log: Log;
   /** Gets the steps of each start; null for none. */
@@ -52,11 +61,22 @@ export interface SockEngineOptions {
   readonly onZygote: (pid: number) => Promise<void>;
 }
 
+/** How many uids are for sandboxes that are forked from the root zygote. */
+const ROOT_UIDS = 2 ** 16;
+
 /** Each spare that is found dead costs one; when the root zygote has died, the next one comes from another. */
 const MAX_ATTEMPTS = 3;
 
-/** Makes sandboxes by forking a root zygote into namespaces of their own. */
-export class SockEngine implements Engine, WorkshopEngine {
+const ARCH = process.arch === 'arm64' ? 'arm64' : 'x64';
+
+/** What a sandbox is made of, and where that was forked from. */
+interface Taken {
+  readonly spare: Spare;
+  readonly origin: Origin;
+}
+
+/** Makes sandboxes by forking zygotes into namespaces of their own. */
+export class SockEngine implements ZygoteEngine, WorkshopEngine {
   readonly name = 'sock';
   readonly #options: SockEngineOptions;
   readonly #sandboxes = new Set<SockSandbox>();
@@ -64,6 +84,7 @@ export class SockEngine implements Engine, WorkshopEngine {
   readonly #scratchBound: ScratchBound;
   readonly #scratches: ScratchPool;
   readonly #compiler: Compiler;
+  readonly #imports: Imports;
   #nextInstance = 1;
 
   /** Resolves when a first sandbox has got as far as it can without code. Throws what `RootZygote.start` throws. */
@@ -81,19 +102,20 @@ export class SockEngine implements Engine, WorkshopEngine {
   private constructor(options: SockEngineOptions) {
     this.#options = options;
     const launch = this.#launchSettings();
-    const { sparesDir, uidBase, bounds, spares: keep, log } = options;
-    const uidCount = UID_COUNT;
+    const { sparesDir, uids, bounds, spares: keep, log } = options;
     this.#scratchBound = new ScratchBound({
       dir: sparesDir,
       maxMb: bounds.scratchMaxMb,
       maxFiles: bounds.scratchMaxFiles,
-      uidBase,
-      uidCount,
+      uidBase: uids.base,
+      uidCount: uids.count,
       log,
     });
-    const uids = new UidPool(uidBase);
-    this.#scratches = new ScratchPool({ sparesDir, uids, bound: this.#scratchBound, keep, log });
-    this.#nursery = new Nursery({ ...options, launch, scratches: this.#scratches });
+    const range = UidRange.whole(uids, ROOT_UIDS);
+    const scratch = { sparesDir, bound: this.#scratchBound, log };
+    this.#scratches = new ScratchPool({ ...scratch, uids: range, keep });
+    this.#nursery = new Nursery({ ...options, launch, uids: range, scratches: this.#scratches });
+    this.#imports = new Imports({ ...options, scratch, nursery: this.#nursery });
     this.#compiler = new Compiler({
       take: () => this.#nursery.takeForCompiling(),
       scratchBound: this.#scratchBound,
@@ -106,37 +128,50 @@ export class SockEngine implements Engine, WorkshopEngine {
     return `${this.#nursery.cacheTag}-${process.arch}`;
   }
 
-  async create(code: Code, lock: Lock | null): Promise<Sandbox> {
-    const sandbox = await this.#fromSpare(code, (spare) => this.#startSandbox(code, lock, spare));
+  create(code: Code, lock: Lock | null = null): Promise<Sandbox> {
+    return this.#create(code, lock, async () => ({ spare: await this.#nursery.take(), origin: 'cold' }));
+  }
+
+  createFrom(zygote: ImportZygote, code: Code, lock: Lock | null = null): Promise<Sandbox> {
+    const from = this.#imports.of(zygote);
+    let tries = 0;
+    return this.#create(code, lock, async () => {
+      // One that was dead may be dead because of what it was forked from.
+      const spare = ++tries < MAX_ATTEMPTS ? from.take() : null;
+      return spare === null
+        ? { spare: await this.#nursery.take(), origin: 'cold' }
+        : { spare, origin: 'zygote' };
+    });
+  }
+
+  importAhead(request: ImportRequest): Promise<ImportZygote> {
+    return this.#imports.start(request);
+  }
+
+  async openWorkshop(code: Code, bounds: WorkshopBounds): Promise<Workshop> {
+    const { log, bounds: own } = this.#options;
+    const take = async (): Promise<Taken> => ({ spare: await this.#nursery.take(), origin: 'cold' });
+    return await this.#fromTaken(code, take, ({ spare }) => {
+      const widen = (limits: ScratchLimits) => this.#scratchBound.widen(spare.scratch.dir.uid, limits);
+      const instance = this.#nextInstance++;
+      return SockWorkshop.start({ code, spare, bounds, memPoolMb: own.memPoolMb, widen, log, instance });
+    });
+  }
+
+  async #create(code: Code, lock: Lock | null, take: () => Promise<Taken>): Promise<Sandbox> {
+    const sandbox = await this.#fromTaken(code, take, (taken) => this.#startSandbox(code, lock, taken));
     this.#compiler.used(code);
     return sandbox;
   }
 
-  async openWorkshop(code: Code, bounds: WorkshopBounds): Promise<Workshop> {
-    const { memPoolMb } = this.#options.bounds;
-    return await this.#fromSpare(code, (spare) => {
-      const widen = (limits: ScratchLimits) => this.#scratchBound.widen(spare.scratch.dir.uid, limits);
-      const { log } = this.#options;
-      return SockWorkshop.start({
-        code,
-        spare,
-        bounds,
-        memPoolMb,
-        widen,
-        log,
-        instance: this.#nextInstance++,
-      });
-    });
-  }
-
   /** What `start` makes of a spare; null says that the spare has died, and asks for another. */
-  async #fromSpare<T>(code: Code, start: (spare: Spare) => T | null): Promise<T> {
+  async #fromTaken<T>(code: Code, take: () => Promise<Taken>, start: (taken: Taken) => T | null): Promise<T> {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      const spare = await this.#takeSpare(code);
-      const made = this.#tryStart(code, spare, start);
+      const taken = await tryTaking(code, take);
+      const made = tryStart(code, taken, start);
       if (made !== null) return made;
       // It was dead, and perhaps its zygote with it: after this we know of both.
-      await spare.gone;
+      await taken.spare.gone;
       await setImmediate();
     }
     const reason = 'what it would have been made of died again and again';
@@ -148,36 +183,18 @@ export class SockEngine implements Engine, WorkshopEngine {
     const all = [...this.#sandboxes].map((sandbox) => sandbox.destroy('the worker ends'));
     await this.#nursery.close();
     await Promise.all([compiled, ...all]);
+    await this.#imports.close();
     await this.#scratches.close();
     this.#scratchBound.close();
     // The directories that held scratch directories: one a function, kept because making one takes half a millisecond.
     await emptyDirectory(this.#options.handlersDir);
   }
 
-  async #takeSpare({ name }: Code): Promise<Spare> {
-    try {
-      return await this.#nursery.take();
-    } catch (cause) {
-      throw new OlError('ERR_SANDBOX_START', { name, reason: (cause as Error).message }, { cause });
-    }
-  }
-
-  /** Null where the spare has died. Throws ERR_SANDBOX_START. */
-  #tryStart<T>(code: Code, spare: Spare, start: (spare: Spare) => T | null): T | null {
-    try {
-      return start(spare);
-    } catch (cause) {
-      spare.process.kill();
-      const reason = (cause as Error).message;
-      throw new OlError('ERR_SANDBOX_START', { name: code.name, reason }, { cause });
-    }
-  }
-
-  #startSandbox(code: Code, lock: Lock | null, spare: Spare): SockSandbox | null {
+  #startSandbox(code: Code, lock: Lock | null, { spare, origin }: Taken): SockSandbox | null {
     const { timing, handlersDir, bounds, log } = this.#options;
     const watch = timing === null ? null : new Stopwatch(timing);
     const instance = this.#nextInstance++;
-    const sandbox = new SockSandbox({ functionName: code.name, instance, spare, bounds, log });
+    const sandbox = new SockSandbox({ functionName: code.name, instance, origin, spare, bounds, log });
     this.#remember(sandbox);
     spare.scratch.dir.moveTo(join(handlersDir, code.name, String(instance)));
     watch?.lap('cold:scratch');
@@ -216,7 +233,8 @@ export class SockEngine implements Engine, WorkshopEngine {
         'ol.config': sandboxConfig,
       },
       zygote: {
-        seccomp: compileSeccomp(process.arch === 'arm64' ? 'arm64' : 'x64').toString('base64'),
+        seccomp: compileSeccomp(ARCH).toString('base64'),
+        zygote_seccomp: compileZygoteSeccomp(ARCH).toString('base64'),
         tmp_max_mb: tmpMaxMb,
         file_max_mb: this.#options.fileMaxMb,
         install_file_max_mb: this.#options.installFileMaxMb,
@@ -224,5 +242,27 @@ export class SockEngine implements Engine, WorkshopEngine {
         timing: timing !== null,
       },
     };
+  }
+}
+
+async function tryTaking(code: Code, take: () => Promise<Taken>): Promise<Taken> {
+  try {
+    return await take();
+  } catch (cause) {
+    throw startError(code, cause);
+  }
+}
+
+function startError({ name }: Code, cause: unknown): OlError {
+  return new OlError('ERR_SANDBOX_START', { name, reason: (cause as Error).message }, { cause });
+}
+
+/** Null where the spare has died. Throws ERR_SANDBOX_START. */
+function tryStart<T>(code: Code, taken: Taken, start: (taken: Taken) => T | null): T | null {
+  try {
+    return start(taken);
+  } catch (cause) {
+    taken.spare.process.kill();
+    throw startError(code, cause);
   }
 }

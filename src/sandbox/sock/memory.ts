@@ -10,6 +10,12 @@ export async function memoryOfTree(pid: number): Promise<number> {
   return below.reduce((sum, kb) => sum + kb, own);
 }
 
+/** What a process has written to and shares with no other, in kB; 0 when it is gone. */
+export async function privateMemoryKb(pid: number): Promise<number> {
+  const text = await readIfThere(`/proc/${pid}/smaps_rollup`);
+  return Number(/^Private_Dirty:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0);
+}
+
 async function memoryOf(pid: number): Promise<number> {
   const text = await readIfThere(`/proc/${pid}/smaps_rollup`);
   return Number(/^Pss:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0);

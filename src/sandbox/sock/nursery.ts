@@ -4,12 +4,14 @@ import type { LaunchSettings } from './control.ts';
 import { RootZygote } from './root-zygote.ts';
 import { Spare, type SpareMaterials } from './spare.ts';
 import { Spares } from './spares.ts';
+import type { UidRange } from './uid-range.ts';
 
 const FIRST_RESTART_MS = 50;
 const LAST_RESTART_MS = 5000;
 
 export interface NurseryOptions extends SpareMaterials {
   readonly launch: Omit<LaunchSettings, 'runtime' | 'worker_pid'>;
+  readonly uids: UidRange;
   /** How many spares to keep. */
   readonly spares: number;
   readonly log: Log;
@@ -53,6 +55,16 @@ export class Nursery {
     return { spare: spares.take(), cacheTag: zygote.cacheTag };
   }
 
+  /** The root zygote, for package zygotes to be forked from. */
+  async zygote(): Promise<RootZygote> {
+    return (await this.#generation).zygote;
+  }
+
+  /** Of what is to be forked next, from whichever zygote. */
+  nextId(): number {
+    return this.#nextId++;
+  }
+
   /** Waits for a first spare, so that what this machine lacks is told at the start, and the first call finds one. */
   async tryOut(): Promise<void> {
     const { zygote, spares } = await this.#generation;
@@ -72,12 +84,12 @@ export class Nursery {
   }
 
   #fork(zygote: RootZygote): Spare {
-    return new Spare(this.#nextId++, zygote, this.#options);
+    return new Spare(this.nextId(), zygote, this.#options);
   }
 
   async #start(): Promise<Generation> {
-    const { log, onZygote, launch, spares: wanted } = this.#options;
-    const zygote = await RootZygote.start(launch, log);
+    const { log, onZygote, launch, uids, spares: wanted } = this.#options;
+    const zygote = await RootZygote.start(launch, uids, log);
     await onZygote(zygote.pid);
     this.#cacheTag = zygote.cacheTag;
     const spares = new Spares({ wanted, fork: () => this.#fork(zygote), log });

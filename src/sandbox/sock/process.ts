@@ -5,7 +5,7 @@ import { scheduleSandbox } from '../../linux/scheduling.ts';
 import { isReceiverGone, sendWithFds, seqpacketPair } from '../../linux/sockets.ts';
 import type { MemoryBound } from '../sandbox.ts';
 import { type SandboxTask, startRequest } from './control.ts';
-import type { RootZygote } from './root-zygote.ts';
+import type { Zygote } from './zygote.ts';
 
 const SIGKILL = 9;
 const NO_HITS: CgroupHits = { oomKills: 0, memoryRefused: 0, pidsRefused: 0 };
@@ -57,7 +57,7 @@ export class SandboxProcess {
   #onStarted: ((times: StartTimes) => void) | null = null;
 
   /** Asks the zygote for it. May be started at once: the request waits for the process. */
-  constructor(zygote: RootZygote, { id, uid, cgroup, scratch, listener }: ProcessOptions) {
+  constructor(zygote: Zygote, { id, uid, cgroup, scratch, listener }: ProcessOptions) {
     this.uid = uid;
     this.cgroup = cgroup;
     const ended = Promise.withResolvers<ProcessEnd>();
@@ -67,7 +67,12 @@ export class SandboxProcess {
     const [ours, theirs] = seqpacketPair();
     this.#socket = ours;
     zygote.fork(
-      { id, uid, fds: [theirs, scratch, listener], entry: cgroup?.openEntry() ?? null },
+      {
+        id,
+        uid,
+        fds: [theirs, scratch, listener],
+        entry: cgroup?.openEntry(zygote.entryKind ?? undefined) ?? null,
+      },
       {
         forked: (pidfd) => this.#forked(pidfd),
         waiting: () => {

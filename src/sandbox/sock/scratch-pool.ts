@@ -3,23 +3,27 @@ import type { Log } from '../../telemetry/log.ts';
 import { Scratch } from './scratch.ts';
 import type { ScratchBound } from './scratch-bound.ts';
 import { ScratchDir } from './scratch-dir.ts';
-import type { UidPool } from './uids.ts';
 
 export interface ScratchPoolOptions {
   /** Where scratch directories are while no function has them. Empty at first. */
   readonly sparesDir: string;
-  readonly uids: UidPool;
+  readonly uids: UidSource;
   readonly bound: ScratchBound;
   /** How many are kept for use at most. */
   readonly keep: number;
   readonly log: Log;
 }
 
+/** Where uids come from that nobody else has. */
+export interface UidSource {
+  take(): number;
+  giveBack(uid: number): void;
+}
+
 /** Scratch directories that are used again, each with the uid that it belongs to. */
 export class ScratchPool {
   readonly #options: ScratchPoolOptions;
   readonly #free: ScratchDir[] = [];
-  #made = 0;
   #isClosed = false;
 
   constructor(options: ScratchPoolOptions) {
@@ -59,7 +63,7 @@ export class ScratchPool {
     const { uids, bound, sparesDir } = this.#options;
     const uid = uids.take();
     try {
-      return new ScratchDir(join(sparesDir, String(++this.#made)), uid, (dir) => bound.hold(dir, uid));
+      return new ScratchDir(join(sparesDir, String(uid)), uid, (dir) => bound.hold(dir, uid));
     } catch (error) {
       bound.lift(uid);
       uids.giveBack(uid);

@@ -5,6 +5,7 @@ import {
   type Death,
   describeDeath,
   type MemoryBound,
+  type Origin,
   type Sandbox,
   type SandboxRequest,
   type SandboxResponse,
@@ -24,6 +25,7 @@ const BYTES_PER_MB = 1024 * 1024;
 export interface SockSandboxParts {
   readonly functionName: string;
   readonly instance: number;
+  readonly origin: Origin;
   readonly spare: Spare;
   readonly bounds: NamedBounds;
   readonly log: Log;
@@ -42,6 +44,7 @@ export interface NamedBounds {
 export class SockSandbox implements Sandbox, Watchable {
   readonly id: string;
   readonly functionName: string;
+  readonly origin: Origin;
   readonly createdAt = performance.now();
   readonly dead: Promise<Death>;
   readonly #process: SandboxProcess;
@@ -57,9 +60,10 @@ export class SockSandbox implements Sandbox, Watchable {
   #isDead = false;
   #isPaused = false;
 
-  constructor({ functionName, instance, spare, bounds, log }: SockSandboxParts) {
+  constructor({ functionName, instance, origin, spare, bounds, log }: SockSandboxParts) {
     this.id = `${functionName}/${instance}`;
     this.functionName = functionName;
+    this.origin = origin;
     this.#spare = spare;
     this.#log = log;
     this.#process = spare.process;

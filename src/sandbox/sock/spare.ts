@@ -4,9 +4,9 @@ import { detachedMount } from '../../linux/mounts.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { ServerPipe } from '../server-pipe.ts';
 import { type ProcessEnd, SandboxProcess } from './process.ts';
-import type { RootZygote } from './root-zygote.ts';
 import type { Scratch } from './scratch.ts';
 import type { ScratchPool } from './scratch-pool.ts';
+import type { Zygote } from './zygote.ts';
 
 /** How long what is under way on the connection of a process that has ended may take to arrive. */
 const LAST_BYTES_MS = 1000;
@@ -30,7 +30,7 @@ export class Spare {
   #kept: Promise<void> = Promise.resolve();
   #isUsedUp = false;
 
-  constructor(id: number, zygote: RootZygote, { scratches, cgroups, log }: SpareMaterials) {
+  constructor(id: number, zygote: Zygote, { scratches, cgroups, log }: SpareMaterials) {
     using undo = new DisposableStack();
     const scratch = scratches.take();
     undo.defer(() => discard(scratch, scratches));

@@ -11,7 +11,7 @@ export function sparesToFork(state: { readonly present: number; readonly wanted:
 
 /** Spares forked ahead of time, so that a cold start does not wait for the fork. Kept up in the background. */
 export class Spares {
-  readonly #wanted: number;
+  #wanted: number;
   readonly #fork: () => Spare;
   readonly #log: Log;
   readonly #spares: Spare[] = [];
@@ -30,6 +30,16 @@ export class Spares {
     const [spare] = this.#spares.splice(Math.max(0, ready), 1);
     this.refill();
     return spare ?? this.#fork();
+  }
+
+  get isEmpty(): boolean {
+    return this.#spares.length === 0;
+  }
+
+  /** So many are kept from now on. Those that are too many are ended; what is missing is forked after the next one is taken. */
+  want(count: number): void {
+    this.#wanted = count;
+    for (const spare of this.#spares.splice(count)) spare.process.kill();
   }
 
   /** Brings the number of spares up again, after what is under way has been dealt with. */

@@ -1,27 +1,33 @@
 import { OlError } from '../../errors.ts';
 
-export const UID_COUNT = 65_536;
-const COUNT = UID_COUNT;
-
-/** The host uids of a worker's sandboxes: each has one that no other live sandbox has. */
+/** Host uids that are taken one at a time: each sandbox has one that no other live sandbox has. */
 export class UidPool {
   readonly #base: number;
+  readonly #count: number;
   readonly #taken = new Set<number>();
   #next = 0;
 
-  /** `base` is the first of 65536 uids that belong to this worker alone. */
-  constructor(base: number) {
+  /** `base` is the first of `count` uids that belong to this pool alone. */
+  constructor(base: number, count: number) {
     this.#base = base;
+    this.#count = count;
+  }
+
+  get isFull(): boolean {
+    return this.#taken.size >= this.#count;
+  }
+
+  get isUnused(): boolean {
+    return this.#taken.size === 0;
   }
 
   /** A free uid, and not one that was given back a moment ago: the search goes round. */
   take(): number {
-    if (this.#taken.size === COUNT)
-      throw new OlError('ERR_SANDBOX_START', { name: '*', reason: 'all uids are in use' });
-    while (this.#taken.has(this.#next)) this.#next = (this.#next + 1) % COUNT;
+    if (this.isFull) throw new OlError('ERR_SANDBOX_START', { name: '*', reason: 'all uids are in use' });
+    while (this.#taken.has(this.#next)) this.#next = (this.#next + 1) % this.#count;
     const offset = this.#next;
     this.#taken.add(offset);
-    this.#next = (offset + 1) % COUNT;
+    this.#next = (offset + 1) % this.#count;
     return this.#base + offset;
   }
 

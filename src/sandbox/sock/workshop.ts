@@ -54,7 +54,14 @@ export class SockWorkshop implements Workshop {
     this.#spare = spare;
     // It may end by itself, and somebody may want to look into it all the same.
     spare.keepUntil(this.#taken.promise);
-    this.#sandbox = new SockSandbox({ functionName: code.name, instance, spare, bounds: named, log });
+    this.#sandbox = new SockSandbox({
+      functionName: code.name,
+      instance,
+      spare,
+      origin: 'cold',
+      bounds: named,
+      log,
+    });
   }
 
   request(request: SandboxRequest): Promise<SandboxResponse> {

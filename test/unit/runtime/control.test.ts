@@ -11,6 +11,8 @@ import {
   type SandboxTask,
   startRequest,
   type ZygoteEvent,
+  type ZygoteRequest,
+  zygoteRequest,
 } from '../../../src/sandbox/sock/control.ts';
 
 interface RequestFixture {
@@ -19,6 +21,7 @@ interface RequestFixture {
   readonly entry?: EntryKind;
   readonly forks?: readonly ForkRequest[];
   /** Of a request to a forked sandbox. */
+  readonly zygote?: ZygoteRequest;
   readonly task?: SandboxTask;
   readonly lock?: string | null;
   readonly descriptors: number;
@@ -60,8 +63,9 @@ test.each(
   });
 });
 
-function encode({ entry, forks, task, lock }: RequestFixture): Buffer {
+function encode({ entry, forks, zygote, task, lock }: RequestFixture): Buffer {
   if (task !== undefined) return startRequest(task, lock ?? null);
+  if (entry !== undefined && zygote !== undefined) return zygoteRequest(entry, zygote);
   if (entry === undefined || forks === undefined) throw new Error('a fixture is neither kind of request');
   return forkRequest(entry, forks);
 }
@@ -87,6 +91,8 @@ test('every kind of event is among the fixtures', () => {
     waiting: true,
     started: true,
     failed: true,
+    imported: true,
+    reaped: true,
     exit: true,
   };
   expect(new Set(events.map(({ event }) => event.event))).toEqual(new Set(Object.keys(kinds)));

@@ -1,7 +1,7 @@
 import { assemble, type BpfNode } from './bpf.ts';
 import { dispatch, type NumberRange } from './dispatch.ts';
 import { type Arch, CALL_NUMBERS } from './numbers.ts';
-import { type Check, ENOSYS, EPERM, PROFILE, type Profile, type Rule } from './profile.ts';
+import { type Check, ENOSYS, EPERM, PROFILE, type Profile, type Rule, ZYGOTE_PROFILE } from './profile.ts';
 
 /** AUDIT_ARCH_*: what `seccomp_data.arch` is for a call by the machine's own 64-bit convention. */
 const AUDIT_ARCH: Readonly<Record<Arch, number>> = { x64: 0xc000003e, arm64: 0xc00000b7 };
@@ -26,6 +26,11 @@ const UNKNOWN = failWith(ENOSYS);
  */
 export function compileSeccomp(arch: Arch): Buffer {
   return compileProfile(PROFILE, arch);
+}
+
+/** That of a package zygote, in the same form. */
+export function compileZygoteSeccomp(arch: Arch): Buffer {
+  return compileProfile(ZYGOTE_PROFILE, arch);
 }
 
 /** The filter that enforces any profile: see `compileSeccomp`. */

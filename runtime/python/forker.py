@@ -1,0 +1,172 @@
+"""What every zygote does, the root one and package zygotes: takes requests, and forks what they ask for."""
+
+import os
+import signal
+import traceback
+
+import control
+import kernel
+import networks
+import package_zygote
+import sandbox
+
+# A sandbox's network namespace is made apart, and it is forked into it.
+_OF_SANDBOX = (
+    kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID | kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
+)
+# A package zygote shares our pid namespace: so its end is not that of the sandboxes that were forked from it.
+_OF_ZYGOTE = (
+    kernel.CLONE_NEWUSER | kernel.CLONE_NEWNET | kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
+)
+
+# Control socket, scratch, listener; or control socket, events, home.
+_OWN_FDS = 3
+
+
+class Forker:
+    def __init__(self, blueprint, connection, network, first_uid=0):
+        self._blueprint = blueprint
+        self._connection = connection
+        self._networks = network
+        # The host uid that is 0 for us: requests have host uids, and we can only map our own.
+        self._first_uid = first_uid
+        self._sandboxes = kernel.Cloner(_OF_SANDBOX, signal.SIGCHLD)
+        self._zygotes = kernel.Cloner(_OF_ZYGOTE, signal.SIGCHLD)
+        self._carry_out = self._fork_here
+
+    def take_request(self):
+        words, fds = control.receive(self._connection)
+        if not words:
+            os._exit(0)
+        self._carry_out(words, fds)
+
+    def forked(self, pid, forked_id):
+        """Called for each child that has been forked."""
+
+    def give_children_to_parent(self, tasks):
+        """What we fork from now on is the root zygote's child, who reaps it, and lives on when we end."""
+        if tasks == 1:
+            self._sandboxes.make_siblings()
+            self._zygotes.make_siblings()
+        else:
+            self._carry_out = self._fork_apart
+
+    def _fork_apart(self, words, fds):
+        """There are other threads in this process: they may hold locks of the C library while we clone.
+
+        os.fork() takes those before it forks, and frees them in the child; a bare clone3 does not. So what clones is a child
+        of os.fork(), in which we are the only thread. It ends at once, and what it has cloned becomes the root zygote's.
+        """
+        pid = os.fork()
+        if pid == 0:
+            try:
+                self._fork_here(words, fds)
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+        for fd in fds:
+            os.close(fd)
+        _, status = os.waitpid(pid, 0)
+        if status != 0:
+            os._exit(1)  # nobody knows what has become of the request: the worker is told of an end
+
+    def _fork_here(self, words, fds):
+        entry, entry_fds = words[1], int(words[2])
+        numbers = [int(word) for word in words[3:]]
+        if words[0] == b'fork':
+            forked = self._fork_sandboxes(numbers, fds, entry, entry_fds)
+        elif words[0] == b'zygote':
+            forked = [self._fork_zygote(*numbers, fds[:_OWN_FDS], fds[_OWN_FDS:])]
+        else:
+            raise ValueError(f'unknown request {words[0]!r}')
+        for fd in fds:
+            os.close(fd)
+        for child in forked:
+            if child is not None:
+                self._let_go_on(*child)
+
+    def _fork_sandboxes(self, ids_and_uids, fds, entry, entry_fds):
+        forked = []
+        # First all forks, then all that is to be done about each: so the pages that we write to meanwhile are copied
+        # once for all of these children, and not once for each.
+        for at in range(len(ids_and_uids) // 2):
+            first = at * (_OWN_FDS + entry_fds)
+            own = fds[first : first + _OWN_FDS]
+            of_cgroup = fds[first + _OWN_FDS : first + _OWN_FDS + entry_fds]
+            forked.append(self._fork_sandbox(*ids_and_uids[2 * at : 2 * at + 2], own, entry, of_cgroup))
+        return forked
+
+    def _fork_sandbox(self, sandbox_id, uid, own_fds, entry, entry_fds):
+        # The child may go on when its ids are mapped, and that is for us to do: it has no power over them.
+        mapped, map_done = os.pipe()
+        if entry == b'clone-into':
+            self._sandboxes.set_cgroup(entry_fds[0])
+            entry_fds = ()
+        try:
+            self._networks.enter(sandbox_id)
+            pid, pidfd = self._sandboxes.fork()
+        except OSError as error:
+            self._networks.give_back(sandbox_id)
+            control.tell_failed(sandbox_id, 'fork', error)
+            os.close(map_done)
+            os.close(mapped)
+            return None
+        if pid == 0:
+            sandbox.run(self._blueprint, sandbox_id, [*own_fds, mapped], entry_fds)
+        os.close(mapped)
+        return sandbox_id, sandbox.UID, uid, 1, pid, pidfd, map_done
+
+    def _fork_zygote(self, zygote_id, first_uid, uid_count, own_fds, cgroup_files):
+        mapped, map_done = os.pipe()
+        try:
+            pid, pidfd = self._zygotes.fork()
+        except OSError as error:
+            control.tell_failed(zygote_id, 'fork', error)
+            os.close(map_done)
+            os.close(mapped)
+            return None
+        if pid == 0:
+            serve_imports(self._blueprint, zygote_id, first_uid, [*own_fds, mapped], cgroup_files)
+        os.close(mapped)
+        return zygote_id, 0, first_uid, uid_count, pid, pidfd, map_done
+
+    def _let_go_on(self, forked_id, first_inside, first_uid, uid_count, pid, pidfd, map_done):
+        self.forked(pid, forked_id)
+        try:
+            control.send_pidfd(self._connection, forked_id, pid, pidfd)
+            control.tell(control.FORKED, forked_id)
+            map_ids(pid, b'%d %d %d' % (first_inside, first_uid - self._first_uid, uid_count))
+            os.write(map_done, b'1')
+        except OSError as error:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            control.tell_failed(forked_id, 'map', error)
+        finally:
+            os.close(pidfd)
+            os.close(map_done)
+
+
+def serve_imports(blueprint, zygote_id, first_uid, fds, cgroup_files):
+    """Never returns: in the child that becomes a package zygote."""
+    try:
+        connection, took, tasks = package_zygote.become(blueprint.zygote, fds, cgroup_files)
+        forker = Forker(blueprint, connection, networks.Fresh(), first_uid)
+        forker.give_children_to_parent(tasks)
+        control.tell(control.IMPORTED, zygote_id, took, tasks)
+    except BaseException as error:
+        control.tell_failed(zygote_id, getattr(error, 'step', 'import'), error)
+        os._exit(1)
+    try:
+        while True:
+            forker.take_request()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+
+
+def map_ids(pid, ids):
+    """Ids of no power on the machine are all that exist in the child's user namespace: one in that of a sandbox."""
+    for path in (b'/proc/%d/uid_map', b'/proc/%d/gid_map'):
+        file = os.open(path % pid, os.O_WRONLY | os.O_CLOEXEC)
+        os.write(file, ids)
+        os.close(file)

@@ -1,0 +1,99 @@
+"""Imports modules in a package zygote, so that they are there in all that is forked from it.
+
+What can't be had again in a fork is refused: then the functions that want these modules import them for themselves.
+"""
+
+import gc
+import importlib
+import os
+import sys
+import time
+
+import _thread
+
+# What tells libraries to start no threads of their own: those would not be there after a fork.
+_ONE_THREAD = (
+    'OPENBLAS_NUM_THREADS', 'OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'BLIS_NUM_THREADS', 'NUMEXPR_NUM_THREADS',
+    'VECLIB_MAXIMUM_THREADS',
+)  # fmt: skip
+
+_TASKS = '/proc/self/task'
+_DESCRIPTORS = '/proc/self/fd'
+
+
+class Refused(Exception):
+    """These modules can be imported, and not be forked."""
+
+
+def import_all(wanted):
+    """Returns how long it took, in us, and how many threads there are after it. Raises whatever a module raises."""
+    path, environment, open_before = list(sys.path), dict(os.environ), descriptors()
+    started = time.monotonic_ns()
+    sys.path.extend(wanted['directories'])
+    for name in _ONE_THREAD:
+        os.environ[name] = '1'
+    for module in wanted['modules']:
+        importlib.import_module(module)
+    for module in wanted['optional']:
+        try_to_import(module)
+    restore(path, environment)
+    took = time.monotonic_ns() - started
+    refuse_descriptors(open_before)
+    refuse_threads()
+    settle()
+    return took // 1000, len(os.listdir(_TASKS))
+
+
+def try_to_import(module):
+    """A package may have modules that can't be imported here, or at all: nobody misses them before they are asked for."""
+    try:
+        importlib.import_module(module)
+    except Exception as error:
+        print(f'{module} is not imported ahead: {type(error).__name__}: {error}', file=sys.stderr)
+
+
+def restore(path, environment):
+    """A function gets the path of its own packages when it is started, and the environment that each function has."""
+    sys.path[:] = path
+    for directory in set(sys.path_importer_cache) - set(path):
+        del sys.path_importer_cache[directory]
+    for name in set(os.environ) - set(environment):
+        del os.environ[name]
+    for name, value in environment.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+
+
+def refuse_descriptors(before):
+    """A sandbox closes what it has inherited; a module that goes on using it would hit another file by its number."""
+    opened = {fd: target for fd, target in descriptors().items() if fd not in before}
+    if opened:
+        raise Refused(f'they keep files open: {", ".join(sorted(opened.values()))}')
+
+
+def descriptors():
+    """Which are open, and what they are."""
+    found = {}
+    for fd in os.listdir(_DESCRIPTORS):
+        try:
+            found[fd] = os.readlink(f'{_DESCRIPTORS}/{fd}')
+        except FileNotFoundError:
+            pass  # that of the listing itself
+    return found
+
+
+def refuse_threads():
+    """A thread of Python's goes on working for its module; after a fork it would not be there. Those of C libraries are
+    for the zygote to deal with."""
+    count = _thread._count()
+    if count > 0:
+        threading = sys.modules.get('threading')
+        names = [] if threading is None else [thread.name for thread in threading.enumerate()[1:]]
+        raise Refused(f'they start {count} threads of Python: {", ".join(sorted(names))}')
+
+
+def settle():
+    """What is there now lives for ever: children share its pages, and no collection ever touches them."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()

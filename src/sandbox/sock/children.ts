@@ -1,0 +1,50 @@
+import type { Exit } from './control.ts';
+
+type Listener = (exit: Exit) => void;
+
+/** Ends that nobody has asked for yet: of processes that ended before we knew of them, and of what we never knew of. */
+const MAX_EARLY = 256;
+const KILLED: Exit = { code: null, signal: 9 };
+
+/**
+ * What package zygotes have forked, by the pid that the root zygote sees. The root zygote is the parent of all of these: it
+ * tells of their ends, and is trusted; a package zygote runs foreign code, and is not asked.
+ */
+export class Children {
+  readonly #listeners = new Map<number, Listener>();
+  readonly #early = new Map<number, Exit>();
+  #isOver = false;
+
+  /** `listener` is told when the living process `pid` has ended. False where somebody has claimed it already. */
+  claim(pid: number, listener: Listener): boolean {
+    if (this.#listeners.has(pid)) return false;
+    // It lives: what is told here was of another process that had this pid.
+    this.#early.delete(pid);
+    if (this.#isOver) listener(KILLED);
+    else this.#listeners.set(pid, listener);
+    return true;
+  }
+
+  /** How a process ended that is gone already; killed, where nobody has told. */
+  exitOf(pid: number): Exit {
+    return this.#early.get(pid) ?? KILLED;
+  }
+
+  reaped(pid: number, exit: Exit): void {
+    const listener = this.#listeners.get(pid);
+    this.#listeners.delete(pid);
+    if (listener !== undefined) return listener(exit);
+    this.#early.delete(pid);
+    this.#early.set(pid, exit);
+    for (const [oldest] of this.#early) if (this.#early.size > MAX_EARLY) this.#early.delete(oldest);
+  }
+
+  /** The root zygote has died, and the kernel has killed all of them. */
+  end(): void {
+    this.#isOver = true;
+    for (const [pid, listener] of this.#listeners) {
+      this.#listeners.delete(pid);
+      listener(KILLED);
+    }
+  }
+}

@@ -1,0 +1,118 @@
+import type { Log } from '../../telemetry/log.ts';
+import type { ImportZygote } from '../zygotes.ts';
+import type { PackageZygote } from './package-zygote.ts';
+import { ScratchPool, type ScratchPoolOptions } from './scratch-pool.ts';
+import { Spare, type SpareMaterials } from './spare.ts';
+import { Spares } from './spares.ts';
+
+/**
+ * A zygote that is asked for sandboxes again and again has some ready, up to so many. They go when nobody has asked for so
+ * long: each takes memory, and there may be hundreds of zygotes.
+ */
+const MAX_SPARES = 2;
+const TAKES_PER_SPARE = 2;
+const SPARES_KEPT_MS = 10_000;
+
+export interface PackageNurseryOptions {
+  readonly zygote: PackageZygote;
+  readonly cgroups: SpareMaterials['cgroups'];
+  readonly scratch: Omit<ScratchPoolOptions, 'uids' | 'keep'>;
+  readonly nextId: () => number;
+  readonly log: Log;
+}
+
+/** Where the sandboxes of one package zygote come from. */
+export class PackageNursery implements ImportZygote {
+  readonly zygote: PackageZygote;
+  readonly #scratches: ScratchPool;
+  readonly #spares: Spares;
+  readonly #fork: () => Spare;
+  readonly #log: Log;
+  #idle: NodeJS.Timeout | null = null;
+  /** Since nobody had asked for a while. */
+  #takes = 0;
+  readonly #ended: Promise<void>;
+  #isGone = false;
+
+  constructor({ zygote, cgroups, scratch, nextId, log }: PackageNurseryOptions) {
+    this.zygote = zygote;
+    this.#log = log;
+    this.#scratches = new ScratchPool({ ...scratch, uids: zygote.uids, keep: MAX_SPARES });
+    const materials = { scratches: this.#scratches, cgroups, log };
+    this.#fork = () => new Spare(nextId(), zygote, materials);
+    this.#spares = new Spares({ wanted: 0, fork: this.#fork, log });
+    this.#ended = zygote.gone.then(() => this.#end());
+  }
+
+  get gone(): Promise<string> {
+    return this.zygote.gone;
+  }
+
+  get memoryKb(): number {
+    return this.zygote.memoryKb;
+  }
+
+  get importMs(): number {
+    return this.zygote.importMs;
+  }
+
+  /**
+   * Forks a first spare, which is kept for whoever asks first. Returns why a sandbox can't be made, null where it can: code
+   * that was imported may be in the way of every fork.
+   */
+  async tryOut(timeoutMs: number): Promise<string | null> {
+    const spare = this.#fork();
+    const late = setTimeout(() => spare.process.kill(), timeoutMs);
+    await spare.process.waiting;
+    clearTimeout(late);
+    if (spare.process.isWaiting) {
+      this.#spares.add(spare);
+      this.#keepSpares();
+      return null;
+    }
+    const { failure } = await spare.gone;
+    return failure ?? 'what was forked from it did not get as far as a sandbox has to';
+  }
+
+  /** A spare, perhaps one that is still on its way; null where there can be no more. */
+  take(): Spare | null {
+    if (this.#isGone || (this.zygote.uids.isFull && this.#spares.isEmpty)) return null;
+    const spare = this.#tryTaking();
+    this.#takes++;
+    this.#spares.want(Math.min(MAX_SPARES, Math.floor(this.#takes / TAKES_PER_SPARE)));
+    this.#keepSpares();
+    return spare;
+  }
+
+  /** What a fork needs may run out; the root zygote has spares that were made before. */
+  #tryTaking(): Spare | null {
+    try {
+      return this.#spares.take();
+    } catch (error) {
+      this.#log.warn({ err: error }, 'no sandbox was forked from a zygote with packages');
+      return null;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.zygote.close();
+    await this.#ended;
+  }
+
+  #keepSpares(): void {
+    if (this.#idle !== null) clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.#rest(), SPARES_KEPT_MS).unref();
+  }
+
+  #rest(): void {
+    this.#takes = 0;
+    this.#spares.want(0);
+  }
+
+  async #end(): Promise<void> {
+    this.#isGone = true;
+    if (this.#idle !== null) clearTimeout(this.#idle);
+    await this.#spares.close();
+    await this.#scratches.close();
+  }
+}

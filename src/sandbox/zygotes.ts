@@ -1,0 +1,33 @@
+import type { Code } from '../registry/registry.ts';
+import type { Lock } from './lock.ts';
+import type { Engine, Sandbox } from './sandbox.ts';
+
+/** What is to be imported ahead of time. */
+export interface ImportRequest {
+  /** The zygote to start from, with its imports; null for the engine's own, which has none. */
+  readonly parent: ImportZygote | null;
+  /** Where its modules are to be found, in a sandbox's own paths: those of the parent's packages included. */
+  readonly directories: readonly string[];
+  readonly modules: readonly string[];
+  /** What is worth a try: it is no failure where one of these can't be imported. */
+  readonly optional?: readonly string[];
+}
+
+/** An interpreter with modules imported, that sandboxes are forked from. */
+export interface ImportZygote {
+  /** Resolves with how it ended. Never rejects. Sandboxes that were forked from it live on. */
+  readonly gone: Promise<string>;
+  /** Memory beyond its parent's, in kB, as measured when it had imported. */
+  readonly memoryKb: number;
+  readonly importMs: number;
+  /** Ends it. Idempotent; resolves when it is gone. */
+  close(): Promise<void>;
+}
+
+/** An engine that can fork sandboxes from interpreters with modules imported. */
+export interface ZygoteEngine extends Engine {
+  /** Rejects with ERR_IMPORT where the modules can't be imported and forked; leaves nothing then. */
+  importAhead(request: ImportRequest): Promise<ImportZygote>;
+  /** As `create`, forked from this zygote; from the engine's own where that one has no room, or has died. */
+  createFrom(zygote: ImportZygote, code: Code, lock?: Lock | null): Promise<Sandbox>;
+}

@@ -1,0 +1,177 @@
+import { isOlError, OlError } from '../errors.ts';
+import type { Code } from '../registry/registry.ts';
+import type { Lock, LockedPackage } from '../sandbox/lock.ts';
+import type { Engine, Sandbox } from '../sandbox/sandbox.ts';
+import type { ZygoteEngine } from '../sandbox/zygotes.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { ZYGOTE_KB } from './costs.ts';
+import { evict } from './evict.ts';
+import { type Growth, grow } from './grow.ts';
+import { type Imports, KnownPackages } from './known-packages.ts';
+import { type LiveNode, LiveTree } from './live-tree.ts';
+import { matcher } from './match.ts';
+import { CallStatistics } from './statistics.ts';
+import { type PackageKey, setKey } from './tree.ts';
+
+export interface ImportCacheOptions {
+  readonly engine: ZygoteEngine;
+  /** Memory for all zygotes together. */
+  readonly budgetKb: number;
+  /** How long a call waits for a zygote that is being made; then it is forked from the best that is ready. */
+  readonly waitMs: number;
+  /** The top-level modules of a package that is installed, without the private ones. */
+  readonly modulesOf: (one: LockedPackage) => Promise<readonly string[]>;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+/** What could not be imported is tried again after so long: it may have been for want of memory or time. */
+const AVOID_MS = 600_000;
+
+/**
+ * An engine whose sandboxes have as many of their packages imported as can be: it keeps a tree of zygotes, and asks the
+ * policies which one to fork from (`match.ts`), which to make (`grow.ts`) and which to end (`evict.ts`).
+ *
+ * A call that finds no zygote for what it needs would import that itself: so it waits until a zygote has, and is forked from
+ * there. What a zygote can't import, the function imports, and finds out for itself what is wrong with it.
+ */
+export class ImportCache implements Engine {
+  readonly name: string;
+  readonly #options: ImportCacheOptions;
+  readonly #tree = new LiveTree();
+  readonly #statistics = new CallStatistics();
+  readonly #packages: KnownPackages;
+  /** Sets that could not be imported, and when that was. */
+  readonly #avoided = new Map<string, number>();
+  /** Counts cold starts: the policies' clock. */
+  #starts = 0;
+  #isClosed = false;
+
+  constructor(options: ImportCacheOptions) {
+    this.name = options.engine.name;
+    this.#options = options;
+    this.#packages = new KnownPackages(options.modulesOf);
+    options.metrics.watchZygotes(() => ({ count: this.#tree.nodes.length, memoryKb: this.#tree.kb }));
+  }
+
+  async create(code: Code, lock: Lock | null = null): Promise<Sandbox> {
+    const { engine, metrics } = this.#options;
+    if (lock === null || lock.packages.length === 0) return await engine.create(code, lock);
+    const node = await this.#zygoteFor(await this.#packages.keysOf(lock));
+    const zygote = node?.zygote ?? null;
+    if (node === null || zygote === null) {
+      metrics.forked(0);
+      return await engine.create(code, lock);
+    }
+    this.#use(node);
+    node.forking++;
+    try {
+      return await engine.createFrom(zygote, code, lock);
+    } finally {
+      node.forking--;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#options.engine.close();
+    await Promise.all(this.#tree.nodes.map(({ made }) => made));
+  }
+
+  #use(node: LiveNode): void {
+    node.uses++;
+    node.lastUsed = this.#starts;
+    this.#options.metrics.forked(node.depth);
+  }
+
+  /** The zygote to fork from; null is the root zygote. */
+  async #zygoteFor(packages: ReadonlySet<PackageKey>): Promise<LiveNode | null> {
+    this.#starts++;
+    this.#statistics.noteCall(packages);
+    const ready = this.#best('ready', packages);
+    // Nothing is missing: then there is nothing to make.
+    if (ready !== null && ready.packages.length === packages.size) return ready;
+    this.#growFor(packages);
+    const best = this.#best('all', packages);
+    if (best === null || best.zygote !== null) return best;
+    await this.#wait(best.made);
+    return this.#best('ready', packages);
+  }
+
+  #best(which: 'ready' | 'all', packages: ReadonlySet<PackageKey>): LiveNode | null {
+    const node = matcher(this.#tree.snapshot(which))(packages);
+    return node === null ? null : this.#tree.get(node.id);
+  }
+
+  async #wait(made: Promise<void>): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, this.#options.waitMs);
+    await Promise.race([made, late.promise]);
+    clearTimeout(timer);
+  }
+
+  #growFor(packages: ReadonlySet<PackageKey>): void {
+    if (this.#isClosed) return;
+    const options = { avoid: this.#toAvoid(), forCall: packages };
+    const growth = grow(this.#tree.snapshot('all'), this.#statistics, this.#options.budgetKb, options);
+    if (growth !== null) this.#make(growth);
+  }
+
+  #toAvoid(): ReadonlySet<string> {
+    const forgotten = performance.now() - AVOID_MS;
+    for (const [key, since] of this.#avoided) if (since < forgotten) this.#avoided.delete(key);
+    return new Set(this.#avoided.keys());
+  }
+
+  #make(growth: Growth): void {
+    this.#evict(growth.evict);
+    const node = this.#tree.add(growth, this.#starts);
+    node.made = this.#import(node).catch((error: Error) => this.#failed(node, error));
+  }
+
+  async #import(node: LiveNode): Promise<void> {
+    const { engine, budgetKb } = this.#options;
+    // Of a zygote that is being made itself.
+    await node.parent?.made;
+    const parent = node.parent?.zygote ?? null;
+    const wanted = this.#packages.importsOf(node.packages, node.added);
+    if (node.parent !== null && parent === null) throw parentMissing(wanted);
+    const zygote = await engine.importAhead({ parent, ...wanted });
+    node.zygote = zygote;
+    node.importMs = zygote.importMs;
+    node.kb = zygote.memoryKb;
+    void zygote.gone.then((how) => this.#gone(node, how));
+    const measured = { ms: node.importMs, kb: Math.max(0, node.kb - ZYGOTE_KB) };
+    this.#statistics.noteImport(node.added, measured, node.parent?.packages);
+    this.#evict(evict(this.#tree.snapshot('all'), this.#tree.kb - budgetKb));
+  }
+
+  #failed(node: LiveNode, error: Error): void {
+    this.#tree.remove(node);
+    if (this.#isClosed) return;
+    if (isOlError(error, 'ERR_IMPORT')) this.#avoided.set(setKey(node.packages), performance.now());
+    this.#options.log.warn({ err: error, packages: node.added }, 'packages are not imported ahead');
+  }
+
+  /** It may have died: the root zygote may have, too. */
+  #gone(node: LiveNode, how: string): void {
+    if (!this.#tree.remove(node) || this.#isClosed) return;
+    this.#options.log.warn({ how, packages: node.packages }, 'a zygote with packages died');
+  }
+
+  #evict(ids: readonly number[]): void {
+    for (const id of ids) {
+      const node = this.#tree.get(id);
+      if (node === null) continue;
+      this.#tree.remove(node);
+      this.#options.log.debug({ packages: node.packages, kb: node.kb }, 'a zygote with packages is evicted');
+      void node.zygote?.close();
+    }
+  }
+}
+
+function parentMissing({ modules, optional }: Imports): OlError {
+  const reason = 'the zygote that it was to be forked from could not be made';
+  return new OlError('ERR_IMPORT', { modules: [...modules, ...optional].join(', '), reason });
+}

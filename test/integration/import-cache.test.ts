@@ -1,0 +1,169 @@
+import { createHash } from 'node:crypto';
+import { expect, test } from 'vitest';
+import type { Lock } from '../../src/sandbox/lock.ts';
+import type { Sandbox } from '../../src/sandbox/sandbox.ts';
+import { silentLog } from '../../src/telemetry/log.ts';
+import { Metrics } from '../../src/telemetry/metrics.ts';
+import { ImportCache } from '../../src/zygote/import-cache.ts';
+import { modulesIn } from '../../src/zygote/modules.ts';
+import { requestOf } from '../contract/sandbox.contract.ts';
+import { leavesNothing } from '../helpers/leftovers.ts';
+import { until } from '../helpers/poll.ts';
+import { childrenOf, readProcess } from '../helpers/processes.ts';
+import { python } from '../helpers/python.ts';
+import { makeSockEngine, type SockFixture } from '../helpers/sock-engine.ts';
+
+leavesNothing();
+
+interface Cached {
+  readonly fixture: SockFixture;
+  readonly cache: ImportCache;
+  readonly metrics: Metrics;
+}
+
+async function withCache(budgetKb: number, use: (cached: Cached) => Promise<void>): Promise<void> {
+  const fixture = await makeSockEngine({ importMemLimitMb: 128 });
+  const metrics = new Metrics();
+  const modulesOf = (one: { dir: string }) =>
+    modulesIn(fixture.packagesDir, { ...one, name: '', version: '' });
+  const parts = { engine: fixture.engine, budgetKb, waitMs: 30_000, modulesOf, metrics, log: silentLog() };
+  const cache = new ImportCache(parts);
+  try {
+    await use({ fixture, cache, metrics });
+  } finally {
+    await cache.close();
+    await fixture.dispose();
+  }
+}
+
+const PLENTY_KB = 1024 * 1024;
+
+/** A lock of packages that are each in a directory of their name, all of them imported. */
+function lockOf(names: readonly string[], dirs: Readonly<Record<string, string>> = {}): Lock {
+  const packages = [...names].sort().map((name) => ({ name, version: '1.0', dir: dirs[name] ?? name }));
+  const id = createHash('sha256').update(JSON.stringify(packages)).digest('hex');
+  return { id, packages, imports: names };
+}
+
+/** Tells which of the modules that the event names are there, and what they hold. */
+const TELLER = python`
+  import sys
+  def handler(event):
+      return {name: sys.modules[name].value for name in event if name in sys.modules}
+`;
+
+async function start({ fixture, cache }: Cached, lock: Lock | null): Promise<Sandbox> {
+  return await cache.create(await fixture.code('teller', TELLER), lock);
+}
+
+async function modules(sandbox: Sandbox, names: readonly string[]): Promise<Record<string, string>> {
+  const { body } = await sandbox.request(requestOf(names));
+  return JSON.parse(body.toString()) as Record<string, string>;
+}
+
+/** Package zygotes are in the pid namespace of the root zygote, sandboxes are not. */
+function zygotesOf({ zygotes }: SockFixture): number[] {
+  const root = zygotes.at(-1) ?? 0;
+  const own = readProcess(root)?.pidNamespace;
+  return childrenOf(root).filter((pid) => readProcess(pid)?.pidNamespace === own);
+}
+
+function expectGone(error: unknown): null {
+  expect(error).toMatchObject({ code: 'ERR_SANDBOX_GONE' });
+  return null;
+}
+
+const UNIQUE = 'import os\nvalue = os.urandom(8).hex()\n';
+
+test('the first call waits for a zygote and is forked from it, and so are all that follow', async () => {
+  await withCache(PLENTY_KB, async (cached) => {
+    await cached.fixture.package('alpha', UNIQUE);
+    const lock = lockOf(['alpha']);
+    const all = await Promise.all(Array.from({ length: 5 }, () => start(cached, lock)));
+    all.push(await start(cached, lock));
+    expect(all.map(({ origin }) => origin)).toEqual(all.map(() => 'zygote'));
+    const values = await Promise.all(all.map((one) => modules(one, ['alpha'])));
+    expect(new Set(values.map(({ alpha }) => alpha)).size).toBe(1);
+    expect((await cached.metrics.text()).body).toMatch(/^openlambda_package_forks_total\{depth="1"\} 6$/m);
+  });
+});
+
+test('a function without packages is forked from the root zygote', async () => {
+  await withCache(PLENTY_KB, async (cached) => {
+    await cached.fixture.package('alpha', UNIQUE);
+    await start(cached, lockOf(['alpha']));
+    for (const lock of [null, lockOf([])]) {
+      const sandbox = await start(cached, lock);
+      expect([sandbox.origin, await modules(sandbox, ['alpha'])]).toEqual(['cold', {}]);
+    }
+  });
+});
+
+test('no function ever has a package that it did not ask for, nor one made of other files', async () => {
+  await withCache(PLENTY_KB, async (cached) => {
+    const names = ['alpha', 'beta', 'gamma', 'delta'];
+    for (const name of names) await cached.fixture.package(name, UNIQUE);
+    for (let round = 0; round < 3; round++) {
+      for (let set = 1; set < 2 ** names.length; set++) {
+        const own = names.filter((_, bit) => (set >> bit) & 1);
+        const sandbox = await start(cached, lockOf(own));
+        const found = await modules(sandbox, names);
+        expect(Object.keys(found).filter((name) => !own.includes(name))).toEqual([]);
+        await sandbox.destroy('seen');
+      }
+    }
+    const others = lockOf(['alpha'], { alpha: 'alpha-other' });
+    await cached.fixture.package('alpha-other', '');
+    const sandbox = await start(cached, others);
+    expect(await modules(sandbox, names)).toEqual({});
+  });
+});
+
+test('what can’t be imported is left to the function, and not tried again', async () => {
+  await withCache(PLENTY_KB, async (cached) => {
+    await cached.fixture.package('broken', 'import os\nos._exit(1)\n');
+    const lock = lockOf(['broken']);
+    const first = await start(cached, lock);
+    expect([first.origin, await modules(first, ['broken'])]).toEqual(['cold', {}]);
+    await cached.fixture.package('broken', UNIQUE);
+    expect((await start(cached, lock)).origin).toBe('cold');
+  });
+});
+
+test('one that dies is replaced when it is needed, and what came from it lives on', async () => {
+  await withCache(PLENTY_KB, async (cached) => {
+    await cached.fixture.package('alpha', UNIQUE);
+    const lock = lockOf(['alpha']);
+    const sandbox = await start(cached, lock);
+    const { alpha } = await modules(sandbox, ['alpha']);
+    for (const pid of zygotesOf(cached.fixture)) process.kill(pid, 'SIGKILL');
+    expect(await modules(sandbox, ['alpha'])).toEqual({ alpha });
+    const next = await until('another zygote', async () => {
+      const made = await start(cached, lock);
+      // Asked for before its death was known: a function tries that once more.
+      const found = await modules(made, ['alpha']).catch((error) => expectGone(error));
+      return made.origin === 'zygote' && found !== null && found.alpha !== alpha ? made : null;
+    });
+    expect(next.origin).toBe('zygote');
+  });
+});
+
+test('all together stay within the budget, and those that are used most are kept', async () => {
+  const budgetKb = 60 * 1024;
+  await withCache(budgetKb, async (cached) => {
+    const names = Array.from({ length: 8 }, (_, index) => `large${index}`);
+    for (const name of names) {
+      await cached.fixture.package(
+        name,
+        'import time\ndata = bytearray(16 * 1024 * 1024)\nvalue = 1\ntime.sleep(0.05)\n',
+      );
+      const sandbox = await start(cached, lockOf([name]));
+      await sandbox.destroy('seen');
+      const { body } = await cached.metrics.text();
+      const used = Number(/^openlambda_zygote_memory_bytes (\d+)$/m.exec(body)?.[1]);
+      expect(used / 1024).toBeLessThanOrEqual(budgetKb);
+    }
+    const { body } = await cached.metrics.text();
+    expect(Number(/^openlambda_zygotes (\d+)$/m.exec(body)?.[1])).toBeGreaterThanOrEqual(2);
+  });
+});

@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import { Children } from '../../../../src/sandbox/sock/children.ts';
+import type { Exit } from '../../../../src/sandbox/sock/control.ts';
+
+const EXIT: Exit = { code: 3, signal: null };
+const KILLED: Exit = { code: null, signal: 9 };
+
+function collector(): { told: Exit[]; listener: (exit: Exit) => void } {
+  const told: Exit[] = [];
+  return { told, listener: (exit) => told.push(exit) };
+}
+
+test('who has claimed a process is told of its end, once', () => {
+  const children = new Children();
+  const { told, listener } = collector();
+  expect(children.claim(5, listener)).toBe(true);
+  children.reaped(6, KILLED);
+  children.reaped(5, EXIT);
+  children.reaped(5, KILLED);
+  children.end();
+  expect(told).toEqual([EXIT]);
+});
+
+test('nobody can claim what another one has', () => {
+  const children = new Children();
+  const [first, second] = [collector(), collector()];
+  children.claim(5, first.listener);
+  expect(children.claim(5, second.listener)).toBe(false);
+  children.reaped(5, EXIT);
+  expect([first.told, second.told]).toEqual([[EXIT], []]);
+});
+
+test('an end that was told before anybody knew of the process is kept, until another process has its pid', () => {
+  const children = new Children();
+  children.reaped(5, EXIT);
+  expect(children.exitOf(5)).toEqual(EXIT);
+  const { told, listener } = collector();
+  children.claim(5, listener);
+  expect([told, children.exitOf(5)]).toEqual([[], KILLED]);
+});
+
+test('what nobody asks for is forgotten, oldest first', () => {
+  const children = new Children();
+  for (let pid = 1; pid <= 300; pid++) children.reaped(pid, EXIT);
+  expect([children.exitOf(1), children.exitOf(300)]).toEqual([KILLED, EXIT]);
+});
+
+test('with the root zygote all are killed, also what is claimed later', () => {
+  const children = new Children();
+  const [before, after] = [collector(), collector()];
+  children.claim(5, before.listener);
+  children.end();
+  children.claim(6, after.listener);
+  expect([before.told, after.told]).toEqual([[KILLED], [KILLED]]);
+});
