@@ -28,9 +28,6 @@ _LOADERS = (
     (SourcelessFileLoader, BYTECODE_SUFFIXES),
 )
 
-# The `.pth` files that are not to be carried out again.
-_carried_out = set()
-
 
 class IndexedFinder(FileFinder):
     """Finds modules in a directory where only `names` are to be found."""
@@ -59,8 +56,7 @@ def activate(lock_id):
             sys.path.append(path)
     prepare_programs(dirs, index['bin'])
     for at, name in index['pth']:
-        if (dirs[at], name) not in _carried_out:
-            _carried_out.add((dirs[at], name))
+        if dirs[at] not in known:
             site.addpackage(dirs[at], name, None)
 
 

@@ -83,7 +83,7 @@ export interface Engine {
    * A sandbox for this code, ready for a request; it finds the packages of the lock, and no others. Rejects with
    * ERR_SANDBOX_START, and leaves nothing then.
    */
-  create(code: Code, lock?: Lock | null): Promise<Sandbox>;
+  create(code: Code, lock: Lock | null): Promise<Sandbox>;
   /** Destroys all sandboxes, waits until they are gone, and frees what the engine holds. Idempotent. */
   close(): Promise<void>;
 }

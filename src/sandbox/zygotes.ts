@@ -29,5 +29,5 @@ export interface ZygoteEngine extends Engine {
   /** Rejects with ERR_IMPORT where the modules can't be imported and forked; leaves nothing then. */
   importAhead(request: ImportRequest): Promise<ImportZygote>;
   /** As `create`, forked from this zygote; from the engine's own where that one has no room, or has died. */
-  createFrom(zygote: ImportZygote, code: Code, lock?: Lock | null): Promise<Sandbox>;
+  createFrom(zygote: ImportZygote, code: Code, lock: Lock | null): Promise<Sandbox>;
 }

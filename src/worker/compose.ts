@@ -79,7 +79,16 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
   undo.defer(() => cached.close());
   const packages = await createPackages(config, engine, log);
   undo.defer(() => packages.close());
-  const parts = { registry, packages, engine: cached, log, timing, metrics, memPoolMb, gauge: cgroups.whole };
+  const parts = {
+    registry,
+    packages,
+    engine: cached,
+    log,
+    timing,
+    metrics,
+    memPoolMb,
+    gauge: cgroups.whole,
+  };
   const functions = createFunctions(config, undo, parts);
   metrics.watch(() => functions.levels());
   const server = await serve(config, { functions, log, metrics });

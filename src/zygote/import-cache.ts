@@ -55,7 +55,7 @@ export class ImportCache implements Engine {
     options.metrics.watchZygotes(() => ({ count: this.#tree.nodes.length, memoryKb: this.#tree.kb }));
   }
 
-  async create(code: Code, lock: Lock | null = null): Promise<Sandbox> {
+  async create(code: Code, lock: Lock | null): Promise<Sandbox> {
     const { engine, metrics } = this.#options;
     if (lock === null || lock.packages.length === 0) return await engine.create(code, lock);
     const node = await this.#zygoteFor(await this.#packages.keysOf(lock));

@@ -124,7 +124,7 @@ export async function makeImportingEngine(
     ...fixture,
     engine: {
       name: engine.name,
-      create: (code) => engine.createFrom(zygote, code),
+      create: (code, lock) => engine.createFrom(zygote, code, lock),
       close: () => engine.close(),
     },
   };

@@ -52,7 +52,7 @@ async function importing(modules: readonly string[]): Promise<ImportZygote> {
 }
 
 async function forkAndAsk(zygote: ImportZygote, text: string, event: unknown): Promise<unknown> {
-  const sandbox = await fixture.engine.createFrom(zygote, await fixture.code('native', text));
+  const sandbox = await fixture.engine.createFrom(zygote, await fixture.code('native', text), null);
   try {
     const { status, body } = await sandbox.request(requestOf(event));
     return status === 200 ? JSON.parse(body.toString()) : body.toString();

@@ -53,7 +53,7 @@ test('a zygote within its bounds works, in a cgroup of its own', async () => {
       'user',
       'import sys\ndef handler(event): return sys.modules["tested"].value\n',
     );
-    const sandbox = await fixture.engine.createFrom(zygote, code);
+    const sandbox = await fixture.engine.createFrom(zygote, code, null);
     const { body } = await sandbox.request({
       body: Buffer.from('1'),
       timeoutMs: 30_000,
@@ -109,7 +109,7 @@ test('code that is imported has no power over the machine or over other zygotes'
     ].join('\n');
     const zygote = await importing(fixture, text);
     const code = await fixture.code('user', 'import tested\ndef handler(event): return tested.results\n');
-    const sandbox = await fixture.engine.createFrom(zygote, code);
+    const sandbox = await fixture.engine.createFrom(zygote, code, null);
     const { body } = await sandbox.request({
       body: Buffer.from('1'),
       timeoutMs: 30_000,

@@ -39,7 +39,7 @@ function pidOf(zygote: ImportZygote): number {
 }
 
 async function from(zygote: ImportZygote, text: string): Promise<Sandbox> {
-  return await fixture.engine.createFrom(zygote, await fixture.code('user', text));
+  return await fixture.engine.createFrom(zygote, await fixture.code('user', text), null);
 }
 
 async function ask<T = unknown>(sandbox: Sandbox, event: unknown = null): Promise<T> {
@@ -76,7 +76,10 @@ test('nothing else of a sandbox tells that it is not one of the root zygote', as
   const at = ['ids', 'groups', 'mounts', 'dev', 'descriptors', 'interfaces', 'root', 'host', 'processes'];
   const alike = [...at, 'hostname', 'environment', 'initial_environment', 'command', 'path', 'core_limit'];
   const code = await fixture.code('look', LOOK);
-  const [cold, forked] = [await fixture.engine.create(code), await fixture.engine.createFrom(zygote, code)];
+  const [cold, forked] = [
+    await fixture.engine.create(code, null),
+    await fixture.engine.createFrom(zygote, code, null),
+  ];
   const looks = [await ask<object>(cold, { at: alike }), await ask<object>(forked, { at: alike })];
   const plain = looks.map((look) => JSON.stringify(look).replaceAll(/socket:\[\d+\]/g, 'socket'));
   expect(JSON.parse(plain[1] ?? '')).toEqual(JSON.parse(plain[0] ?? ''));
@@ -85,7 +88,7 @@ test('nothing else of a sandbox tells that it is not one of the root zygote', as
 test('a sandbox has no power: no capabilities, a filter, and ids and namespaces of its own', async () => {
   const zygote = await importing('three', '');
   const code = await fixture.code('look', LOOK);
-  const all = await Promise.all([1, 2].map(() => fixture.engine.createFrom(zygote, code)));
+  const all = await Promise.all([1, 2].map(() => fixture.engine.createFrom(zygote, code, null)));
   const looks = [];
   for (const sandbox of all) {
     looks.push(await ask<{ namespaces: Record<string, string> }>(sandbox, { at: ['namespaces'] }));

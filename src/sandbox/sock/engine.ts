@@ -128,19 +128,17 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
     return `${this.#nursery.cacheTag}-${process.arch}`;
   }
 
-  create(code: Code, lock: Lock | null = null): Promise<Sandbox> {
-    return this.#create(code, lock, async () => ({ spare: await this.#nursery.take(), origin: 'cold' }));
+  async create(code: Code, lock: Lock | null): Promise<Sandbox> {
+    return await this.#create(code, lock, () => this.#takeSpare());
   }
 
-  createFrom(zygote: ImportZygote, code: Code, lock: Lock | null = null): Promise<Sandbox> {
+  async createFrom(zygote: ImportZygote, code: Code, lock: Lock | null): Promise<Sandbox> {
     const from = this.#imports.of(zygote);
     let tries = 0;
-    return this.#create(code, lock, async () => {
+    return await this.#create(code, lock, async () => {
       // One that was dead may be dead because of what it was forked from.
       const spare = ++tries < MAX_ATTEMPTS ? from.take() : null;
-      return spare === null
-        ? { spare: await this.#nursery.take(), origin: 'cold' }
-        : { spare, origin: 'zygote' };
+      return spare === null ? await this.#takeSpare() : { spare, origin: 'zygote' };
     });
   }
 
@@ -149,26 +147,30 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
   }
 
   async openWorkshop(code: Code, bounds: WorkshopBounds): Promise<Workshop> {
-    const { log, bounds: own } = this.#options;
-    const take = async (): Promise<Taken> => ({ spare: await this.#nursery.take(), origin: 'cold' });
-    return await this.#fromTaken(code, take, ({ spare }) => {
+    const { bounds: usual, log } = this.#options;
+    const start = ({ spare }: Taken) => {
       const widen = (limits: ScratchLimits) => this.#scratchBound.widen(spare.scratch.dir.uid, limits);
       const instance = this.#nextInstance++;
-      return SockWorkshop.start({ code, spare, bounds, memPoolMb: own.memPoolMb, widen, log, instance });
-    });
+      return SockWorkshop.start({ code, spare, bounds, memPoolMb: usual.memPoolMb, widen, log, instance });
+    };
+    return await this.#make(code, () => this.#takeSpare(), start);
   }
 
   async #create(code: Code, lock: Lock | null, take: () => Promise<Taken>): Promise<Sandbox> {
-    const sandbox = await this.#fromTaken(code, take, (taken) => this.#startSandbox(code, lock, taken));
+    const sandbox = await this.#make(code, take, (taken) => this.#startSandbox(code, lock, taken));
     this.#compiler.used(code);
     return sandbox;
   }
 
+  async #takeSpare(): Promise<Taken> {
+    return { spare: await this.#nursery.take(), origin: 'cold' };
+  }
+
   /** What `start` makes of a spare; null says that the spare has died, and asks for another. */
-  async #fromTaken<T>(code: Code, take: () => Promise<Taken>, start: (taken: Taken) => T | null): Promise<T> {
+  async #make<T>(code: Code, take: () => Promise<Taken>, start: (taken: Taken) => T | null): Promise<T> {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const taken = await tryTaking(code, take);
-      const made = tryStart(code, taken, start);
+      const made = tryStarting(code, taken, start);
       if (made !== null) return made;
       // It was dead, and perhaps its zygote with it: after this we know of both.
       await taken.spare.gone;
@@ -245,6 +247,16 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
   }
 }
 
+/** Null where the spare has died. Throws ERR_SANDBOX_START. */
+function tryStarting<T>(code: Code, taken: Taken, start: (taken: Taken) => T | null): T | null {
+  try {
+    return start(taken);
+  } catch (cause) {
+    taken.spare.process.kill();
+    throw startError(code, cause);
+  }
+}
+
 async function tryTaking(code: Code, take: () => Promise<Taken>): Promise<Taken> {
   try {
     return await take();
@@ -255,14 +267,4 @@ async function tryTaking(code: Code, take: () => Promise<Taken>): Promise<Taken>
 
 function startError({ name }: Code, cause: unknown): OlError {
   return new OlError('ERR_SANDBOX_START', { name, reason: (cause as Error).message }, { cause });
-}
-
-/** Null where the spare has died. Throws ERR_SANDBOX_START. */
-function tryStart<T>(code: Code, taken: Taken, start: (taken: Taken) => T | null): T | null {
-  try {
-    return start(taken);
-  } catch (cause) {
-    taken.spare.process.kill();
-    throw startError(code, cause);
-  }
 }

@@ -57,8 +57,8 @@ export class SockWorkshop implements Workshop {
     this.#sandbox = new SockSandbox({
       functionName: code.name,
       instance,
-      spare,
       origin: 'cold',
+      spare,
       bounds: named,
       log,
     });

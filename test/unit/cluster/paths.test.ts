@@ -23,6 +23,7 @@ describe('paths of a cluster', () => {
       dir: '/c/workers/worker-2',
       handlers: '/c/workers/worker-2/handlers',
       spares: '/c/workers/worker-2/spares',
+      importCache: '/c/workers/worker-2/import-cache',
       code: '/c/workers/worker-2/code',
     });
   });
