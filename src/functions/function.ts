@@ -6,13 +6,13 @@ import type { Engine, SandboxResponse } from '../sandbox/sandbox.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { EndReason, Metrics, StartKind } from '../telemetry/metrics.ts';
 import { monotonicNs, Stopwatch, type Timing } from '../telemetry/timing.ts';
+import { CodeSupply, type Supplied } from './code-supply.ts';
 import type { IdleLru } from './idle-lru.ts';
 import { Instance } from './instance.ts';
 import type { Place } from './memory-place.ts';
 import type { Claimant, MemoryPool } from './memory-pool.ts';
 import type { Pauser } from './pauser.ts';
 import { Scaler } from './scaler.ts';
-import { waitForPackages } from './wait-for-packages.ts';
 
 /** What all functions of a worker share. */
 export interface FunctionContext {
@@ -43,17 +43,6 @@ export interface InvocationResult {
 export interface Invocation {
   readonly result: Promise<InvocationResult>;
   cancel(): void;
-}
-
-/** Code, and the number of the pull that it comes from. */
-interface Pulled<C> {
-  readonly pull: number;
-  readonly code: C;
-}
-
-/** The same with its packages. */
-interface Prepared extends Pulled<Code> {
-  readonly lock: Lock | null;
 }
 
 /** Why we end a sandbox, for the log and for whoever waits for it. */
@@ -111,11 +100,11 @@ export class OlFunction implements Claimant {
   readonly #idle: Instance[] = [];
   readonly #instances = new Set<Instance>();
   readonly #scaler: Scaler;
+  readonly #supply: CodeSupply;
   #code: Code | null = null;
   #lock: Lock | null = null;
-  /** Which pull `#code` came from; they are counted, and may end in another order than they began in. */
+  /** Which pull `#code` came from. */
   #codePull = 0;
-  #pulls = 0;
   #starting = 0;
   #pulling = 0;
   /** What its sandboxes were seen to take, the most and the latest counting more; null until one has answered. */
@@ -124,6 +113,7 @@ export class OlFunction implements Claimant {
   constructor(name: string, context: FunctionContext) {
     this.name = name;
     this.#context = context;
+    this.#supply = new CodeSupply(name, context);
     this.#scaler = new Scaler({
       max: context.maxRunners,
       keepMs: context.surplusKeepMs,
@@ -170,28 +160,26 @@ export class OlFunction implements Claimant {
       state.cancelled = true;
       if (this.#leaveQueue(waiting)) this.#giveUp(waiting);
     };
-    const pull = ++this.#pulls;
     try {
-      const code = this.#context.registry.pull(this.name);
-      // No promise on the warm path: the code is nearly always there.
-      if (code instanceof Promise) void this.#pullThen({ pull, code }, waiting, state);
-      else this.#prepare({ pull, code }, waiting, state);
+      const supplied = this.#supply.next();
+      if (supplied instanceof Promise) void this.#acceptThen(supplied, waiting, state);
+      else this.#accept(supplied, waiting);
     } catch (error) {
       this.#refuse(waiting, error);
     }
     return { result: promise, cancel };
   }
 
-  async #pullThen(
-    pulled: Pulled<Promise<Code>>,
+  async #acceptThen(
+    pending: Promise<Supplied>,
     waiting: Waiting,
     state: { cancelled: boolean },
   ): Promise<void> {
     this.#pulling++;
     try {
-      const code = await pulled.code;
+      const supplied = await pending;
       if (state.cancelled) this.#giveUp(waiting);
-      else this.#prepare({ ...pulled, code }, waiting, state);
+      else this.#accept(supplied, waiting);
     } catch (error) {
       this.#refuse(waiting, error);
     } finally {
@@ -199,33 +187,8 @@ export class OlFunction implements Claimant {
     }
   }
 
-  /** Throws errors of the table. */
-  #prepare(pulled: Pulled<Code>, waiting: Waiting, state: { cancelled: boolean }): void {
-    const lock = this.#context.packages.prepare(pulled.code);
-    if (lock instanceof Promise) void this.#prepareThen(pulled, lock, waiting, state);
-    else this.#accept({ ...pulled, lock }, waiting);
-  }
-
-  async #prepareThen(
-    pulled: Pulled<Code>,
-    installing: Promise<Lock | null>,
-    waiting: Waiting,
-    state: { cancelled: boolean },
-  ): Promise<void> {
-    this.#pulling++;
-    try {
-      const lock = await waitForPackages(this.#context, pulled.code, installing);
-      if (state.cancelled) this.#giveUp(waiting);
-      else this.#accept({ ...pulled, lock }, waiting);
-    } catch (error) {
-      this.#refuse(waiting, error);
-    } finally {
-      this.#pulling--;
-    }
-  }
-
-  #accept(pulled: Prepared, waiting: Waiting): void {
-    this.#use(pulled);
+  #accept(supplied: Supplied, waiting: Waiting): void {
+    this.#use(supplied);
     const { queueMax } = this.#context;
     if (this.#queue.length >= queueMax) {
       waiting.reject(new OlError('ERR_QUEUE_FULL', { name: this.name, length: this.#queue.length }));
@@ -242,7 +205,7 @@ export class OlFunction implements Claimant {
     waiting.reject(known);
   }
 
-  #use({ pull, code, lock }: Prepared): void {
+  #use({ pull, code, lock }: Supplied): void {
     // A pull that began later has seen at least as much: never go back behind it, others may have been promised that.
     if (pull < this.#codePull) return;
     this.#codePull = pull;
