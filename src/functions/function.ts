@@ -292,14 +292,15 @@ export class OlFunction implements Claimant {
   /** What metrics and policy get of a request that was answered. What its code says of itself has to fit. */
   #learn({ sandbox }: Instance, start: StartKind, { loadedAt, tookMs }: SandboxResponse, times: Times): void {
     const { since, dispatched, answered } = times;
-    const hasLoaded = loadedAt !== null && loadedAt > dispatched && loadedAt <= answered;
-    const from = hasLoaded ? loadedAt : dispatched;
+    const hasLoaded = loadedAt !== null && loadedAt > sandbox.createdAt && loadedAt <= answered;
+    // It may have loaded its code before it got the request, where this process was held up in between.
+    const from = hasLoaded ? Math.max(loadedAt, dispatched) : dispatched;
     const handlerMs = tookMs === null ? null : Math.min(tookMs, answered - from);
     if (hasLoaded) this.#scaler.started(sandbox.createdAt, loadedAt);
     this.#scaler.served({ since, from, to: answered, tookMs: handlerMs ?? answered - from });
     this.#context.metrics.invoked(start, {
       waitMs: dispatched - since,
-      loadMs: hasLoaded ? loadedAt - dispatched : null,
+      loadMs: hasLoaded ? from - dispatched : null,
       handlerMs,
       exchangeMs: answered - dispatched,
     });
