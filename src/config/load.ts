@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { OlError } from '../errors.ts';
 import { checkConfig, parseJson } from './check.ts';
+import { readText } from './read-text.ts';
 import type { CheckedConfig } from './schema.ts';
 
 /** The config as the code sees it: every path absolute, every default filled in, frozen. */
@@ -56,17 +56,7 @@ export interface Config {
 /** Reads and checks a worker's config file. Throws ERR_CONFIG_INVALID. */
 export function loadConfig(file: string): Config {
   const path = resolve(file);
-  return resolveConfig(checkConfig(parseJson(readText(path), path), path), path);
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const reason = code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code})`;
-    throw new OlError('ERR_CONFIG_INVALID', { path, reason }, { cause });
-  }
+  return resolveConfig(checkConfig(parseJson(readText(path, 'ERR_CONFIG_INVALID'), path), path), path);
 }
 
 /** Turns checked keys into the form that the code uses; `path` is the file that they came from. */

@@ -1,14 +1,9 @@
 import { fstatSync } from 'node:fs';
+import { FSXATTR, FSXATTR_BYTES, getFsxattr } from './fsxattr.ts';
 import { check, errnoName, libc } from './libc.ts';
 
 const flistxattrC = libc('long flistxattr(int, void *, size_t)');
-const ioctlC = libc('int ioctl(int, unsigned long, void *)');
 
-/** _IOR('X', 31, struct fsxattr); the same on x86-64 and arm64. */
-const FS_IOC_FSGETXATTR = 0x801c581f;
-const FSXATTR_BYTES = 28;
-/** fsx_nextents, which content changes. */
-const EXTENTS_AT = 8;
 const XATTR_NAMES_BYTES = 1024;
 
 /**
@@ -32,9 +27,9 @@ function xattrNames(fd: number): string {
 function flags(fd: number): string {
   const attr = Buffer.alloc(FSXATTR_BYTES);
   // A file system that has no such flags can't have them changed.
-  if (ioctlC(fd, FS_IOC_FSGETXATTR, attr) < 0 && ['ENOTTY', 'EOPNOTSUPP', 'ENOTSUP'].includes(errnoName())) {
+  if (getFsxattr(fd, attr) < 0 && ['ENOTTY', 'EOPNOTSUPP', 'ENOTSUP'].includes(errnoName())) {
     return '';
   }
-  attr.writeUInt32LE(0, EXTENTS_AT);
+  attr.writeUInt32LE(0, FSXATTR.extents);
   return attr.toString('hex');
 }

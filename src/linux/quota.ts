@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync } from 'node:fs';
+import { FSXATTR, FSXATTR_BYTES, getFsxattr, setFsxattr } from './fsxattr.ts';
 import { check, errnoName, libc } from './libc.ts';
 
 /**
@@ -26,15 +27,9 @@ const BLOCK_BYTES = 512n;
 const FS_DQ_IHARD = 2;
 const FS_DQ_BHARD = 8;
 
-const FS_IOC_FSGETXATTR = 0x801c581f;
-const FS_IOC_FSSETXATTR = 0x401c5820;
-/** struct fsxattr. */
-const FSXATTR_BYTES = 28;
-const FSXATTR = { flags: 0, project: 12 } as const;
 const FS_XFLAG_PROJINHERIT = 0x200;
 
 const quotactlC = libc('long syscall(long, unsigned int, unsigned int, unsigned int, void *)');
-const ioctlC = libc('int ioctl(int, unsigned long, void *)');
 
 export interface QuotaLimits {
   readonly bytes: number;
@@ -84,10 +79,10 @@ export function setProject(dir: string, project: number): void {
   const fd = openSync(dir, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {
     const attributes = Buffer.alloc(FSXATTR_BYTES);
-    check(ioctlC(fd, FS_IOC_FSGETXATTR, attributes), 'ioctl FS_IOC_FSGETXATTR', dir);
+    check(getFsxattr(fd, attributes), 'ioctl FS_IOC_FSGETXATTR', dir);
     attributes.writeUInt32LE(attributes.readUInt32LE(FSXATTR.flags) | FS_XFLAG_PROJINHERIT, FSXATTR.flags);
     attributes.writeUInt32LE(project, FSXATTR.project);
-    check(ioctlC(fd, FS_IOC_FSSETXATTR, attributes), 'ioctl FS_IOC_FSSETXATTR', dir);
+    check(setFsxattr(fd, attributes), 'ioctl FS_IOC_FSSETXATTR', dir);
   } finally {
     closeSync(fd);
   }

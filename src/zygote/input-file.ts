@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { readText } from '../config/read-text.ts';
 import { OlError } from '../errors.ts';
 import type { PackageKey } from './tree.ts';
 
@@ -16,22 +16,12 @@ export function normaliseKey(text: string): PackageKey {
 
 /** Reads a file of JSON and checks it. Throws ERR_FILE_INVALID with the file, the place in it, and what was expected. */
 export function readInput<T>(path: string, schema: z.ZodType<T>): T {
-  const value = parse(readText(path), path);
+  const value = parse(readText(path, 'ERR_FILE_INVALID'), path);
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const [first, ...rest] = result.error.issues.map((issue) => explain(issue, value));
   const more = rest.length === 0 ? '' : ` (and ${rest.length} more)`;
   throw new OlError('ERR_FILE_INVALID', { path, reason: `${first}${more}` }, { cause: result.error });
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const reason = code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code})`;
-    throw new OlError('ERR_FILE_INVALID', { path, reason }, { cause });
-  }
 }
 
 function parse(text: string, path: string): unknown {
