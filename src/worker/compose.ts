@@ -16,6 +16,7 @@ import { checkKernel } from '../linux/kernel.ts';
 import { availableMemoryMb } from '../linux/memory.ts';
 import { emptyDirectory } from '../linux/remove-tree.ts';
 import { scheduleWorker } from '../linux/scheduling.ts';
+import { publicModules } from '../packages/index-file.ts';
 import type { Packages } from '../packages/packages.ts';
 import { createLocalRegistry } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -27,7 +28,6 @@ import type { Log } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { createTiming, type Timing } from '../telemetry/timing.ts';
 import { ImportCache } from '../zygote/import-cache.ts';
-import { modulesIn } from '../zygote/modules.ts';
 import { createPackages } from './compose-packages.ts';
 import { ConnectionNotes } from './connection-notes.ts';
 import { route } from './routes.ts';
@@ -178,7 +178,7 @@ function createImportCache(
     engine,
     budgetKb: config.importCacheKb,
     waitMs: config.invocationTimeoutMs,
-    modulesOf: (one) => modulesIn(config.pkgsDir, one),
+    modulesOf: (one) => publicModules(config.pkgsDir, one),
     metrics,
     log,
   });

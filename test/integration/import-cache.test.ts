@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { publicModules } from '../../src/packages/index-file.ts';
 import type { Lock } from '../../src/sandbox/lock.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { silentLog } from '../../src/telemetry/log.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { ImportCache } from '../../src/zygote/import-cache.ts';
-import { modulesIn } from '../../src/zygote/modules.ts';
 import { requestOf } from '../contract/sandbox.contract.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
@@ -27,7 +27,7 @@ async function withCache(budgetKb: number, use: (cached: Cached) => Promise<void
   const fixture = await makeSockEngine({ importMemLimitMb: 128 });
   const metrics = new Metrics();
   const modulesOf = (one: { dir: string }) =>
-    modulesIn(fixture.packagesDir, { ...one, name: '', version: '' });
+    publicModules(fixture.packagesDir, { ...one, name: '', version: '' });
   const parts = { engine: fixture.engine, budgetKb, waitMs: 30_000, modulesOf, metrics, log: silentLog() };
   const cache = new ImportCache(parts);
   try {
