@@ -13,11 +13,13 @@ import type { Place } from './memory-place.ts';
 import type { Claimant, MemoryPool } from './memory-pool.ts';
 import type { Pauser } from './pauser.ts';
 import { Scaler } from './scaler.ts';
+import type { Turn } from './turn.ts';
 
 /** What all functions of a worker share. */
 export interface FunctionContext {
   readonly registry: Registry;
   readonly packages: Packages;
+  readonly turn: Turn;
   readonly engine: Engine;
   readonly idle: IdleLru;
   readonly pauser: Pauser;

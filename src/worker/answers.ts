@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { OlError } from '../errors.ts';
 
-/** Any page may call a function, as in the original. In the flat form, which node:http takes as it is. */
+/** Any page may call a function, as in the original. */
 const CORS = Object.entries({
   'Access-Control-Allow-Origin': '*',
   'Access-Control-Allow-Methods': 'GET, PUT, POST, DELETE, OPTIONS',
@@ -18,29 +18,27 @@ const JOINED_BYTES = 16 * 1024;
 /** Seconds after which a client that was told to come back may do so. */
 const RETRY_AFTER_S = 1;
 
+/** Names and values of headers by turns, which node:http takes as it is. */
+export type FlatHeaders = readonly string[];
+
 /** Sends a whole response. Does nothing when the client has gone away. */
 export function send(
   response: ServerResponse,
   status: number,
   type: string,
   body: Buffer | string,
-  headers: Record<string, string> = {},
+  headers: FlatHeaders = [],
 ): void {
   if (response.headersSent || response.destroyed) return;
   const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-  const own = ['Content-Type', type, 'Content-Length', String(length), ...Object.entries(headers).flat()];
-  response.writeHead(status, [...CORS, ...own]);
+  response.writeHead(status, [...CORS, 'Content-Type', type, 'Content-Length', String(length), ...headers]);
   // Latin-1 keeps every byte as it is, and a string goes out with the header in one system call.
   if (typeof body !== 'string' && length <= JOINED_BYTES) response.end(body.toString('latin1'), 'latin1');
   else response.end(body);
 }
 
 /** Sends one of our own errors: its status, and `{"error": {"code", "message"}}`. */
-export function sendError(
-  response: ServerResponse,
-  error: OlError,
-  headers: Record<string, string> = {},
-): void {
-  const retry = error.status === 429 || error.status === 503 ? { 'Retry-After': String(RETRY_AFTER_S) } : {};
-  send(response, error.status, JSON_TYPE, `${JSON.stringify(error.toBody())}\n`, { ...retry, ...headers });
+export function sendError(response: ServerResponse, error: OlError, headers: FlatHeaders = []): void {
+  const retry = error.status === 429 || error.status === 503 ? ['Retry-After', String(RETRY_AFTER_S)] : [];
+  send(response, error.status, JSON_TYPE, `${JSON.stringify(error.toBody())}\n`, [...retry, ...headers]);
 }

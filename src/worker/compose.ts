@@ -12,6 +12,7 @@ import { IdleLru } from '../functions/idle-lru.ts';
 import { FunctionManager } from '../functions/manager.ts';
 import { type MemoryGauge, MemoryPool } from '../functions/memory-pool.ts';
 import { Pauser } from '../functions/pauser.ts';
+import { Turn } from '../functions/turn.ts';
 import { checkKernel } from '../linux/kernel.ts';
 import { availableMemoryMb } from '../linux/memory.ts';
 import { emptyDirectory } from '../linux/remove-tree.ts';
@@ -217,6 +218,7 @@ function createFunctions(
   undo.defer(() => memory.close());
   return new FunctionManager({
     ...parts,
+    turn: new Turn(),
     idle,
     pauser,
     memory,

@@ -3,7 +3,7 @@ import { OlError, toOlError } from '../errors.ts';
 import type { FunctionManager } from '../functions/manager.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { JSON_TYPE, send, sendError, TEXT_TYPE } from './answers.ts';
+import { type FlatHeaders, JSON_TYPE, send, sendError, TEXT_TYPE } from './answers.ts';
 import type { RunLambda } from './run-lambda.ts';
 
 const RUN_LAMBDA = '/runLambda/';
@@ -78,7 +78,7 @@ async function answerRead(routes: Routes, response: ServerResponse, read: Read):
   }
 }
 
-function refuse(routes: Routes, response: ServerResponse, error: OlError, headers = {}): void {
+function refuse(routes: Routes, response: ServerResponse, error: OlError, headers: FlatHeaders = []): void {
   routes.metrics.refused(error.code);
   sendError(response, error, headers);
 }
@@ -91,9 +91,10 @@ function refuseMethod(
   path: string,
   allow: string,
 ): void {
-  refuse(routes, response, new OlError('ERR_BAD_METHOD', { method, path: shown(path), allow }), {
-    Allow: allow,
-  });
+  refuse(routes, response, new OlError('ERR_BAD_METHOD', { method, path: shown(path), allow }), [
+    'Allow',
+    allow,
+  ]);
 }
 
 function shown(path: string): string {

@@ -50,7 +50,7 @@ export class RunLambda {
     this.#options.metrics.refused(error.code);
     this.#options.log.debug({ code: error.code, reason: error.message }, 'request refused');
     // The rest of the body would be taken for the next request.
-    sendError(response, error, { Connection: 'close' });
+    sendError(response, error, ['Connection', 'close']);
   }
 
   async #invoke(response: ServerResponse, name: string, body: Buffer): Promise<void> {
@@ -92,5 +92,5 @@ function checkJson(body: Buffer): void {
 
 function answer(response: ServerResponse, { response: { status, body }, start }: InvocationResult): void {
   if (status === 400) throw new OlError('ERR_BAD_JSON', { reason: body.toString() });
-  send(response, status, status === 200 ? JSON_TYPE : TEXT_TYPE, body, { 'X-OpenLambda-Start': start });
+  send(response, status, status === 200 ? JSON_TYPE : TEXT_TYPE, body, ['X-OpenLambda-Start', start]);
 }
