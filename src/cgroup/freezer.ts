@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { OlError } from '../errors.ts';
 
@@ -19,7 +20,8 @@ export interface Freezer {
 }
 
 /** Most processes have stopped by the first or second look; one that is throttled takes tens of milliseconds. */
-const QUICK_LOOKS = 10;
+const QUICK_LOOKS = 2;
+const YIELDING_LOOKS = 10;
 const LOOK_EVERY_MS = 1;
 const PATIENCE_MS = 5_000;
 
@@ -28,10 +30,17 @@ export async function untilFrozen(freezer: Freezer, isOver: () => boolean): Prom
   const end = performance.now() + PATIENCE_MS;
   // The kernel could tell by a notification, but sends at most one in 10 ms.
   for (let looks = 0; ; looks++) {
-    await (looks < QUICK_LOOKS ? nextTurn() : sleep(LOOK_EVERY_MS));
+    await untilLook(looks);
     if (isOver() || freezer.isFrozen()) return;
     if (performance.now() > end) {
       throw new OlError('ERR_CGROUP_PAUSE', { path: freezer.dir, waitedMs: PATIENCE_MS });
     }
   }
+}
+
+async function untilLook(looks: number): Promise<void> {
+  if (looks < QUICK_LOOKS) await nextTurn();
+  // What is to stop has to run for that, perhaps on the core that we are on: so let another thread do something, and wait.
+  else if (looks < YIELDING_LOOKS) await stat('/');
+  else await sleep(LOOK_EVERY_MS);
 }
