@@ -64,6 +64,7 @@ export class Compiler {
       scratchDir: spare.scratch.dir.path,
       pid: () => spare.process.pid(),
       overScratch: () => spare.process.kill(),
+      hidesScratch: () => spare.process.kill(),
     });
     try {
       const mount = detachedMount(code.dir, 'read-only');

@@ -1,6 +1,7 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { type FileStatus, isTooDeep, openBeneath, readNames, statIn } from '../../linux/beneath.ts';
+import { deviceName } from '../../linux/device.ts';
 import { heldFiles } from './held-files.ts';
 
 /** What a scratch directory may hold. */
@@ -10,14 +11,16 @@ export interface ScratchLimits {
   readonly files: number;
 }
 
-/** What is in a scratch directory; not all of it where one of the limits is exceeded. */
+/** What takes space, or a part of it; not all of it where one of the limits is exceeded. */
 export interface ScratchUsage {
   readonly bytes: number;
   readonly files: number;
+}
+
+/** What has a name in a scratch directory. */
+export interface TreeUsage extends ScratchUsage {
   /** When a name in it last came or went, in ns. */
   readonly changed: bigint;
-  /** How many of the files have no name any more. */
-  readonly held: number;
 }
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
@@ -26,25 +29,36 @@ const BUFFER_BYTES = 4096;
 const HERE = Buffer.from('.\0');
 
 /**
- * Counts what is in the scratch directory `dir`, and with a `pid` also what the sandbox whose first process that is has
- * removed and keeps open, unless `mayHold` says that there can be nothing new of that kind. It stops at the limits, so it never takes longer for a sandbox that has more. No link is followed, and no path that
- * the sandbox could turn into another one meanwhile. A directory that is moved while it is looked at may be missed once.
+ * Counts what is in the scratch directory `dir`. It stops at the limits, so it never takes longer for a sandbox that has
+ * more. No link is followed, and no path that the sandbox could turn into another one meanwhile. A directory that is moved
+ * while it is looked at may be missed once.
  */
-export async function measureScratch(
-  dir: string,
-  pid: number | null,
-  limits: ScratchLimits,
-  mayHold: (tree: ScratchUsage) => boolean = () => true,
-): Promise<ScratchUsage> {
+export async function measureTree(dir: string, limits: ScratchLimits): Promise<TreeUsage> {
   const root = openSync(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   try {
     const count = new Count(limits);
     await addTree(root, count);
-    if (pid !== null && !count.isOver && mayHold(count)) await addHeld(root, pid, count);
     return count;
   } finally {
     closeSync(root);
   }
+}
+
+/**
+ * Counts what the sandbox whose first process is `pid` has removed from its scratch directory `dir` and keeps open or mapped.
+ * How long that takes is for the sandbox to say: it may have to wait for each of its processes.
+ */
+export async function measureHeld(dir: string, pid: number, limits: ScratchLimits): Promise<ScratchUsage> {
+  const count = new Count(limits);
+  const device = deviceName(statSync(dir, { bigint: true }).dev);
+  const seen = new Set<bigint>();
+  for await (const file of heldFiles(pid)) {
+    if (file.device !== device || seen.has(file.inode)) continue;
+    seen.add(file.inode);
+    count.addHeld(file.bytes);
+    if (count.isOver) break;
+  }
+  return count;
 }
 
 async function addTree(root: number, count: Count): Promise<void> {
@@ -91,24 +105,11 @@ function join(path: Buffer, name: Buffer): Buffer {
   return Buffer.concat([path.subarray(0, -1), Buffer.from('/'), name.subarray(0, name.indexOf(0) + 1)]);
 }
 
-async function addHeld(root: number, pid: number, count: Count): Promise<void> {
-  const { device } = statIn(root, HERE) ?? {};
-  const seen = new Set<bigint>();
-  for await (const file of heldFiles(pid)) {
-    if (file.device !== device || seen.has(file.inode)) continue;
-    seen.add(file.inode);
-    count.held++;
-    count.add(file);
-    if (count.isOver) return;
-  }
-}
-
-class Count implements ScratchUsage {
+class Count implements TreeUsage {
   readonly #limits: ScratchLimits;
   bytes = 0;
   files = 0;
   changed = 0n;
-  held = 0;
 
   constructor(limits: ScratchLimits) {
     this.#limits = limits;
@@ -123,6 +124,11 @@ class Count implements ScratchUsage {
     this.files++;
     if (isDirectory) this.noteChange(changed);
     this.bytes += isDirectory ? bytes : bytes / Math.max(1, links);
+  }
+
+  addHeld(bytes: number): void {
+    this.files++;
+    this.bytes += bytes;
   }
 
   noteChange(changed: bigint): void {

@@ -1,7 +1,13 @@
 import type { Log } from '../../telemetry/log.ts';
 import { RunningClock } from './running-clock.ts';
 import { firstLookMs, nextLookMs } from './scratch-schedule.ts';
-import { measureScratch, type ScratchLimits, type ScratchUsage } from './scratch-usage.ts';
+import {
+  measureHeld,
+  measureTree,
+  type ScratchLimits,
+  type ScratchUsage,
+  type TreeUsage,
+} from './scratch-usage.ts';
 
 /** A sandbox as this sees it. */
 export interface Watchable {
@@ -12,6 +18,8 @@ export interface Watchable {
   pid(): number | null;
   /** It has more than it may. */
   overScratch(usage: ScratchUsage): void;
+  /** It does not let us look: that has taken so many ms. */
+  hidesScratch(tookMs: number): void;
 }
 
 /** To be told of what a sandbox does; each may be told again. */
@@ -30,15 +38,24 @@ interface Entry {
   readonly sandbox: Watchable;
   readonly clock: RunningClock;
   hasEnded: boolean;
-  last: ScratchUsage | null;
+  tree: TreeUsage | null;
+  /** What was removed and is still held, when it was last looked for. */
+  held: ScratchUsage;
+  isLookingForHeld: boolean;
   looks: number;
 }
 
+const NOTHING: ScratchUsage = { bytes: 0, files: 0 };
 /**
  * How often at least to look for files that were removed and are held open, which takes ten times as long as the rest. They
  * can be made without a name having come or gone (O_TMPFILE), but are hardly ever.
  */
 const HELD_EVERY = 8;
+/**
+ * How long that may take: a process answers in 0.2 ms, unless it keeps its memory map busy, as in a fork bomb. Who can't be
+ * looked at can't be bounded.
+ */
+const HELD_PATIENCE_MS = 3000;
 
 /**
  * Looks at the scratch directories of sandboxes that run, as often as `scratch-schedule.ts` says. One at a time, so that
@@ -56,7 +73,15 @@ export class ScratchWatch {
   /** Watches a sandbox, which runs from now on. */
   add(sandbox: Watchable): Watched {
     const clock = new RunningClock(() => this.#isDue(entry));
-    const entry: Entry = { sandbox, clock, hasEnded: false, last: null, looks: 0 };
+    const entry: Entry = {
+      sandbox,
+      clock,
+      hasEnded: false,
+      tree: null,
+      held: NOTHING,
+      isLookingForHeld: false,
+      looks: 0,
+    };
     clock.set(firstLookMs(this.#options.limits));
     clock.run();
     return {
@@ -87,23 +112,58 @@ export class ScratchWatch {
     const { sandbox, clock } = entry;
     const since = performance.now();
     try {
-      const usage = await measureScratch(sandbox.scratchDir, sandbox.pid(), limits, (tree) =>
-        mayHold(entry, tree),
-      );
+      const tree = await measureTree(sandbox.scratchDir, limits);
       if (entry.hasEnded) return;
-      entry.last = usage;
+      const mayHold = this.#mayHold(entry, tree);
+      entry.tree = tree;
       entry.looks++;
-      if (usage.bytes > limits.bytes || usage.files > limits.files) return sandbox.overScratch(usage);
-      clock.set(nextLookMs({ usage, limits, tookMs: performance.now() - since }));
+      if (this.#endIfOver(entry)) return;
+      if (mayHold) void this.#lookForHeld(entry);
+      clock.set(nextLookMs({ usage: usageOf(entry), limits, tookMs: performance.now() - since }));
     } catch (error) {
       if (entry.hasEnded) return; // its directory went with it
       log.error({ err: error, sandboxId: sandbox.id }, 'scratch directory could not be looked at');
       clock.set(firstLookMs(limits));
     }
   }
+
+  /** A file gets lost from the tree only when a name goes; what is lost already may grow. */
+  #mayHold({ tree, held, looks, isLookingForHeld }: Entry, seen: TreeUsage): boolean {
+    if (isLookingForHeld) return false;
+    return tree === null || held.files > 0 || tree.changed !== seen.changed || looks % HELD_EVERY === 0;
+  }
+
+  /** Beside everything else: the sandbox may make it take long, and others have to be looked at meanwhile. */
+  async #lookForHeld(entry: Entry): Promise<void> {
+    const { limits, log } = this.#options;
+    const { sandbox } = entry;
+    const pid = sandbox.pid();
+    if (pid === null) return;
+    entry.isLookingForHeld = true;
+    const late = setTimeout(() => {
+      if (!entry.hasEnded) sandbox.hidesScratch(HELD_PATIENCE_MS);
+    }, HELD_PATIENCE_MS);
+    try {
+      entry.held = await measureHeld(sandbox.scratchDir, pid, limits);
+      if (!entry.hasEnded) this.#endIfOver(entry);
+    } catch (error) {
+      if (!entry.hasEnded)
+        log.error({ err: error, sandboxId: sandbox.id }, 'removed files could not be looked for');
+    } finally {
+      clearTimeout(late);
+      entry.isLookingForHeld = false;
+    }
+  }
+
+  #endIfOver(entry: Entry): boolean {
+    const { limits } = this.#options;
+    const usage = usageOf(entry);
+    const isOver = usage.bytes > limits.bytes || usage.files > limits.files;
+    if (isOver) entry.sandbox.overScratch(usage);
+    return isOver;
+  }
 }
 
-/** A file gets lost from the tree only when a name goes; what is lost already may grow. */
-function mayHold({ last, looks }: Entry, tree: ScratchUsage): boolean {
-  return last === null || last.held > 0 || last.changed !== tree.changed || looks % HELD_EVERY === 0;
+function usageOf({ tree, held }: Entry): ScratchUsage {
+  return { bytes: held.bytes + (tree?.bytes ?? 0), files: held.files + (tree?.files ?? 0) };
 }

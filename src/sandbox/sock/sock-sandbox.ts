@@ -130,6 +130,12 @@ export class SockSandbox implements Sandbox, Watchable {
     void this.destroy('its scratch space was used up');
   }
 
+  hidesScratch(tookMs: number): void {
+    this.#overScratch = `after ${tookMs} ms it was not known yet what its processes hold of it: start fewer, or let them rest`;
+    this.#log.warn({ sandboxId: this.id, reason: this.#overScratch }, 'sandbox ended for its scratch space');
+    void this.destroy('its scratch space could not be bounded');
+  }
+
   destroy(reason: string): Promise<Death> {
     this.#reason ??= reason;
     this.#process.kill();
