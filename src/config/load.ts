@@ -28,6 +28,8 @@ export interface Config {
   readonly queueMax: number;
   readonly handlerCacheKb: number;
   readonly importCacheKb: number;
+  /** A tree file. */
+  readonly importCacheTree: string | null;
   readonly importMemLimitMb: number;
   readonly importTimeoutMs: number;
   readonly surplusKeepMs: number;
@@ -83,6 +85,7 @@ export function resolveConfig(checked: CheckedConfig, path: string): Config {
     queueMax: checked.queue_max,
     handlerCacheKb: checked.handler_cache_size,
     importCacheKb: checked.import_cache_size,
+    importCacheTree: checked.import_cache_tree ?? null,
     importMemLimitMb: checked.import_mem_limit_mb,
     importTimeoutMs: checked.import_timeout_ms,
     surplusKeepMs: checked.surplus_keep_ms,

@@ -57,7 +57,9 @@ export const configSchema = z.strictObject({
   startup_pkgs: z
     .array(z.string().min(1))
     .default([])
-    .describe('Packages that are installed when the worker starts, each as a line of a `packages.txt`.'),
+    .describe(
+      'Packages that are installed when the worker starts and stay imported, each as a line of a `packages.txt`.',
+    ),
   install_timeout_ms: count(1000, 86_400_000)
     .default(300_000)
     .describe('Longest time that resolving packages, or installing some, may take.'),
@@ -89,6 +91,11 @@ export const configSchema = z.strictObject({
     .default(512 * 1024)
     .describe(
       'kB of memory for zygotes: interpreters with packages imported, that sandboxes are forked from. 0: none are made.',
+    ),
+  import_cache_tree: path()
+    .optional()
+    .describe(
+      'A tree of zygotes, as `admin fit` writes it, that the worker starts from; it goes on learning. Default: none.',
     ),
   import_mem_limit_mb: count(16, 1024 * 1024)
     .default(1024)

@@ -2,7 +2,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isOlError } from '../errors.ts';
 import { packageOf } from './lock.ts';
-import { digestOf, joinRequirements, readPackagesFile } from './packages.ts';
+import { digestOf, readPackagesFile } from './packages.ts';
 import { parsePackagesFile, parseRequirement } from './requirements.ts';
 import type { PackageStore } from './store.ts';
 
@@ -71,10 +71,7 @@ export async function functionsWithPackages({ registryDir }: Pick<Users, 'regist
 async function digests({ registryDir, startupPkgs }: Users): Promise<Map<string, string[]>> {
   const found = new Map<string, string[]>();
   const add = (digest: string, user: string) => found.set(digest, [...(found.get(digest) ?? []), user]);
-  if (startupPkgs.length > 0) {
-    const all = startupPkgs.map((one) => parseRequirement(one, STARTUP));
-    add(digestOf(joinRequirements(all)), STARTUP);
-  }
+  for (const one of startupPkgs) add(digestOf(parseRequirement(one, STARTUP)), STARTUP);
   for (const name of await functionsWithPackages({ registryDir })) {
     try {
       add(digestOf(parsePackagesFile(readIfFunction(registryDir, name) ?? '', name)), name);

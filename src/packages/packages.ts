@@ -19,8 +19,10 @@ export interface Packages {
    * is told again, without a new attempt, for a short while.
    */
   prepare(code: Code): Lock | null | Promise<Lock | null>;
-  /** The same for requirements that belong to no code, `startup_pkgs` for one; `name` is where they come from. */
+  /** The same for requirements that belong to no code, as those of `startup_pkgs`; `name` is where they come from. */
   prepareRequirements(name: string, requirements: readonly string[]): Promise<Lock>;
+  /** All locks of this interpreter that are installed. */
+  installedLocks(): Promise<Lock[]>;
   /** What its packages.txt asks for, for messages. */
   requirements(code: Code): readonly string[];
   close(): Promise<void>;
@@ -66,6 +68,13 @@ export class PackageManager implements Packages {
 
   async prepareRequirements(name: string, requirements: readonly string[]): Promise<Lock> {
     return await this.#find(name, joinRequirements(requirements.map((one) => parseRequirement(one, name))));
+  }
+
+  async installedLocks(): Promise<Lock[]> {
+    const { store, interpreter } = this.#options;
+    const keys = new Set((await store.keys()).map(({ key }) => key));
+    const own = [...keys].filter((key) => key.endsWith(`.${interpreter()}`));
+    return own.map((key) => store.installed(key)).filter((lock) => lock !== null);
   }
 
   requirements(code: Code): readonly string[] {
@@ -192,7 +201,7 @@ export function readPackagesFile({ dir, name }: Pick<Code, 'dir' | 'name'>): str
   });
 }
 
-export function joinRequirements(all: readonly Requirements[]): Requirements {
+function joinRequirements(all: readonly Requirements[]): Requirements {
   const sorted = (lists: readonly (readonly string[])[]) => [...new Set(lists.flat())].sort();
   return {
     requirements: sorted(all.map(({ requirements }) => requirements)),

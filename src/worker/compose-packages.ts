@@ -7,12 +7,15 @@ import { PackageManager, type Packages } from '../packages/packages.ts';
 import { PackageStore } from '../packages/store.ts';
 import type { WorkshopEngine } from '../sandbox/workshop.ts';
 import type { Log } from '../telemetry/log.ts';
+import { nodesOfFile } from '../zygote/given-tree.ts';
+import type { ImportCache } from '../zygote/import-cache.ts';
+import type { TreeFileNode } from '../zygote/tree-file.ts';
 
 /** Processes of a build, and the threads of uv. */
 const INSTALL_PROCS_MAX = 512;
 const INSTALL_FILES_MAX = 1_000_000;
 
-/** The part of a worker that has packages installed, and those of `startup_pkgs` at once. */
+/** The part of a worker that has packages installed. */
 export async function createPackages(config: Config, engine: WorkshopEngine, log: Log): Promise<Packages> {
   const store = await PackageStore.open(config.pkgsDir);
   const uv = findUv(process.env);
@@ -26,7 +29,7 @@ export async function createPackages(config: Config, engine: WorkshopEngine, log
     scratchMaxFiles: INSTALL_FILES_MAX,
   };
   const timeoutMs = config.installTimeoutMs;
-  const packages = new PackageManager({
+  return new PackageManager({
     store,
     installer: new Installer({ engine, store, workroom, bounds, timeoutMs, log }),
     interpreter: () => engine.interpreter,
@@ -35,14 +38,30 @@ export async function createPackages(config: Config, engine: WorkshopEngine, log
     waitMs: 3 * timeoutMs,
     log,
   });
-  installAtStart(config, packages, log);
-  return packages;
 }
 
-/** Nobody waits for them: a worker whose index is down serves what it can. */
-function installAtStart({ startupPkgs }: Config, packages: Packages, log: Log): void {
-  if (startupPkgs.length === 0) return;
-  packages.prepareRequirements(STARTUP, startupPkgs).catch((error: unknown) => {
-    log.error({ err: error }, 'startup_pkgs are not there');
-  });
+export interface WarmUp {
+  readonly startupPkgs: readonly string[];
+  /** What `import_cache_tree` names. */
+  readonly tree: TreeFileNode | null;
+  readonly packages: Packages;
+  /** Null where there is no memory for one. */
+  readonly cache: ImportCache | null;
+  readonly log: Log;
+}
+
+/**
+ * Makes ready what the config names: the import cache's tree, and `startup_pkgs`, which stay imported. Nobody waits for it: a
+ * worker whose index is down serves what it can.
+ */
+export async function warmUp({ startupPkgs, tree, packages, cache, log }: WarmUp): Promise<void> {
+  if (tree !== null) await cache?.plant(nodesOfFile(tree), await packages.installedLocks());
+  for (const one of startupPkgs) {
+    try {
+      const lock = await packages.prepareRequirements(STARTUP, [one]);
+      await cache?.keep(lock);
+    } catch (error) {
+      log.error({ err: error, package: one }, 'one of startup_pkgs is not there');
+    }
+  }
 }

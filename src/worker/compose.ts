@@ -29,7 +29,8 @@ import type { Log } from '../telemetry/log.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { createTiming, type Timing } from '../telemetry/timing.ts';
 import { ImportCache } from '../zygote/import-cache.ts';
-import { createPackages } from './compose-packages.ts';
+import { readTreeFile } from '../zygote/tree-file.ts';
+import { createPackages, warmUp } from './compose-packages.ts';
 import { ConnectionNotes } from './connection-notes.ts';
 import { route } from './routes.ts';
 import { RunLambda } from './run-lambda.ts';
@@ -50,11 +51,12 @@ export interface RunningWorker {
 
 /**
  * Puts a worker together and starts it. This is the only place that names engines, registries and policies.
- * Throws ERR_NOT_ROOT, ERR_KERNEL, ERR_NO_PYTHON, ERR_BASE_IMAGE, ERR_WORKER_RUNNING, ERR_PORT_TAKEN; leaves nothing then.
+ * Throws ERR_NOT_ROOT, ERR_KERNEL, ERR_FILE_INVALID, ERR_NO_PYTHON, ERR_BASE_IMAGE, ERR_WORKER_RUNNING, ERR_PORT_TAKEN; leaves nothing then.
  */
 export async function startWorker(config: Config, log: Log): Promise<RunningWorker> {
   if (process.getuid?.() !== 0) throw new OlError('ERR_NOT_ROOT', {});
   checkKernel();
+  const tree = config.importCacheTree === null ? null : readTreeFile(config.importCacheTree);
   scheduleWorker();
   await using undo = new AsyncDisposableStack();
   await mkdir(config.workerDir, { recursive: true, mode: 0o755 });
@@ -76,7 +78,8 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
   const { pool, zygoteCgroup } = cgroups;
   const engine = await createEngine(config, claim, { log, timing, cgroups: pool, zygoteCgroup, memPoolMb });
   const metrics = new Metrics();
-  const cached = createImportCache(config, engine, { metrics, log });
+  const importCache = createImportCache(config, engine, { metrics, log });
+  const cached: Engine = importCache ?? engine;
   undo.defer(() => cached.close());
   const packages = await createPackages(config, engine, log);
   undo.defer(() => packages.close());
@@ -97,6 +100,10 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
   log.info(
     { urls: server.urls, workerDir: config.workerDir, engine: engine.name, pid: process.pid },
     'ready',
+  );
+  const { startupPkgs } = config;
+  warmUp({ startupPkgs, tree, packages, cache: importCache, log }).catch((error: unknown) =>
+    log.error({ err: error }, 'the import cache was not made ready'),
   );
   return running({ config, log, server, functions, resources: undo.move() });
 }
@@ -173,8 +180,8 @@ function createImportCache(
   config: Config,
   engine: ZygoteEngine,
   { metrics, log }: { readonly metrics: Metrics; readonly log: Log },
-): Engine {
-  if (config.importCacheKb === 0) return engine;
+): ImportCache | null {
+  if (config.importCacheKb === 0) return null;
   return new ImportCache({
     engine,
     budgetKb: config.importCacheKb,

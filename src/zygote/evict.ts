@@ -16,7 +16,7 @@
  *
  * The answer may free less than was asked for: where the rest is at work or has children that are.
  */
-import type { ZygoteNode } from './tree.ts';
+import { sumsBelow, type ZygoteNode } from './tree.ts';
 
 export interface EvictOptions {
   /** What a zygote saves, in any unit, where more is known than its uses. */
@@ -35,8 +35,8 @@ export function evict(tree: readonly ZygoteNode[], overKb: number, options: Evic
 }
 
 function choose(tree: readonly ZygoteNode[], overKb: number, options: EvictOptions): ZygoteNode[] {
-  const now = latestUse(tree);
-  const benefitOf = options.benefitOf ?? ((node) => benefitByUses(node, now));
+  const byUses = benefitsByUses(tree);
+  const benefitOf = options.benefitOf ?? (({ id }) => byUses.get(id) ?? 0);
   const children = new Map(tree.map(({ id, children }) => [id, children]));
   const left = tree
     .filter(({ id, busy }) => !busy && !options.keep?.has(id))
@@ -68,12 +68,9 @@ function spare(chosen: readonly ZygoteNode[], overKb: number): ZygoteNode[] {
   return [...gone];
 }
 
-/** The time by the counter of cold starts, as far as the tree knows. */
-export function latestUse(tree: readonly ZygoteNode[]): number {
-  return tree.reduce((latest, { lastUsed }) => Math.max(latest, lastUsed), 0);
-}
-
-/** What a zygote saves, in ms, by how often and how recently it was used. */
-export function benefitByUses({ uses, lastUsed, importMs }: ZygoteNode, now: number): number {
-  return (uses + 1) * importMs * 2 ** (-(now - lastUsed) / HALF_LIFE_USES);
+/** What each zygote saves, in ms, by how often and how recently it and those below it were used. */
+export function benefitsByUses(tree: readonly ZygoteNode[]): Map<number, number> {
+  const now = tree.reduce((latest, { lastUsed }) => Math.max(latest, lastUsed), 0);
+  const uses = sumsBelow(tree, (node) => (node.uses + 1) * 2 ** (-(now - node.lastUsed) / HALF_LIFE_USES));
+  return new Map(tree.map(({ id, importMs }) => [id, (uses.get(id) ?? 0) * importMs]));
 }

@@ -22,10 +22,10 @@
  * each would be imported again and again.
  */
 import { type Candidate, candidatesAt, type Place, ratio } from './candidates.ts';
-import { benefitByUses, evict, latestUse } from './evict.ts';
+import { benefitsByUses, evict } from './evict.ts';
 import { matcher } from './match.ts';
 import type { CallGroup, Statistics } from './statistics.ts';
-import { type PackageKey, setKey, type ZygoteNode } from './tree.ts';
+import { type PackageKey, setKey, sumsBelow, type ZygoteNode } from './tree.ts';
 
 export interface GrowOptions {
   /** Sets (`setKey` of all packages of a zygote) that could not be imported, and are not tried again. */
@@ -42,7 +42,8 @@ export interface Growth {
   readonly packages: readonly PackageKey[];
   /** What to import in it beyond the parent. */
   readonly added: readonly PackageKey[];
-  /** What it is expected to take; it counts for the budget until it has been measured. */
+  /** What importing that is expected to take, and the memory; they count until they have been measured. */
+  readonly importMs: number;
   readonly kb: number;
   /** Zygotes to end first, children before their parents. */
   readonly evict: readonly number[];
@@ -74,7 +75,8 @@ export function grow(
     const gone = roomFor(tree, benefits, candidate, parent, freeKb);
     if (gone === null) continue;
     const packages = allOf(place, candidate).sort();
-    return { parent, packages, added: candidate.added, kb: candidate.cost.kb, evict: gone };
+    const { ms: importMs, kb } = candidate.cost;
+    return { parent, packages, added: candidate.added, importMs, kb, evict: gone };
   }
   return null;
 }
@@ -130,13 +132,18 @@ function placesOf(tree: readonly ZygoteNode[], groups: readonly CallGroup[]): Ma
   return places;
 }
 
-/** What each zygote saves: by the calls that are forked from it today, or by its uses where that is more. */
+/**
+ * What is lost with each zygote, and with those below it gone before: by the calls that are forked there today, or by its
+ * uses where that is more.
+ */
 function benefitsOf(tree: readonly ZygoteNode[], places: Places): Map<number, number> {
   // Calls that its uses stand for may be forgotten, or be those of a list that a tree was fitted to.
-  const now = latestUse(tree);
-  const callsOf = (id: number) => places.get(id)?.groups.reduce((sum, { calls }) => sum + calls, 0) ?? 0;
-  const benefitOf = (node: ZygoteNode) =>
-    Math.max(callsOf(node.id) * node.importMs, benefitByUses(node, now));
+  const byUses = benefitsByUses(tree);
+  const callsAt = ({ id }: ZygoteNode) =>
+    places.get(id)?.groups.reduce((sum, { calls }) => sum + calls, 0) ?? 0;
+  const calls = sumsBelow(tree, callsAt);
+  const benefitOf = ({ id, importMs }: ZygoteNode) =>
+    Math.max((calls.get(id) ?? 0) * importMs, byUses.get(id) ?? 0);
   return new Map(tree.map((node) => [node.id, benefitOf(node)]));
 }
 

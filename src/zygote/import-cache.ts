@@ -5,8 +5,9 @@ import type { Engine, Sandbox } from '../sandbox/sandbox.ts';
 import type { ZygoteEngine } from '../sandbox/zygotes.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { ZYGOTE_KB } from './costs.ts';
+import { costOfAdding, sharedCost, ZYGOTE_KB } from './costs.ts';
 import { evict } from './evict.ts';
+import { type GivenNode, GivenTree, keptNode } from './given-tree.ts';
 import { type Growth, grow } from './grow.ts';
 import { type Imports, KnownPackages } from './known-packages.ts';
 import { type LiveNode, LiveTree } from './live-tree.ts';
@@ -35,11 +36,14 @@ const AVOID_MS = 600_000;
  *
  * A call that finds no zygote for what it needs would import that itself: so it waits until a zygote has, and is forked from
  * there. What a zygote can't import, the function imports, and finds out for itself what is wrong with it.
+ *
+ * What was given (`plant`, `keep`) is made first: as soon as its packages are installed, or when a call comes for it.
  */
 export class ImportCache implements Engine {
   readonly name: string;
   readonly #options: ImportCacheOptions;
   readonly #tree = new LiveTree();
+  readonly #given = new GivenTree();
   readonly #statistics = new CallStatistics();
   readonly #packages: KnownPackages;
   /** Sets that could not be imported, and when that was. */
@@ -71,6 +75,27 @@ export class ImportCache implements Engine {
     } finally {
       node.forking--;
     }
+  }
+
+  /**
+   * Has these zygotes made, one after the other, for as long as there is room: those whose packages are in one of the locks.
+   * The rest is made when a call comes for it. Resolves when that is done; what fails is in the log.
+   */
+  async plant(nodes: readonly GivenNode[], locks: readonly Lock[]): Promise<void> {
+    this.#given.add(nodes);
+    for (const lock of locks) await this.#packages.keysOf(lock);
+    for (const node of nodes) {
+      if (!this.#isClosed && this.#packages.has(node.packages)) await this.#makeGiven(node)?.made;
+    }
+    this.#options.log.info({ zygotes: this.#tree.nodes.length, given: nodes.length }, 'import cache planted');
+  }
+
+  /** Keeps a zygote with exactly these packages, whatever it is worth. Resolves when it is there, or has failed. */
+  async keep(lock: Lock): Promise<void> {
+    if (lock.packages.length === 0) return;
+    const node = keptNode(await this.#packages.keysOf(lock));
+    this.#given.add([node]);
+    if (!this.#isClosed) await this.#makeGiven(node)?.made;
   }
 
   async close(): Promise<void> {
@@ -113,6 +138,9 @@ export class ImportCache implements Engine {
 
   #growFor(packages: ReadonlySet<PackageKey>): void {
     if (this.#isClosed) return;
+    const given = this.#given.match(packages);
+    // What it is still missing then is learned by the calls that come after it.
+    if (given !== null && this.#tree.find(given.packages) === null && this.#makeGiven(given) !== null) return;
     const options = { avoid: this.#toAvoid(), forCall: packages };
     const growth = grow(this.#tree.snapshot('all'), this.#statistics, this.#options.budgetKb, options);
     if (growth !== null) this.#make(growth);
@@ -124,10 +152,31 @@ export class ImportCache implements Engine {
     return new Set(this.#avoided.keys());
   }
 
-  #make(growth: Growth): void {
+  /** It, or the one that has its packages already; null where there is no room, or it can't be imported. */
+  #makeGiven({ parent, packages, added, importMs, isKept }: GivenNode): LiveNode | null {
+    const there = this.#tree.find(packages);
+    if (there !== null) {
+      there.isKept ||= isKept;
+      return there;
+    }
+    if (this.#toAvoid().has(setKey(packages))) return null;
+    const above = parent === null ? null : this.#makeGiven(parent);
+    if (parent !== null && above === null) return null;
+    const kb = this.#expectedKb(added, above?.packages ?? []);
+    if (!isKept && this.#tree.kb + kb > this.#options.budgetKb) return null;
+    return this.#make({ parent: above?.id ?? null, packages, added, importMs, kb, evict: [] }, isKept);
+  }
+
+  #expectedKb(added: readonly PackageKey[], there: readonly PackageKey[]): number {
+    const { costs } = this.#statistics;
+    return costOfAdding(costs, added, sharedCost(costs, there)).kb + ZYGOTE_KB;
+  }
+
+  #make(growth: Growth, isKept = false): LiveNode {
     this.#evict(growth.evict);
-    const node = this.#tree.add(growth, this.#starts);
+    const node = this.#tree.add(growth, { now: this.#starts, isKept });
     node.made = this.#import(node).catch((error: Error) => this.#failed(node, error));
+    return node;
   }
 
   async #import(node: LiveNode): Promise<void> {

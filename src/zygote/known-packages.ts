@@ -43,6 +43,11 @@ export class KnownPackages {
     return learned;
   }
 
+  /** True where all of them are in the lock of a function, so that they are there to be imported. */
+  has(packages: readonly PackageKey[]): boolean {
+    return packages.every((key) => this.#known.has(key));
+  }
+
   /** What a zygote imports that adds `added` to what its parent has; `packages` is all that it has then. */
   importsOf(packages: readonly PackageKey[], added: readonly PackageKey[]): Imports {
     const own = added.flatMap((key) => this.#known.get(key) ?? []);

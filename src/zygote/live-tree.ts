@@ -1,6 +1,12 @@
 import type { ImportZygote } from '../sandbox/zygotes.ts';
 import type { Growth } from './grow.ts';
-import type { PackageKey, ZygoteNode } from './tree.ts';
+import { type PackageKey, setKey, type ZygoteNode } from './tree.ts';
+
+export interface NodeOptions {
+  /** By the counter of cold starts. */
+  readonly now: number;
+  readonly isKept: boolean;
+}
 
 /** A zygote of a worker's import cache, or one that is being made. */
 export class LiveNode {
@@ -9,25 +15,29 @@ export class LiveNode {
   readonly parent: LiveNode | null;
   readonly packages: readonly PackageKey[];
   readonly added: readonly PackageKey[];
+  /** True where it stays, whatever it is worth. */
+  isKept: boolean;
   /** Settles when it is ready or has failed. Never rejects. */
   made: Promise<void> = Promise.resolve();
   /** Null while it is being made. */
   zygote: ImportZygote | null = null;
   /** What is expected, and then what was measured. */
   kb: number;
-  importMs = 0;
+  importMs: number;
   uses = 0;
   lastUsed: number;
   /** Forks that are under way. */
   forking = 0;
 
-  constructor(id: number, parent: LiveNode | null, growth: Growth, now: number) {
+  constructor(id: number, parent: LiveNode | null, growth: Growth, options: NodeOptions) {
     this.id = id;
+    this.isKept = options.isKept;
     this.parent = parent;
     this.packages = growth.packages;
     this.added = growth.added;
     this.kb = growth.kb;
-    this.lastUsed = now;
+    this.importMs = growth.importMs;
+    this.lastUsed = options.now;
   }
 
   get depth(): number {
@@ -52,9 +62,15 @@ export class LiveTree {
     return this.#nodes.get(id) ?? null;
   }
 
-  add(growth: Growth, now: number): LiveNode {
+  /** The one that has, or will have, exactly these packages. */
+  find(packages: readonly PackageKey[]): LiveNode | null {
+    const key = setKey(packages);
+    return this.nodes.find((node) => setKey(node.packages) === key) ?? null;
+  }
+
+  add(growth: Growth, options: NodeOptions): LiveNode {
     const parent = growth.parent === null ? null : this.get(growth.parent);
-    const node = new LiveNode(this.#nextId++, parent, growth, now);
+    const node = new LiveNode(this.#nextId++, parent, growth, options);
     this.#nodes.set(node.id, node);
     return node;
   }
@@ -76,7 +92,7 @@ export class LiveTree {
 }
 
 function plain(node: LiveNode, children: number): ZygoteNode {
-  const { id, packages, importMs, kb, uses, lastUsed, zygote, forking } = node;
-  const busy = zygote === null || forking > 0;
+  const { id, packages, importMs, kb, uses, lastUsed, zygote, forking, isKept } = node;
+  const busy = zygote === null || forking > 0 || isKept;
   return { id, parent: node.parent?.id ?? null, packages, importMs, kb, uses, lastUsed, children, busy };
 }

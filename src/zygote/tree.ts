@@ -17,8 +17,26 @@ export interface ZygoteNode {
   readonly lastUsed: number;
   /** Zygotes that were forked from it and live. */
   readonly children: number;
-  /** It imports or forks at the moment: not the time to end it. */
+  /** It imports or forks at the moment, or is to be kept: not one to end. */
   readonly busy: boolean;
+}
+
+/** For each node, by its id: its own value and those of all below it, added up. */
+export function sumsBelow(
+  tree: readonly ZygoteNode[],
+  ownOf: (node: ZygoteNode) => number,
+): Map<number, number> {
+  const below = Map.groupBy(tree, ({ parent }) => parent);
+  const sums = new Map<number, number>();
+  const sum = (node: ZygoteNode): number => {
+    const own = ownOf(node);
+    const total = (below.get(node.id) ?? []).reduce((so, child) => so + sum(child), own);
+    sums.set(node.id, total);
+    return total;
+  };
+  const ids = new Set(tree.map(({ id }) => id));
+  for (const node of tree) if (node.parent === null || !ids.has(node.parent)) sum(node);
+  return sums;
 }
 
 /** Names a set of packages, in whatever order they come. */

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { publicModules } from '../../src/packages/index-file.ts';
 import type { Lock } from '../../src/sandbox/lock.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { silentLog } from '../../src/telemetry/log.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
+import { nodesOfFile } from '../../src/zygote/given-tree.ts';
 import { ImportCache } from '../../src/zygote/import-cache.ts';
 import { requestOf } from '../contract/sandbox.contract.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
@@ -55,14 +56,17 @@ const TELLER = python`
 `;
 
 /** What the runtime reads of a lock. */
-async function writeIndex({ packagesDir }: SockFixture, { id, packages }: Lock): Promise<void> {
+function writeIndex({ packagesDir }: SockFixture, { id, packages }: Lock): void {
   const dirs = packages.map(({ name, dir }) => [dir, [name]]);
-  await mkdir(join(packagesDir, '.locks'), { recursive: true });
-  await writeFile(join(packagesDir, '.locks', `${id}.index`), JSON.stringify({ dirs, bin: [], pth: [] }));
+  const path = join(packagesDir, '.locks', `${id}.index`);
+  // A sandbox may be reading the one that is there.
+  if (existsSync(path)) return;
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, JSON.stringify({ dirs, bin: [], pth: [] }));
 }
 
 async function start({ fixture, cache }: Cached, lock: Lock | null): Promise<Sandbox> {
-  if (lock !== null) await writeIndex(fixture, lock);
+  if (lock !== null) writeIndex(fixture, lock);
   return await cache.create(await fixture.code('teller', TELLER), lock);
 }
 
@@ -84,10 +88,12 @@ function expectGone(error: unknown): null {
 }
 
 const UNIQUE = 'import os\nvalue = os.urandom(8).hex()\n';
+/** Worth a zygote of its own. */
+const SLOW = `import time\ntime.sleep(0.02)\n${UNIQUE}`;
 
 test('the first call waits for a zygote and is forked from it, and so are all that follow', async () => {
   await withCache(PLENTY_KB, async (cached) => {
-    await cached.fixture.package('alpha', UNIQUE);
+    await cached.fixture.package('alpha', SLOW);
     const lock = lockOf(['alpha']);
     const all = await Promise.all(Array.from({ length: 5 }, () => start(cached, lock)));
     all.push(await start(cached, lock));
@@ -100,7 +106,7 @@ test('the first call waits for a zygote and is forked from it, and so are all th
 
 test('a function without packages is forked from the root zygote', async () => {
   await withCache(PLENTY_KB, async (cached) => {
-    await cached.fixture.package('alpha', UNIQUE);
+    await cached.fixture.package('alpha', SLOW);
     await start(cached, lockOf(['alpha']));
     for (const lock of [null, lockOf([])]) {
       const sandbox = await start(cached, lock);
@@ -112,7 +118,7 @@ test('a function without packages is forked from the root zygote', async () => {
 test('no function ever has a package that it did not ask for, nor one made of other files', async () => {
   await withCache(PLENTY_KB, async (cached) => {
     const names = ['alpha', 'beta', 'gamma', 'delta'];
-    for (const name of names) await cached.fixture.package(name, UNIQUE);
+    for (const name of names) await cached.fixture.package(name, SLOW);
     for (let round = 0; round < 3; round++) {
       for (let set = 1; set < 2 ** names.length; set++) {
         const own = names.filter((_, bit) => (set >> bit) & 1);
@@ -135,14 +141,14 @@ test('what can’t be imported is left to the function, and not tried again', as
     const lock = lockOf(['broken']);
     const first = await start(cached, lock);
     expect([first.origin, await modules(first, ['broken'])]).toEqual(['cold', {}]);
-    await cached.fixture.package('broken', UNIQUE);
+    await cached.fixture.package('broken', SLOW);
     expect((await start(cached, lock)).origin).toBe('cold');
   });
 });
 
 test('one that dies is replaced when it is needed, and what came from it lives on', async () => {
   await withCache(PLENTY_KB, async (cached) => {
-    await cached.fixture.package('alpha', UNIQUE);
+    await cached.fixture.package('alpha', SLOW);
     const lock = lockOf(['alpha']);
     const sandbox = await start(cached, lock);
     const { alpha } = await modules(sandbox, ['alpha']);
@@ -155,6 +161,69 @@ test('one that dies is replaced when it is needed, and what came from it lives o
       return made.origin === 'zygote' && found !== null && found.alpha !== alpha ? made : null;
     });
     expect(next.origin).toBe('zygote');
+  });
+});
+
+const FILE = {
+  packages: [],
+  children: [{ packages: ['alpha==1.0'], children: [{ packages: ['beta==1.0'], children: [] }] }],
+};
+
+test('a given tree is there before the first call, and grows from there', async () => {
+  await withCache(PLENTY_KB, async (cached) => {
+    for (const name of ['alpha', 'beta', 'gamma']) await cached.fixture.package(name, SLOW);
+    await cached.cache.plant(nodesOfFile(FILE), [lockOf(['alpha', 'beta']), lockOf(['alpha'])]);
+    expect(zygotesOf(cached.fixture)).toHaveLength(2);
+    const both = await start(cached, lockOf(['alpha', 'beta']));
+    expect(Object.keys(await modules(both, ['alpha', 'beta']))).toEqual(['alpha', 'beta']);
+    expect(zygotesOf(cached.fixture)).toHaveLength(2);
+    await start(cached, lockOf(['alpha', 'gamma']));
+    expect(zygotesOf(cached.fixture)).toHaveLength(3);
+    const { body } = await cached.metrics.text();
+    expect(body).toMatch(/^openlambda_package_forks_total\{depth="2"\} 2$/m);
+  });
+});
+
+test('what of a given tree is not installed at first is made when a call comes for it', async () => {
+  await withCache(PLENTY_KB, async (cached) => {
+    await cached.cache.plant(nodesOfFile(FILE), []);
+    expect(zygotesOf(cached.fixture)).toHaveLength(0);
+    for (const name of ['alpha', 'beta']) await cached.fixture.package(name, SLOW);
+    const sandbox = await start(cached, lockOf(['alpha', 'beta']));
+    expect(sandbox.origin).toBe('zygote');
+    const { body } = await cached.metrics.text();
+    expect(body).toMatch(/^openlambda_package_forks_total\{depth="2"\} 1$/m);
+  });
+});
+
+test('of a given tree only so much is made as there is room for', async () => {
+  await withCache(10 * 1024, async (cached) => {
+    for (const name of ['alpha', 'beta']) {
+      await cached.fixture.package(name, 'data = bytearray(16 * 1024 * 1024)\n');
+    }
+    await cached.cache.plant(nodesOfFile(FILE), [lockOf(['alpha', 'beta'])]);
+    expect(zygotesOf(cached.fixture).length).toBeLessThan(2);
+  });
+});
+
+test('what is kept is never evicted, however small the budget', async () => {
+  await withCache(30 * 1024, async (cached) => {
+    const names = Array.from({ length: 5 }, (_, index) => `large${index}`);
+    for (const name of names)
+      await cached.fixture.package(name, `data = bytearray(16 * 1024 * 1024)\n${SLOW}`);
+    await cached.cache.keep(lockOf(['large0']));
+    const value = async () => {
+      const sandbox = await start(cached, lockOf(['large0']));
+      const { large0 } = await modules(sandbox, ['large0']);
+      await sandbox.destroy('seen');
+      return large0;
+    };
+    const first = await value();
+    for (const name of names.slice(1)) {
+      const sandbox = await start(cached, lockOf([name]));
+      await sandbox.destroy('seen');
+    }
+    expect(await value()).toBe(first);
   });
 });
 

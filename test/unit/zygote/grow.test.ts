@@ -29,6 +29,7 @@ test('a zygote gets all that the calls of a package have in common', () => {
     parent: null,
     packages,
     added: packages,
+    importMs: 270,
     kb,
     evict: [],
   });

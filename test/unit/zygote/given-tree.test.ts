@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest';
+import { GivenTree, keptNode, nodesOfFile } from '../../../src/zygote/given-tree.ts';
+
+const FILE = {
+  packages: [],
+  children: [
+    {
+      packages: ['numpy==1.26.0'],
+      import_ms: 70,
+      children: [
+        { packages: ['pytz==2023.3', 'pandas==2.1.0'], import_ms: 80, children: [] },
+        { packages: ['scipy==1.11.0'], import_ms: 20, children: [] },
+      ],
+    },
+    { packages: ['requests==2.31.0'], children: [] },
+  ],
+};
+
+test('the nodes of a file come level by level, each with all that it has', () => {
+  const nodes = nodesOfFile(FILE);
+  expect(nodes.map(({ packages, parent }) => [packages, parent?.packages ?? null])).toEqual([
+    [['numpy==1.26.0'], null],
+    [['requests==2.31.0'], null],
+    [['numpy==1.26.0', 'pandas==2.1.0', 'pytz==2023.3'], ['numpy==1.26.0']],
+    [['numpy==1.26.0', 'scipy==1.11.0'], ['numpy==1.26.0']],
+  ]);
+});
+
+test('a function is given the node that saves it the most, of those that have nothing else', () => {
+  const tree = new GivenTree();
+  tree.add(nodesOfFile(FILE));
+  const found = (...packages: string[]) => tree.match(new Set(packages))?.packages ?? null;
+  expect(found('numpy==1.26.0', 'pandas==2.1.0', 'pytz==2023.3', 'scipy==1.11.0', 'six==1.16.0')).toEqual([
+    'numpy==1.26.0',
+    'pandas==2.1.0',
+    'pytz==2023.3',
+  ]);
+  expect(found('numpy==1.26.0', 'pandas==2.1.0')).toEqual(['numpy==1.26.0']);
+  expect(found('numpy==1.25.0')).toBe(null);
+  expect(new GivenTree().match(new Set(['numpy==1.26.0']))).toBe(null);
+});
+
+test('what is kept stays so, and its place, whichever was given first', () => {
+  const tree = new GivenTree();
+  tree.add([keptNode(['requests==2.31.0'])]);
+  tree.add(nodesOfFile(FILE));
+  tree.add([keptNode(['scipy==1.11.0', 'numpy==1.26.0'])]);
+  const kept = tree.nodes.filter(({ isKept }) => isKept);
+  expect(kept.map(({ packages, parent }) => [packages, parent?.packages ?? null])).toEqual([
+    [['requests==2.31.0'], null],
+    [['numpy==1.26.0', 'scipy==1.11.0'], ['numpy==1.26.0']],
+  ]);
+});
