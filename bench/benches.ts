@@ -9,6 +9,7 @@ import { packages } from './end-to-end/packages.ts';
 import { starts } from './end-to-end/starts.ts';
 import { throughput } from './end-to-end/throughput.ts';
 import { warm } from './end-to-end/warm.ts';
+import { workload } from './end-to-end/workload.ts';
 import type { Bench } from './measure/bench.ts';
 
 /** All benchmarks, in the order in which they run. */
@@ -21,6 +22,7 @@ export const BENCHES: readonly Bench[] = [
   starts,
   memory,
   packages,
+  workload,
   pause,
   cgroup,
   density,

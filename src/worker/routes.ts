@@ -59,7 +59,7 @@ const READS: Readonly<Record<string, Read>> = {
 async function answerPackages(routes: Routes, response: ServerResponse, name: string): Promise<void> {
   try {
     const lock = await routes.functions.prepare(name);
-    const packages = lock?.packages.map((one) => ({ name: one.name, version: one.version })) ?? [];
+    const packages = lock?.packages.map(({ name, version, dir }) => ({ name, version, dir })) ?? [];
     send(response, 200, JSON_TYPE, `${JSON.stringify({ packages })}\n`);
   } catch (thrown) {
     const error = toOlError(thrown);
