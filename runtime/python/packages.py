@@ -22,6 +22,7 @@ from importlib.machinery import (
 
 ROOT = '/packages'
 NONE = b'-'
+_NOWHERE = ROOT + '/.nowhere'
 _LOADERS = (
     (ExtensionFileLoader, EXTENSION_SUFFIXES),
     (SourceFileLoader, SOURCE_SUFFIXES),
@@ -55,9 +56,20 @@ def activate(lock_id):
             sys.path_importer_cache[path] = IndexedFinder(path, modules)
             sys.path.append(path)
     prepare_programs(dirs, index['bin'])
-    for at, name in index['pth']:
-        if dirs[at] not in known:
-            site.addpackage(dirs[at], name, None)
+    run_path_files([(dirs[at], name) for at, name in index['pth'] if dirs[at] not in known])
+
+
+def run_path_files(files):
+    """Those that make a namespace package (`...-nspkg.pth`) know of their own directory only: on a usual installation it is that of
+    all others, too. A namespace looks again for all its parts when `sys.path` has changed since it was made, and so it does.
+    """
+    if not files:
+        return
+    sys.path.append(_NOWHERE)
+    for directory, name in files:
+        site.addpackage(directory, name, None)
+    sys.path.remove(_NOWHERE)
+    sys.path_importer_cache.pop(_NOWHERE, None)
 
 
 def prepare_programs(dirs, bins):

@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises';
 import { chmodSync, closeSync, openSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { connect, isIP, type Socket } from 'node:net';
@@ -9,9 +8,11 @@ import { listenUnix } from '../linux/sockets.ts';
 import type { Log } from '../telemetry/log.ts';
 import { isPublicAddress } from './addresses.ts';
 import { FIND_LINKS_HOST, type LinkedFiles } from './find-links.ts';
+import { NameCache } from './name-cache.ts';
 
 const BACKLOG = 64;
-const CONNECT_MS = 15_000;
+/** Less than any installer waits, so that we are the first to know. */
+const CONNECT_MS = 8000;
 /** What a package may come from besides the index's own ports. */
 const WEB_PORTS = [80, 443];
 
@@ -42,6 +43,7 @@ export class IndexProxy {
   readonly #options: ProxyOptions;
   readonly #server: Server;
   readonly #sockets = new Set<Duplex>();
+  readonly #names = new NameCache();
   #trouble: { readonly at: number; readonly reason: string } | null = null;
 
   /** Resolves when it listens. Throws what the kernel refuses. */
@@ -125,8 +127,7 @@ export class IndexProxy {
   async #connect(target: Target): Promise<Socket> {
     const isIndex = this.#options.indexes.has(`${target.host}:${target.port}`);
     try {
-      const address = await this.#addressOf(target, isIndex);
-      const socket = await connected(address, target.port);
+      const socket = await inTime(this.#open(target, isIndex));
       this.#remember(socket);
       return socket;
     } catch (error) {
@@ -136,15 +137,19 @@ export class IndexProxy {
     }
   }
 
+  async #open(target: Target, isIndex: boolean): Promise<Socket> {
+    return await connected(await this.#addressOf(target, isIndex), target.port);
+  }
+
   /** Looked up once, and connected to as it is: a second look might find another address. */
   async #addressOf({ host, port }: Target, isIndex: boolean): Promise<string> {
-    const found = isIP(host) ? [{ address: host }] : await lookup(host, { all: true });
+    const found = isIP(host) ? [host] : await this.#names.addressesOf(host);
     const allowed = found.filter(
-      ({ address }) => isIndex || (WEB_PORTS.includes(port) && isPublicAddress(address)),
+      (address) => isIndex || (WEB_PORTS.includes(port) && isPublicAddress(address)),
     );
     const [first] = allowed;
     if (first === undefined) throw new Denied(`${host}:${port} is neither the index nor public`);
-    return first.address;
+    return first;
   }
 }
 
@@ -173,13 +178,23 @@ function targetOf(url: string, defaultPort: number): Target {
 function connected(address: string, port: number): Promise<Socket> {
   const socket = connect({ host: address, port });
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  socket.setTimeout(CONNECT_MS, () => socket.destroy(new Error(`no connection within ${CONNECT_MS} ms`)));
-  socket.once('connect', () => {
-    socket.setTimeout(0);
-    resolve(socket);
-  });
+  socket.once('connect', () => resolve(socket));
   socket.once('error', reject);
   return promise;
+}
+
+/** The look-up included; one that comes later is closed. */
+async function inTime(opening: Promise<Socket>): Promise<Socket> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    reject(new Error(`no connection within ${CONNECT_MS} ms`));
+    void opening.then((socket) => socket.destroy()).catch(() => {}); // nobody waits for it any more
+  }, CONNECT_MS);
+  try {
+    return await Promise.race([opening, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function statusOf(error: unknown): number {
