@@ -34,8 +34,9 @@ def import_all(wanted):
         os.environ[name] = '1'
     for module in wanted['modules']:
         importlib.import_module(module)
-    for module in wanted['optional']:
-        try_to_import(module)
+    tried = [try_to_import(module) for module in wanted['optional']]
+    if tried and all(error is not None for error in tried):
+        raise tried[0]  # then it is no better than its parent
     restore(path, environment)
     took = time.monotonic_ns() - started
     refuse_descriptors(open_before)
@@ -45,11 +46,14 @@ def import_all(wanted):
 
 
 def try_to_import(module):
-    """A package may have modules that can't be imported here, or at all: nobody misses them before they are asked for."""
+    """A package may have modules that can't be imported here, or at all: nobody misses them before they are asked for. Returns
+    what was raised, or None."""
     try:
         importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         print(f'{module} is not imported ahead: {type(error).__name__}: {error}', file=sys.stderr)
+        return error
+    return None
 
 
 def restore(path, environment):

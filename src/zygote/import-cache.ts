@@ -9,6 +9,7 @@ import { costOfAdding, sharedCost, ZYGOTE_KB } from './costs.ts';
 import { evict } from './evict.ts';
 import { type GivenNode, GivenTree, keptNode } from './given-tree.ts';
 import { type Growth, grow } from './grow.ts';
+import { importsOfCode } from './imports-of-code.ts';
 import { type Imports, KnownPackages } from './known-packages.ts';
 import { type LiveNode, LiveTree } from './live-tree.ts';
 import { matcher } from './match.ts';
@@ -46,6 +47,8 @@ export class ImportCache implements Engine {
   readonly #given = new GivenTree();
   readonly #statistics = new CallStatistics();
   readonly #packages: KnownPackages;
+  /** Whose imports are known. */
+  readonly #seen = new WeakSet<Code>();
   /** Sets that could not be imported, and when that was. */
   readonly #avoided = new Map<string, number>();
   /** Counts cold starts: the policies' clock. */
@@ -62,7 +65,7 @@ export class ImportCache implements Engine {
   async create(code: Code, lock: Lock | null): Promise<Sandbox> {
     const { engine, metrics } = this.#options;
     if (lock === null || lock.packages.length === 0) return await engine.create(code, lock);
-    const node = await this.#zygoteFor(await this.#packages.keysOf(lock));
+    const node = await this.#zygoteFor(await this.#packagesOf(code, lock));
     const zygote = node?.zygote ?? null;
     if (node === null || zygote === null) {
       metrics.forked(0);
@@ -102,6 +105,17 @@ export class ImportCache implements Engine {
     this.#isClosed = true;
     await this.#options.engine.close();
     await Promise.all(this.#tree.nodes.map(({ made }) => made));
+  }
+
+  /** As keys. What the code imports of them is noted when it is first seen. */
+  async #packagesOf(code: Code, lock: Lock): Promise<ReadonlySet<PackageKey>> {
+    const keys = await this.#packages.keysOf(lock);
+    if (this.#seen.has(code)) return keys;
+    this.#seen.add(code);
+    // Code that seems to import none of its packages does so in a way that we don't see.
+    if (!this.#packages.noteImports(keys, await importsOfCode(code)))
+      this.#packages.noteImports(keys, lock.imports);
+    return keys;
   }
 
   #use(node: LiveNode): void {
@@ -186,7 +200,7 @@ export class ImportCache implements Engine {
     const parent = node.parent?.zygote ?? null;
     const wanted = this.#packages.importsOf(node.packages, node.added);
     if (node.parent !== null && parent === null) throw parentMissing(wanted);
-    const zygote = await engine.importAhead({ parent, ...wanted });
+    const zygote = await engine.importAhead({ parent, modules: [], ...wanted });
     node.zygote = zygote;
     node.importMs = zygote.importMs;
     node.kb = zygote.memoryKb;
@@ -220,7 +234,7 @@ export class ImportCache implements Engine {
   }
 }
 
-function parentMissing({ modules, optional }: Imports): OlError {
+function parentMissing({ optional }: Imports): OlError {
   const reason = 'the zygote that it was to be forked from could not be made';
-  return new OlError('ERR_IMPORT', { modules: [...modules, ...optional].join(', '), reason });
+  return new OlError('ERR_IMPORT', { modules: optional.join(', '), reason });
 }

@@ -7,18 +7,22 @@ const PACKAGES = '/packages';
 /** What to import for a zygote with some packages. */
 export interface Imports {
   readonly directories: readonly string[];
-  /** Modules that a function has asked for by name. */
-  readonly modules: readonly string[];
-  /** What there is in packages of which nobody has asked for a module. */
+  /** Modules that are worth a try: what can't be imported is left to the functions. */
   readonly optional: readonly string[];
 }
 
 interface Known {
   readonly dir: string;
+  /** At its top, without the private ones. */
   readonly modules: readonly string[];
-  /** Those of its modules that functions have asked for. */
+  /** Modules in it that functions import. */
   readonly asked: Set<string>;
+  /** True where the code of a function that has it was looked at: what nobody asked for, nobody needs. */
+  isLookedAt: boolean;
 }
+
+/** Of one package; a function must not make the zygotes of others import all that there is. */
+const MAX_ASKED = 50;
 
 /** The package versions that functions have, by the keys that the policies know them by. */
 export class KnownPackages {
@@ -48,26 +52,45 @@ export class KnownPackages {
     return packages.every((key) => this.#known.has(key));
   }
 
-  /** What a zygote imports that adds `added` to what its parent has; `packages` is all that it has then. */
+  /** Takes in which modules a function imports that has these packages; false where none is of any of them. */
+  noteImports(packages: Iterable<PackageKey>, modules: readonly string[]): boolean {
+    const all = [...packages].flatMap((key) => this.#known.get(key) ?? []);
+    const found = all.map(
+      (known) => [known, modules.filter((module) => known.modules.includes(topOf(module)))] as const,
+    );
+    if (!found.some(([, own]) => own.length > 0)) return false;
+    for (const [known, own] of found) {
+      known.isLookedAt = true;
+      for (const module of own) if (known.asked.size < MAX_ASKED) known.asked.add(module);
+    }
+    return true;
+  }
+
+  /**
+   * What a zygote imports that adds `added` to what its parent has; `packages` is all that it has then. Where no code was looked
+   * at, that is all that a package has at its top.
+   */
   importsOf(packages: readonly PackageKey[], added: readonly PackageKey[]): Imports {
     const own = added.flatMap((key) => this.#known.get(key) ?? []);
     return {
       directories: packages
         .flatMap((key) => this.#known.get(key) ?? [])
         .map(({ dir }) => `${PACKAGES}/${dir}`),
-      modules: [...new Set(own.flatMap(({ asked }) => [...asked]))],
-      optional: own.filter(({ asked }) => asked.size === 0).flatMap(({ modules }) => modules),
+      optional: [
+        ...new Set(
+          own.flatMap(({ isLookedAt, asked, modules }) => (isLookedAt ? [...asked].sort() : modules)),
+        ),
+      ],
     };
   }
 
-  async #learn({ packages, imports }: Lock): Promise<ReadonlySet<PackageKey>> {
+  async #learn({ packages }: Lock): Promise<ReadonlySet<PackageKey>> {
     const keys = new Set<PackageKey>();
     for (const one of packages) {
       const known = this.#keys.get(one.dir);
       const modules = known === undefined ? await this.#modulesOf(one) : [];
       keys.add(this.#keys.get(one.dir) ?? this.#remember(one, modules));
     }
-    for (const key of keys) this.#noteAsked(key, imports);
     return keys;
   }
 
@@ -75,16 +98,12 @@ export class KnownPackages {
     const plain = `${name}==${version}`;
     // Same name and version, and other files: to us these are different packages.
     const key = this.#known.has(plain) ? `${plain} of ${dir}` : plain;
-    this.#known.set(key, { dir, modules, asked: new Set() });
+    this.#known.set(key, { dir, modules, asked: new Set(), isLookedAt: false });
     this.#keys.set(dir, key);
     return key;
   }
+}
 
-  #noteAsked(key: PackageKey, imports: readonly string[]): void {
-    const known = this.#known.get(key);
-    for (const module of imports) {
-      const top = module.split('.', 1)[0] ?? module;
-      if (known?.modules.includes(top)) known.asked.add(module);
-    }
-  }
+function topOf(module: string): string {
+  return module.split('.', 1)[0] ?? module;
 }

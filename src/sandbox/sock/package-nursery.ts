@@ -6,11 +6,12 @@ import { Spare, type SpareMaterials } from './spare.ts';
 import { Spares } from './spares.ts';
 
 /**
- * A zygote that is asked for sandboxes again and again has some ready, up to so many. They go when nobody has asked for so
- * long: each takes memory, and there may be hundreds of zygotes.
+ * A zygote that is asked for sandboxes again and again has some ready, up to so many, from the second time in so short a while
+ * on. They go when nobody has asked for so long: each takes memory, and there may be hundreds of zygotes.
  */
 const MAX_SPARES = 2;
 const TAKES_PER_SPARE = 2;
+const AGAIN_MS = 1000;
 const SPARES_KEPT_MS = 10_000;
 
 export interface PackageNurseryOptions {
@@ -29,8 +30,9 @@ export class PackageNursery implements ImportZygote {
   readonly #fork: () => Spare;
   readonly #log: Log;
   #idle: NodeJS.Timeout | null = null;
-  /** Since nobody had asked for a while. */
+  /** So often in a row somebody has asked again soon. */
   #takes = 0;
+  #lastTake = Number.NEGATIVE_INFINITY;
   readonly #ended: Promise<void>;
   #isGone = false;
 
@@ -78,7 +80,9 @@ export class PackageNursery implements ImportZygote {
   take(): Spare | null {
     if (this.#isGone || (this.zygote.uids.isFull && this.#spares.isEmpty)) return null;
     const spare = this.#tryTaking();
-    this.#takes++;
+    const now = performance.now();
+    this.#takes = now - this.#lastTake > AGAIN_MS ? 1 : this.#takes + 1;
+    this.#lastTake = now;
     this.#spares.want(Math.min(MAX_SPARES, Math.floor(this.#takes / TAKES_PER_SPARE)));
     this.#keepSpares();
     return spare;

@@ -1,10 +1,12 @@
 import { UidPool } from './uids.ts';
 
 /** The largest range of a package zygote; the smallest that is of use to one. */
-const LARGEST = 2 ** 14;
-const SMALLEST = 32;
-/** A range leaves room for so many of its own size. */
-const SHARE = 8;
+const LARGEST = 2 ** 15;
+const SMALLEST = 16;
+/** A range is at most such a part of what is free: trees of zygotes are as deep as they are broad. */
+const SHARE = 4;
+/** The part of a range that is for sandboxes; the rest is for zygotes below. */
+const SINGLES = 4;
 
 export interface Uids {
   readonly base: number;
@@ -57,7 +59,7 @@ export class UidRange implements Uids {
     for (let size = this.#sizeOfNext(); size >= SMALLEST; size /= 2) {
       const base = this.#findGap(size);
       if (base === null) continue;
-      const singles = { base: base + 1, count: size / 2 - 1 };
+      const singles = { base: base + 1, count: Math.max(size / SINGLES, SMALLEST) - 1 };
       const range = new UidRange({ base, count: size }, singles, (free) => this.#giveBackRange(free));
       this.#ranges.add(range);
       return range;
@@ -87,7 +89,7 @@ export class UidRange implements Uids {
   #sizeOfNext(): number {
     const taken = [...this.#ranges].reduce((sum, { count }) => sum + count, 0);
     const free = this.base + this.count - this.#firstRange - taken;
-    return Math.min(LARGEST, 2 ** Math.floor(Math.log2(Math.max(1, free / SHARE))));
+    return Math.max(SMALLEST, Math.min(LARGEST, 2 ** Math.floor(Math.log2(Math.max(1, free / SHARE)))));
   }
 
   /** Where so many lie together that nobody has. */

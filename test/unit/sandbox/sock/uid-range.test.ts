@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { UidRange } from '../../../../src/sandbox/sock/uid-range.ts';
 
-const WHOLE = { base: 0x70000000, count: 2 ** 20 };
+const WHOLE = { base: 0x70000000, count: 2 ** 22 };
 const SINGLES = 2 ** 16;
 
 function whole(): UidRange {
@@ -56,6 +56,15 @@ test('there are ranges for more than a hundred zygotes, and for some below each 
   const ranges = Array.from({ length: 100 }, () => root.takeRange());
   expect(ranges.every((range) => range !== null)).toBe(true);
   expect(ranges[0]?.takeRange()?.takeRange()).not.toBeNull();
+});
+
+test('a tree may be five deep, and each zygote that is not one of the deepest have some below it', () => {
+  let level = [whole()];
+  for (const [depth, count] of [100, 20, 8, 3, 2].entries()) {
+    const below = level.flatMap((one) => Array.from({ length: count }, () => one.takeRange()));
+    expect([depth, below.filter((one) => one === null).length]).toEqual([depth, 0]);
+    level = below.filter((one) => one !== null).filter((_, index) => index % count === 0);
+  }
 });
 
 test('a range whose zygote has ended is free when the last that was taken of it has come back', () => {
