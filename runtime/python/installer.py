@@ -1,7 +1,7 @@
 """Resolves and installs packages. It is the code of a function of the worker's own, served in a sandbox like any other:
 what an installer downloads, unpacks and runs is nobody's friend.
 
-An event is `{"step": "resolve", "requirements": [...]}`, answered with `{"lines": text}`; or `{"step": "install",
+An event is `{"step": "resolve", "requirements": [...], "build": bool}`, answered with `{"lines": text}`; or `{"step": "install",
 "packages": [{"dir", "lines"}], "build": bool}`, answered with `{"failed": {dir: text}}`, where /host/out/<dir> is what was
 installed. Both may be answered with `{"error": text}`. `tool` and `options` in it say what does it.
 
@@ -31,7 +31,7 @@ def handler(event):
         os.makedirs(os.path.join(WORK, name), exist_ok=True)
     tool = TOOLS[event['tool']](event['options'], environment(relay_port()))
     if event['step'] == 'resolve':
-        return tool.resolve(event['requirements'])
+        return tool.resolve(event['requirements'], event['build'])
     return install(tool, event['packages'], event['build'])
 
 
@@ -64,10 +64,10 @@ class Uv:
         self._options = options
         self._env = env
 
-    def resolve(self, requirements):
+    def resolve(self, requirements, build):
         write(WORK + '/requirements.in', requirements)
         words = ['pip', 'compile', 'requirements.in', '--generate-hashes', '--no-annotate', '--no-header']
-        error = self._run([*words, '--output-file', 'resolved.txt'])
+        error = self._run([*words, *([] if build else ['--no-build']), '--output-file', 'resolved.txt'])
         if error is not None:
             return {'error': error}
         with open(WORK + '/resolved.txt') as file:
@@ -92,11 +92,12 @@ class Pip:
         self._options = options
         self._env = env
 
-    def resolve(self, requirements):
+    def resolve(self, requirements, build):
         import json
 
         write(WORK + '/requirements.in', requirements)
-        error = self._run(['install', '--dry-run', '--ignore-installed', '--report', 'report.json', '-r', 'requirements.in'])
+        words = ['install', '--dry-run', '--ignore-installed', '--report', 'report.json', '-r', 'requirements.in']
+        error = self._run(words if build else [*words, '--only-binary', ':all:'])
         if error is not None:
             return {'error': error}
         with open(WORK + '/report.json') as file:

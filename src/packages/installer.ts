@@ -32,9 +32,15 @@ const resolveAnswer = z.union([z.strictObject({ lines: z.string() }), z.strictOb
 const installAnswer = z.strictObject({ failed: z.record(z.string(), z.string()) });
 type Failed = Readonly<Record<string, string>>;
 
+/** A sandbox in which no foreign code has run, for the steps of one installation; null until one is needed. */
+export interface CleanRoom extends AsyncDisposable {
+  workshop: Workshop | null;
+}
+
 /**
- * Resolves and installs packages in sandboxes. Each step has one of its own: what runs foreign code (resolving may, and
- * building does) must not get at what another package is made of. A sandbox that installs wheels runs none.
+ * Resolves and installs packages in sandboxes. Resolving among wheels and installing them run no foreign code, and so share
+ * one sandbox, with what the installer has fetched. What may run some (resolving with builds, and building) has one of its own
+ * each time: it must not get at what another package is made of.
  */
 export class Installer {
   readonly #options: InstallerOptions;
@@ -45,22 +51,39 @@ export class Installer {
     this.#options = options;
   }
 
+  /** Dispose of it when all is done, or nothing more will be. */
+  begin(): CleanRoom {
+    const room: CleanRoom = {
+      workshop: null,
+      [Symbol.asyncDispose]: async () => {
+        const { workshop } = room;
+        room.workshop = null;
+        if (workshop !== null) await this.#close(workshop);
+      },
+    };
+    return room;
+  }
+
   /** Which versions fit the requirements, transitive ones included. Rejects with errors of the table. */
-  async resolve(asked: Asked): Promise<ResolvedPackage[]> {
-    const { engine } = this.#options;
-    const since = performance.now();
+  async resolve(asked: Asked, room: CleanRoom): Promise<ResolvedPackage[]> {
     const event = { step: 'resolve', requirements: asked.requirements };
-    const answer = resolveAnswer.safeParse(await this.#ask(asked, event));
-    if (!answer.success) throw installerError(asked, 'its answer cannot be read');
-    if ('error' in answer.data) throw await this.#unresolved(asked, answer.data.error, since);
-    const packages = parseResolution(answer.data.lines, engine.interpreter);
-    if (packages === null) throw installerError(asked, 'what it resolved cannot be read');
-    return packages;
+    room.workshop ??= await this.#open();
+    const among = await this.#resolution(
+      asked,
+      this.#exchange(asked, room.workshop, { ...event, build: false }),
+    );
+    if ('packages' in among) return among.packages;
+    // Some may have no wheels, and have to be built to be asked what they need.
+    const since = performance.now();
+    const all = await this.#resolution(asked, this.#ask(asked, { ...event, build: true }));
+    if ('packages' in all) return all.packages;
+    throw await this.#unresolved(asked, all.error, since);
   }
 
   /** Puts packages that are missing into the store. Rejects with errors of the table; those that went well stay. */
-  async install(asked: Asked, packages: readonly ResolvedPackage[]): Promise<void> {
-    const failed = await this.#installIn(asked, packages, false);
+  async install(asked: Asked, packages: readonly ResolvedPackage[], room: CleanRoom): Promise<void> {
+    const failed = await this.#installIn(asked, packages, false, room.workshop);
+    room.workshop = null;
     // Those without a wheel for us are built, each on its own. Any other failure is told by that as well.
     for (const one of packages) {
       if (failed[one.dir] === undefined) continue;
@@ -80,14 +103,31 @@ export class Installer {
     await (await this.#workroom)?.close();
   }
 
-  async #installIn(asked: Asked, packages: readonly ResolvedPackage[], build: boolean): Promise<Failed> {
+  async #resolution(
+    asked: Asked,
+    asking: Promise<unknown>,
+  ): Promise<{ packages: ResolvedPackage[] } | { error: string }> {
+    const answer = resolveAnswer.safeParse(await asking);
+    if (!answer.success) throw installerError(asked, 'its answer cannot be read');
+    if ('error' in answer.data) return answer.data;
+    const packages = parseResolution(answer.data.lines, this.#options.engine.interpreter);
+    if (packages === null) throw installerError(asked, 'what it resolved cannot be read');
+    return { packages };
+  }
+
+  async #installIn(
+    asked: Asked,
+    packages: readonly ResolvedPackage[],
+    build: boolean,
+    open: Workshop | null = null,
+  ): Promise<Failed> {
     const listed = packages.map(({ name, version, dir, hashes }) => ({
       dir,
       lines: [`${name}==${version} ${hashes.map((hash) => `--hash=${hash}`).join(' ')}`],
     }));
     const event = { step: 'install', packages: listed, build };
     let failed: Failed = {};
-    await this.#ask(asked, event, async (answer, scratchDir) => {
+    const take = async (answer: unknown, scratchDir: string) => {
       const parsed = installAnswer.safeParse(answer);
       if (!parsed.success) throw installerError(asked, 'its answer cannot be read');
       failed = parsed.data.failed;
@@ -96,7 +136,8 @@ export class Installer {
         packages.filter(({ dir }) => failed[dir] === undefined),
         scratchDir,
       );
-    });
+    };
+    await this.#ask(asked, event, take, open);
     return failed;
   }
 
@@ -116,33 +157,41 @@ export class Installer {
     }
   }
 
-  /** Asks a sandbox of its own; `use` is called when all its processes are gone. */
+  /** Asks a sandbox, a new one where none is `open`, and closes it. `use` is called when all its processes are gone. */
   async #ask(
     asked: Asked,
     event: object,
     use: (answer: unknown, scratchDir: string) => Promise<void> = async () => {},
+    open: Workshop | null = null,
   ): Promise<unknown> {
-    const workroom = await this.#openWorkroom();
-    const { tool, options, code } = workroom;
-    const { engine, bounds } = this.#options;
-    const workshop = await engine.openWorkshop(code, bounds);
-    this.#workshops.add(workshop);
+    const workshop = open ?? (await this.#open());
     try {
-      const answer = await this.#exchange(asked, workshop, { ...event, tool, options });
+      const answer = await this.#exchange(asked, workshop, event);
       await workshop.close((scratchDir) => use(answer, scratchDir));
       return answer;
-    } catch (error) {
-      await workshop.close();
-      throw error;
     } finally {
-      this.#workshops.delete(workshop);
+      await this.#close(workshop);
     }
+  }
+
+  async #open(): Promise<Workshop> {
+    const { engine, bounds } = this.#options;
+    const { code } = await this.#openWorkroom();
+    const workshop = await engine.openWorkshop(code, bounds);
+    this.#workshops.add(workshop);
+    return workshop;
+  }
+
+  async #close(workshop: Workshop): Promise<void> {
+    await workshop.close();
+    this.#workshops.delete(workshop);
   }
 
   async #exchange(asked: Asked, workshop: Workshop, event: object): Promise<unknown> {
     const { timeoutMs, log } = this.#options;
+    const { tool, options } = await this.#openWorkroom();
     try {
-      const body = Buffer.from(JSON.stringify(event));
+      const body = Buffer.from(JSON.stringify({ ...event, tool, options }));
       const response = await workshop.request({ body, timeoutMs, responseMaxBytes: MAX_ANSWER_BYTES });
       const text = response.body.toString();
       if (response.status === 200) return JSON.parse(text);

@@ -4,7 +4,7 @@ import { type ErrorCode, type ErrorFields, OlError, toOlError } from '../errors.
 import type { Code } from '../registry/registry.ts';
 import type { Log } from '../telemetry/log.ts';
 import { publicModules } from './index-file.ts';
-import type { Asked, Installer } from './installer.ts';
+import type { Asked, CleanRoom, Installer } from './installer.ts';
 import { type Lock, makeLock, type ResolvedPackage, sha256 } from './lock.ts';
 import { PACKAGES_FILE, parsePackagesFile, parseRequirement, type Requirements } from './requirements.ts';
 import type { PackageStore } from './store.ts';
@@ -136,8 +136,9 @@ export class PackageManager implements Packages {
       // Another worker may have done it while we waited.
       const installed = store.installed(key);
       if (installed !== null) return installed;
-      const packages = await this.#resolve(key, asked);
-      await this.#install(asked, packages);
+      await using room = this.#options.installer.begin();
+      const packages = await this.#resolve(key, asked, room);
+      await this.#install(asked, packages, room);
       const lock = makeLock(packages, await importsOf(wanted, packages, store.dir));
       await store.writeLock(key, lock);
       // Somebody may have pruned one just before it was in a lock.
@@ -146,7 +147,8 @@ export class PackageManager implements Packages {
   }
 
   async #installAgain(key: string, asked: Asked, packages: readonly ResolvedPackage[]): Promise<Lock> {
-    await this.#install(asked, packages);
+    await using room = this.#options.installer.begin();
+    await this.#install(asked, packages, room);
     const lock = this.#options.store.installed(key);
     if (lock !== null) return lock;
     const requirements = asked.requirements.join(', ');
@@ -155,22 +157,22 @@ export class PackageManager implements Packages {
   }
 
   /** Once: from then on these requirements mean these versions. */
-  async #resolve(key: string, asked: Asked): Promise<readonly ResolvedPackage[]> {
+  async #resolve(key: string, asked: Asked, room: CleanRoom): Promise<readonly ResolvedPackage[]> {
     const { store, installer } = this.#options;
     const known = store.resolved(key);
     if (known !== null) return known;
-    const packages = asked.requirements.length === 0 ? [] : await installer.resolve(asked);
+    const packages = asked.requirements.length === 0 ? [] : await installer.resolve(asked, room);
     await store.writeResolved(key, packages);
     return packages;
   }
 
-  async #install(asked: Asked, packages: readonly ResolvedPackage[]): Promise<void> {
+  async #install(asked: Asked, packages: readonly ResolvedPackage[], room: CleanRoom): Promise<void> {
     const { store, installer, waitMs } = this.#options;
     const missing = () => packages.filter((one) => !store.has(one));
     const dirs = missing().map(({ dir }) => dir);
     await store.exclusively(dirs, waitMs, async () => {
       const left = missing();
-      if (left.length > 0) await installer.install(asked, left);
+      if (left.length > 0) await installer.install(asked, left, room);
     });
   }
 }
