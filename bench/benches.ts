@@ -3,6 +3,7 @@ import { pause } from './cgroup/pause.ts';
 import { cold } from './end-to-end/cold.ts';
 import { density } from './end-to-end/density.ts';
 import { idleGaps } from './end-to-end/idle-gaps.ts';
+import { imported } from './end-to-end/imported.ts';
 import { memory } from './end-to-end/memory.ts';
 import { neighbours } from './end-to-end/neighbours.ts';
 import { packages } from './end-to-end/packages.ts';
@@ -22,6 +23,7 @@ export const BENCHES: readonly Bench[] = [
   starts,
   memory,
   packages,
+  imported,
   workload,
   pause,
   cgroup,

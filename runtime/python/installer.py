@@ -176,14 +176,17 @@ def environment(port):
 
 
 def compile_packages(dirs):
-    """Makes .pyc files that are valid where functions see them, whatever the times of their sources, for ever."""
+    """Makes .pyc files that are valid where functions see them, whatever the times of their sources, for ever. All cores have
+    about as much to do: the largest files are dealt out first."""
+    files = sorted((file for name in dirs for file in sources(os.path.join(OUT, name))), reverse=True)
+    shares = min(len(files), os.cpu_count() or 1)
     children = []
-    for share in range(min(len(dirs), os.cpu_count() or 1)):
+    for share in range(shares):
         child = os.fork()
         if child == 0:
             try:
-                for name in dirs[share :: os.cpu_count() or 1]:
-                    compile_package(os.path.join(OUT, name))
+                for _size, path in files[share::shares]:
+                    compile_source(path)
             finally:
                 os._exit(0)
         children.append(child)
@@ -191,14 +194,22 @@ def compile_packages(dirs):
         os.waitpid(child, 0)
 
 
-def compile_package(path):
+def sources(path):
+    """The size and path of each."""
+    for directory, _directories, names in os.walk(path):
+        for name in names:
+            file = os.path.join(directory, name)
+            if name.endswith('.py') and os.path.isfile(file) and not os.path.islink(file):
+                yield os.path.getsize(file), file
+
+
+def compile_source(path):
     import compileall
     from py_compile import PycInvalidationMode
 
     # What can't be compiled is for another Python, or a test for it; importing it says what is wrong.
-    compileall.compile_dir(
+    compileall.compile_file(
         path,
-        maxlevels=20,
         quiet=2,
         force=True,
         stripdir=OUT,

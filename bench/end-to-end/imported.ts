@@ -1,0 +1,58 @@
+import type { Bench, BenchRow } from '../measure/bench.ts';
+import { BenchClient } from '../measure/client.ts';
+import { settle } from '../measure/functions.ts';
+import { startRig } from '../measure/rig.ts';
+import { summarize } from '../measure/stats.ts';
+import { NO_CACHE } from './cold.ts';
+
+const PACKAGES = 'pandas==2.1.0\nnumpy==1.25.2\n';
+const CODE = `import pandas
+
+def handler(event):
+    return int(pandas.DataFrame({'a': [1, 2, 3]}).a.sum())
+`;
+/** So that what was forked and ended for the last call is no load for this one, as in a machine that is not full. */
+const GAP_MS = 20;
+const MAX_GAPS = 200;
+/** Importing takes as long as a hundred calls. */
+const MAX_WITHOUT = 100;
+
+export const imported: Bench = {
+  name: 'imported',
+  about:
+    'A call that no sandbox is there for, of a function that imports pandas: forked from a zygote that has, or not.',
+  async run({ samples }) {
+    const rows: BenchRow[] = [];
+    {
+      await using rig = await startRig(BOUNDS);
+      await rig.addFunction('frame', CODE, PACKAGES);
+      await settle();
+      const client = new BenchClient(rig.url);
+      // Installs pandas, makes the zygote, and the third call finds spares.
+      await client.postMany('/runLambda/frame', 3);
+      const busy = await client.postMany('/runLambda/frame', samples);
+      const gaps = await client.postMany('/runLambda/frame', Math.min(samples, MAX_GAPS), GAP_MS);
+      client.close();
+      rows.push({ what: `zygote hit, one call every ${GAP_MS} ms`, ...summarize(gaps) });
+      rows.push({ what: 'zygote hit, one call after another', ...summarize(busy) });
+    }
+    {
+      await using rig = await startRig({ ...BOUNDS, import_cache_size: 0 });
+      await rig.addFunction('frame', CODE, PACKAGES);
+      await settle();
+      const client = new BenchClient(rig.url);
+      await client.postMany('/runLambda/frame', 1);
+      const without = await client.postMany('/runLambda/frame', Math.min(samples, MAX_WITHOUT));
+      client.close();
+      rows.push({ what: 'without the import cache', ...summarize(without) });
+    }
+    return {
+      rows,
+      notes: [
+        'One client. Each call makes a small data frame, sums it up, and its sandbox is ended after it.',
+      ],
+    };
+  },
+};
+
+const BOUNDS = { ...NO_CACHE, mem_limit_mb: 512, invocation_timeout_ms: 120_000 };
