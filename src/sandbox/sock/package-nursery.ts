@@ -13,6 +13,8 @@ const MAX_SPARES = 2;
 const TAKES_PER_SPARE = 2;
 const AGAIN_MS = 1000;
 const SPARES_KEPT_MS = 10_000;
+/** Forking a large interpreter takes some ms, about as long as a call that was forked from it takes to be answered. */
+const REFILL_AFTER_MS = 5;
 
 export interface PackageNurseryOptions {
   readonly zygote: PackageZygote;
@@ -42,7 +44,7 @@ export class PackageNursery implements ImportZygote {
     this.#scratches = new ScratchPool({ ...scratch, uids: zygote.uids, keep: MAX_SPARES });
     const materials = { scratches: this.#scratches, cgroups, log };
     this.#fork = () => new Spare(nextId(), zygote, materials);
-    this.#spares = new Spares({ wanted: 0, fork: this.#fork, log });
+    this.#spares = new Spares({ wanted: 0, fork: this.#fork, refillAfterMs: REFILL_AFTER_MS, log });
     this.#ended = zygote.gone.then(() => this.#end());
   }
 

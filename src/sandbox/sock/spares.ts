@@ -9,19 +9,30 @@ export function sparesToFork(state: { readonly present: number; readonly wanted:
   return state.present > state.wanted / 2 ? 0 : state.wanted - state.present;
 }
 
+export interface SparesOptions {
+  readonly wanted: number;
+  readonly fork: () => Spare;
+  /** How long the one that was taken has the cores for itself, before others are forked; default: no time. */
+  readonly refillAfterMs?: number;
+  readonly log: Log;
+}
+
 /** Spares forked ahead of time, so that a cold start does not wait for the fork. Kept up in the background. */
 export class Spares {
   #wanted: number;
   readonly #fork: () => Spare;
   readonly #log: Log;
   readonly #spares: Spare[] = [];
-  #refill: NodeJS.Immediate | null = null;
+  readonly #refillAfterMs: number;
+  /** Cancels the refill that is to come. */
+  #refill: (() => void) | null = null;
   #isClosed = false;
 
-  constructor(options: { readonly wanted: number; readonly fork: () => Spare; readonly log: Log }) {
+  constructor(options: SparesOptions) {
     this.#wanted = options.wanted;
     this.#fork = options.fork;
     this.#log = options.log;
+    this.#refillAfterMs = options.refillAfterMs ?? 0;
   }
 
   /** The spare that is furthest along, or a new one where there is none. */
@@ -45,10 +56,17 @@ export class Spares {
   /** Brings the number of spares up again, after what is under way has been dealt with. */
   refill(): void {
     if (this.#refill !== null || this.#isClosed) return;
-    this.#refill = setImmediate(() => {
+    const refill = () => {
       this.#refill = null;
       this.#forkMissing();
-    });
+    };
+    if (this.#refillAfterMs === 0) {
+      const immediate = setImmediate(refill);
+      this.#refill = () => clearImmediate(immediate);
+    } else {
+      const timer = setTimeout(refill, this.#refillAfterMs);
+      this.#refill = () => clearTimeout(timer);
+    }
   }
 
   /** Keeps it until it is taken. */
@@ -73,7 +91,7 @@ export class Spares {
   /** Ends them; resolves when they are gone. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    if (this.#refill !== null) clearImmediate(this.#refill);
+    this.#refill?.();
     const spares = [...this.#spares];
     for (const spare of spares) spare.process.kill();
     await Promise.all(spares.map((spare) => spare.gone));
