@@ -47,8 +47,8 @@ export class ImportCache implements Engine {
   readonly #given = new GivenTree();
   readonly #statistics = new CallStatistics();
   readonly #packages: KnownPackages;
-  /** Whose imports are known. */
-  readonly #seen = new WeakSet<Code>();
+  /** The packages that each code imports modules of itself. */
+  readonly #asked = new WeakMap<Code, ReadonlySet<PackageKey>>();
   /** Sets that could not be imported, and when that was. */
   readonly #avoided = new Map<string, number>();
   /** Counts cold starts: the policies' clock. */
@@ -65,7 +65,8 @@ export class ImportCache implements Engine {
   async create(code: Code, lock: Lock | null): Promise<Sandbox> {
     const { engine, metrics } = this.#options;
     if (lock === null || lock.packages.length === 0) return await engine.create(code, lock);
-    const node = await this.#zygoteFor(await this.#packagesOf(code, lock));
+    const packages = await this.#packages.keysOf(lock);
+    const node = await this.#zygoteFor(packages, await this.#askedBy(code, lock, packages));
     const zygote = node?.zygote ?? null;
     if (node === null || zygote === null) {
       metrics.forked(0);
@@ -107,15 +108,19 @@ export class ImportCache implements Engine {
     await Promise.all(this.#tree.nodes.map(({ made }) => made));
   }
 
-  /** As keys. What the code imports of them is noted when it is first seen. */
-  async #packagesOf(code: Code, lock: Lock): Promise<ReadonlySet<PackageKey>> {
-    const keys = await this.#packages.keysOf(lock);
-    if (this.#seen.has(code)) return keys;
-    this.#seen.add(code);
-    // Code that seems to import none of its packages does so in a way that we don't see.
-    if (!this.#packages.noteImports(keys, await importsOfCode(code)))
-      this.#packages.noteImports(keys, lock.imports);
-    return keys;
+  /** Those of its packages that the code imports itself; all where it is not to be seen which. */
+  async #askedBy(
+    code: Code,
+    lock: Lock,
+    packages: ReadonlySet<PackageKey>,
+  ): Promise<ReadonlySet<PackageKey>> {
+    const known = this.#asked.get(code);
+    if (known !== undefined) return known;
+    const imported = this.#packages.noteImports(packages, await importsOfCode(code));
+    const asked = imported.size > 0 ? imported : packages;
+    if (imported.size === 0) this.#packages.noteImports(packages, lock.imports);
+    this.#asked.set(code, asked);
+    return asked;
   }
 
   #use(node: LiveNode): void {
@@ -125,12 +130,15 @@ export class ImportCache implements Engine {
   }
 
   /** The zygote to fork from; null is the root zygote. */
-  async #zygoteFor(packages: ReadonlySet<PackageKey>): Promise<LiveNode | null> {
+  async #zygoteFor(
+    packages: ReadonlySet<PackageKey>,
+    asked: ReadonlySet<PackageKey>,
+  ): Promise<LiveNode | null> {
     this.#starts++;
     this.#statistics.noteCall(packages);
     const ready = this.#best('ready', packages);
-    // Nothing is missing: then there is nothing to make.
-    if (ready !== null && ready.packages.length === packages.size) return ready;
+    // What it does not ask for itself has been imported there with what does, or is not imported at all.
+    if (ready !== null && asked.isSubsetOf(new Set(ready.packages))) return ready;
     this.#growFor(packages);
     const best = this.#best('all', packages);
     if (best === null || best.zygote !== null) return best;

@@ -52,18 +52,20 @@ export class KnownPackages {
     return packages.every((key) => this.#known.has(key));
   }
 
-  /** Takes in which modules a function imports that has these packages; false where none is of any of them. */
-  noteImports(packages: Iterable<PackageKey>, modules: readonly string[]): boolean {
-    const all = [...packages].flatMap((key) => this.#known.get(key) ?? []);
-    const found = all.map(
-      (known) => [known, modules.filter((module) => known.modules.includes(topOf(module)))] as const,
-    );
-    if (!found.some(([, own]) => own.length > 0)) return false;
-    for (const [known, own] of found) {
-      known.isLookedAt = true;
-      for (const module of own) if (known.asked.size < MAX_ASKED) known.asked.add(module);
+  /**
+   * Takes in which modules a function imports that has these packages; `modules` may have others, too. Returns the packages that they
+   * are of: where there are none, nothing is taken in.
+   */
+  noteImports(packages: ReadonlySet<PackageKey>, modules: readonly string[]): ReadonlySet<PackageKey> {
+    const asked = new Set<PackageKey>();
+    for (const key of packages) {
+      const known = this.#known.get(key);
+      const own = modules.filter((module) => known?.modules.includes(topOf(module)));
+      for (const module of own) if ((known?.asked.size ?? 0) < MAX_ASKED) known?.asked.add(module);
+      if (own.length > 0) asked.add(key);
     }
-    return true;
+    if (asked.size > 0) this.#noteLook(packages);
+    return asked;
   }
 
   /**
@@ -92,6 +94,13 @@ export class KnownPackages {
       keys.add(this.#keys.get(one.dir) ?? this.#remember(one, modules));
     }
     return keys;
+  }
+
+  #noteLook(packages: Iterable<PackageKey>): void {
+    for (const key of packages) {
+      const known = this.#known.get(key);
+      if (known !== undefined) known.isLookedAt = true;
+    }
   }
 
   #remember({ name, version, dir }: LockedPackage, modules: readonly string[]): PackageKey {
