@@ -7,13 +7,13 @@ import { type Cost, type Costs, costOfAdding, sharedCost, ZYGOTE_KB } from '../c
 import type { PackageKey } from '../tree.ts';
 
 /** A cold call of a function that imports nothing, from a zygote. */
-const CALL_MS = 3;
+const CALL_MS = 6;
 /** The same without a zygote: an interpreter and the runtime are started. */
 const INTERPRETER_MS = 25;
 /** A larger process takes longer to fork: page tables are copied, and pages when they are written to. */
-const FORK_MS_PER_MB = 0.02;
+const FORK_MS_PER_MB = 0.2;
 /** A zygote beyond its imports: namespaces, a fork, telling the worker. */
-const ZYGOTE_MS = 5;
+const ZYGOTE_MS = 25;
 
 /** What a zygote shows of itself: what is imported in it, all in all. */
 export interface Origin {
