@@ -32,6 +32,8 @@ export interface Watched {
 export interface ScratchWatchOptions {
   readonly limits: ScratchLimits;
   readonly log: Log;
+  /** How long looking for removed files may take; default: 3 s. */
+  readonly heldPatienceMs?: number;
 }
 
 interface Entry {
@@ -135,14 +137,14 @@ export class ScratchWatch {
 
   /** Beside everything else: the sandbox may make it take long, and others have to be looked at meanwhile. */
   async #lookForHeld(entry: Entry): Promise<void> {
-    const { limits, log } = this.#options;
+    const { limits, log, heldPatienceMs = HELD_PATIENCE_MS } = this.#options;
     const { sandbox } = entry;
     const pid = sandbox.pid();
     if (pid === null) return;
     entry.isLookingForHeld = true;
     const late = setTimeout(() => {
-      if (!entry.hasEnded) sandbox.hidesScratch(HELD_PATIENCE_MS);
-    }, HELD_PATIENCE_MS);
+      if (!entry.hasEnded) sandbox.hidesScratch(heldPatienceMs);
+    }, heldPatienceMs);
     try {
       entry.held = await measureHeld(sandbox.scratchDir, pid, limits);
       if (!entry.hasEnded) this.#endIfOver(entry);
