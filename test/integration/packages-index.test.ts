@@ -237,7 +237,24 @@ describe('what an installation runs', () => {
   });
 });
 
+/** As setuptools writes them: makes the namespace `apart` of the one directory that it knows. */
+const NAMESPACE_PTH =
+  "import sys, os, importlib.util; p = os.path.join(sys._getframe(1).f_locals['sitedir'], 'apart'); " +
+  "m = sys.modules.setdefault('apart', importlib.util.module_from_spec(importlib.machinery.PathFinder.find_spec('apart', [os.path.dirname(p)]))); " +
+  "mp = m.__dict__.setdefault('__path__', []); (p not in mp) and mp.append(p)\n";
+
 describe('what a wheel may have in it', () => {
+  test('a namespace that a .pth file makes has the parts of other packages, too', async () => {
+    const part = (name: string, files: Record<string, string>) => index.add({ name, version: '1.0', files });
+    part('apart-one', { 'apart/one.py': 'VALUE = 1\n', 'apart_one-nspkg.pth': NAMESPACE_PTH });
+    part('apart-two', { 'apart/two.py': 'VALUE = 2\n' });
+    // With a zygote, it would have made the namespace first.
+    await using worker = await start({ import_cache_size: 0 });
+    const code = 'from apart import one, two\ndef handler(event): return one.VALUE + two.VALUE\n';
+    await write(worker, 'apart', 'apart-one\napart-two\n', code);
+    expect(await worker.result('apart')).toBe(3);
+  });
+
   test('modules of one namespace, programs, data and .pth files are where they are expected', async () => {
     index.add({
       name: 'part-one',
