@@ -66,6 +66,7 @@ export class Installer {
 
   /** Which versions fit the requirements, transitive ones included. Rejects with errors of the table. */
   async resolve(asked: Asked, room: CleanRoom): Promise<ResolvedPackage[]> {
+    const since = performance.now();
     const event = { step: 'resolve', requirements: asked.requirements };
     room.workshop ??= await this.#open();
     const among = await this.#resolution(
@@ -73,8 +74,9 @@ export class Installer {
       this.#exchange(asked, room.workshop, { ...event, build: false }),
     );
     if ('packages' in among) return among.packages;
+    const trouble = await this.#indexTrouble(asked, since);
+    if (trouble !== null) throw trouble;
     // Some may have no wheels, and have to be built to be asked what they need.
-    const since = performance.now();
     const all = await this.#resolution(asked, this.#ask(asked, { ...event, build: true }));
     if ('packages' in all) return all.packages;
     throw await this.#unresolved(asked, all.error, since);
