@@ -1,3 +1,4 @@
+import type { ConfigFile } from '../../src/config/schema.ts';
 import type { Bench, BenchRow } from '../measure/bench.ts';
 import { BenchClient } from '../measure/client.ts';
 import { settle } from '../measure/functions.ts';
@@ -22,32 +23,23 @@ export const imported: Bench = {
   about:
     'A call that no sandbox is there for, of a function that imports pandas: forked from a zygote that has, or not.',
   async run({ samples }) {
-    const rows: BenchRow[] = [];
-    {
-      await using rig = await startRig(BOUNDS);
-      await rig.addFunction('frame', CODE, PACKAGES);
-      await settle();
-      const client = new BenchClient(rig.url);
+    const hits = await withCalls({}, async (call) => {
       // Installs pandas, makes the zygote, and the third call finds spares.
-      await client.postMany('/runLambda/frame', 3);
-      const busy = await client.postMany('/runLambda/frame', samples);
-      const gaps = await client.postMany('/runLambda/frame', Math.min(samples, MAX_GAPS), GAP_MS);
-      client.close();
-      rows.push({ what: `zygote hit, one call every ${GAP_MS} ms`, ...summarize(gaps) });
-      rows.push({ what: 'zygote hit, one call after another', ...summarize(busy) });
-    }
-    {
-      await using rig = await startRig({ ...BOUNDS, import_cache_size: 0 });
-      await rig.addFunction('frame', CODE, PACKAGES);
-      await settle();
-      const client = new BenchClient(rig.url);
-      await client.postMany('/runLambda/frame', 1);
-      const without = await client.postMany('/runLambda/frame', Math.min(samples, MAX_WITHOUT));
-      client.close();
-      rows.push({ what: 'without the import cache', ...summarize(without) });
-    }
+      await call(3);
+      const busy = await call(samples);
+      const gaps = await call(Math.min(samples, MAX_GAPS), GAP_MS);
+      return [
+        { what: `zygote hit, one call every ${GAP_MS} ms`, ...summarize(gaps) },
+        { what: 'zygote hit, one call after another', ...summarize(busy) },
+      ];
+    });
+    const without = await withCalls({ import_cache_size: 0 }, async (call) => {
+      await call(1);
+      const times = await call(Math.min(samples, MAX_WITHOUT));
+      return [{ what: 'without the import cache', ...summarize(times) }];
+    });
     return {
-      rows,
+      rows: [...hits, ...without],
       notes: [
         'One client. Each call makes a small data frame, sums it up, and its sandbox is ended after it.',
       ],
@@ -55,4 +47,23 @@ export const imported: Bench = {
   },
 };
 
-const BOUNDS = { ...NO_CACHE, mem_limit_mb: 512, invocation_timeout_ms: 120_000 };
+type Call = (count: number, gapMs?: number) => Promise<number[]>;
+
+/** Has a worker with these config keys that serves the function; `measure` calls it so often, and gets the times in ms. */
+async function withCalls(
+  config: ConfigFile,
+  measure: (call: Call) => Promise<BenchRow[]>,
+): Promise<BenchRow[]> {
+  await using rig = await startRig({
+    ...NO_CACHE,
+    mem_limit_mb: 512,
+    invocation_timeout_ms: 120_000,
+    ...config,
+  });
+  await rig.addFunction('frame', CODE, PACKAGES);
+  await settle();
+  const client = new BenchClient(rig.url);
+  const rows = await measure((count, gapMs) => client.postMany('/runLambda/frame', count, gapMs));
+  client.close();
+  return rows;
+}

@@ -1,13 +1,14 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connectWorker, type WorkerClient } from '../../src/client/worker-client.ts';
 import { fitTree } from '../../src/zygote/fit.ts';
 import { treeFileText } from '../../src/zygote/tree-file.ts';
 import { readWorkload, type Workload } from '../../src/zygote/workload-file.ts';
 import type { Bench, BenchRow } from '../measure/bench.ts';
 import { callAll } from '../measure/call-all.ts';
 import { importedZygotes, zygotesPlanted } from '../measure/import-cache.ts';
-import { type Rig, startRig } from '../measure/rig.ts';
+import { startRig } from '../measure/rig.ts';
 import { summarize } from '../measure/stats.ts';
 import { barePython } from '../workloads/bare-python.ts';
 import { COSTS_FILE, chooseFunctions, FUNCTIONS_FILE, type RealFunction } from '../workloads/functions.ts';
@@ -37,8 +38,8 @@ export const workload: Bench = {
       const rows: BenchRow[] = [await bareRow(functions, prepared)];
       const notes: string[] = [];
       for (const variant of await variants(functions, dir)) {
-        const { row, note } = await measure(variant, functions, prepared);
-        rows.push(...row);
+        const { rows: own, note } = await measure(variant, functions, prepared);
+        rows.push(...own);
         notes.push(note);
       }
       return { rows: [...rows, ...ratios(rows)], notes: [...notes, ...NOTES] };
@@ -86,18 +87,20 @@ async function measure(
   { what, config, isPlanted }: Variant,
   functions: readonly RealFunction[],
   { registryDir, packagesDir }: Prepared,
-): Promise<{ row: BenchRow[]; note: string }> {
-  await using rig: Rig = await startRig({
+): Promise<{ rows: BenchRow[]; note: string }> {
+  await using rig = await startRig({
     ...BOUNDS,
     ...config,
     registry_dir: registryDir,
     pkgs_dir: packagesDir,
   });
-  if (isPlanted) await zygotesPlanted(rig.url);
-  const { times, seconds } = await callAll(functions, CLIENTS, ({ name }) => callOnce(rig.url, name));
-  const { count, memoryMb, forksByDepth } = await importedZygotes(rig.url);
+  const worker = connectWorker(rig.url);
+  if (isPlanted) await zygotesPlanted(worker);
+  const { times, seconds } = await callAll(functions, CLIENTS, ({ name }) => callOnce(worker, name));
+  const { count, memoryMb, forksByDepth } = await importedZygotes(worker);
+  worker.close();
   return {
-    row: [
+    rows: [
       { what: `${what}: requests`, unit: '/s', value: functions.length / seconds },
       { what: `${what}: one of them`, ...summarize(times) },
     ],
@@ -105,11 +108,9 @@ async function measure(
   };
 }
 
-async function callOnce(url: string, name: string): Promise<void> {
-  const response = await fetch(`${url}/runLambda/${name}`, { method: 'POST', body: '{}' });
-  const text = await response.text();
-  if (response.status !== 200 || JSON.parse(text) !== name)
-    throw new Error(`${name}: ${response.status} ${text}`);
+async function callOnce(worker: WorkerClient, name: string): Promise<void> {
+  const { status, body } = await worker.invoke(name, {}, BOUNDS.invocation_timeout_ms);
+  if (status !== 200 || JSON.parse(body) !== name) throw new Error(`${name}: ${status} ${body}`);
 }
 
 /** Against one root zygote. */

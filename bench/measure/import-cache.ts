@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkerClient } from '../../src/client/worker-client.ts';
 
 export interface ImportedZygotes {
   readonly count: number;
@@ -11,8 +12,8 @@ const LOOK_EVERY_MS = 100;
 const QUIET_LOOKS = 20;
 
 /** What a worker tells of its import cache. */
-export async function importedZygotes(url: string): Promise<ImportedZygotes> {
-  const text = await (await fetch(`${url}/metrics`)).text();
+export async function importedZygotes(worker: WorkerClient): Promise<ImportedZygotes> {
+  const { body: text } = await worker.request('/metrics');
   const figure = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? 0);
   const forks = text.matchAll(/^openlambda_package_forks_total\{depth="([^"]*)"\} (\d+)$/gm);
   const byDepth = [...forks].sort(([, a = ''], [, b = '']) => a.localeCompare(b));
@@ -24,9 +25,9 @@ export async function importedZygotes(url: string): Promise<ImportedZygotes> {
 }
 
 /** Resolves when no zygote has been added for a while. */
-export async function zygotesPlanted(url: string): Promise<void> {
+export async function zygotesPlanted(worker: WorkerClient): Promise<void> {
   for (let [last, quiet] = [0, 0]; quiet < QUIET_LOOKS; await sleep(LOOK_EVERY_MS)) {
-    const { count } = await importedZygotes(url);
+    const { count } = await importedZygotes(worker);
     quiet = count === last ? quiet + 1 : 0;
     last = count;
   }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { shuffled } from '../../src/zygote/simulation/random.ts';
 
 /** One of `functions.json`; it answers its own name. */
 export interface RealFunction {
@@ -15,7 +16,7 @@ const SEED = 1;
 /** All of them, in an order that is always the same one; where fewer are wanted, those with the fewest packages. */
 export function chooseFunctions(count: number): RealFunction[] {
   const all = JSON.parse(readFileSync(FUNCTIONS_FILE, 'utf8')) as RealFunction[];
-  if (count >= all.length) return shuffled(all);
+  if (count >= all.length) return shuffled(all, SEED);
   const some = all.filter(({ requirements }) => requirements.length > 0);
   return some.sort((a, b) => a.requirements.length - b.requirements.length).slice(0, count);
 }
@@ -23,21 +24,4 @@ export function chooseFunctions(count: number): RealFunction[] {
 export function codeOf({ name, imports }: RealFunction): string {
   const lines = imports.map((module) => `import ${module}\n`);
   return `${lines.join('')}\n\ndef handler(event):\n    return ${JSON.stringify(name)}\n`;
-}
-
-/** By a generator of its own: mulberry32. */
-function shuffled<T>(all: readonly T[]): T[] {
-  const mixed = [...all];
-  let state = SEED;
-  const random = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let bits = Math.imul(state ^ (state >>> 15), 1 | state);
-    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
-    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
-  };
-  for (let at = mixed.length - 1; at > 0; at--) {
-    const other = Math.floor(random() * (at + 1));
-    [mixed[at], mixed[other]] = [mixed[other] as T, mixed[at] as T];
-  }
-  return mixed;
 }

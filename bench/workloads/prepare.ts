@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { connectWorker } from '../../src/client/worker-client.ts';
 import { callAll } from '../measure/call-all.ts';
 import { addFunction, settle } from '../measure/functions.ts';
 import { startRig } from '../measure/rig.ts';
@@ -32,12 +34,14 @@ export async function prepare(functions: readonly RealFunction[]): Promise<Prepa
     pkgs_dir: packagesDir,
     install_timeout_ms: PATIENCE_MS,
   });
+  const worker = connectWorker(rig.url);
   await callAll(functions, AT_ONCE, async ({ name }) => {
-    const response = await fetch(`${rig.url}/packages/${name}`, { method: 'POST' });
-    const text = await response.text();
-    if (response.status !== 200) throw new Error(`${name}: ${response.status} ${text}`);
-    dirs.set(name, dirsIn(text));
+    const options = { method: 'POST', timeoutMs: PATIENCE_MS };
+    const { status, body } = await worker.request(`/packages/${name}`, options);
+    if (status !== 200) throw new Error(`${name}: ${status} ${body}`);
+    dirs.set(name, dirsIn(body));
   });
+  worker.close();
   return { registryDir, packagesDir, dirs };
 }
 
@@ -49,7 +53,7 @@ function dirsIn(text: string): string[] {
 /** Leaves one that is there as it is, so that nothing of it is made anew. */
 async function write(registryDir: string, one: RealFunction): Promise<void> {
   const code = codeOf(one);
-  const there = await readFile(join(registryDir, one.name, 'lambda_func.py'), 'utf8').catch(() => null);
-  if (there === code) return;
+  const file = join(registryDir, one.name, 'lambda_func.py');
+  if (existsSync(file) && (await readFile(file, 'utf8')) === code) return;
   await addFunction(registryDir, one.name, code, one.requirements.map((line) => `${line}\n`).join(''));
 }
