@@ -26,15 +26,14 @@ class Refused(Exception):
 
 
 def import_all(wanted):
-    """Returns how long it took, in us, and how many threads there are after it. Raises whatever a module raises."""
+    """Returns how long it took, in us, and how many threads there are after it. Raises what the first
+    module raised where none could be imported."""
     path, environment, open_before = list(sys.path), dict(os.environ), descriptors()
     started = time.monotonic_ns()
     sys.path.extend(wanted['directories'])
     for name in _ONE_THREAD:
         os.environ[name] = '1'
-    for module in wanted['modules']:
-        importlib.import_module(module)
-    tried = [try_to_import(module) for module in wanted['optional']]
+    tried = [try_to_import(module) for module in wanted['modules']]
     if tried and all(error is not None for error in tried):
         raise tried[0]  # then it is no better than its parent
     restore(path, environment)

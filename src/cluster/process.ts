@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OlError } from '../errors.ts';
+import { isProcessGone } from '../linux/process-gone.ts';
 
 /**
  * A process, for as long as it lives and never afterwards: a process id is given out again, its start time in clock
@@ -74,9 +75,7 @@ function readProc(pid: number, file: string): string | null {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    // ESRCH: it ended between open and read.
-    if (code === 'ENOENT' || code === 'ESRCH') return null;
+    if (isProcessGone(error)) return null;
     throw error;
   }
 }

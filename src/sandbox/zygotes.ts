@@ -8,9 +8,8 @@ export interface ImportRequest {
   readonly parent: ImportZygote | null;
   /** Where its modules are to be found, in a sandbox's own paths: those of the parent's packages included. */
   readonly directories: readonly string[];
+  /** Each is worth a try: it is no failure where one can't be imported, as long as another one can. */
   readonly modules: readonly string[];
-  /** What is worth a try: it is no failure where one of these can't be imported. */
-  readonly optional?: readonly string[];
 }
 
 /** An interpreter with modules imported, that sandboxes are forked from. */
@@ -26,7 +25,7 @@ export interface ImportZygote {
 
 /** An engine that can fork sandboxes from interpreters with modules imported. */
 export interface ZygoteEngine extends Engine {
-  /** Rejects with ERR_IMPORT where the modules can't be imported and forked; leaves nothing then. */
+  /** Rejects with ERR_IMPORT where none of the modules can be imported, or what they make can't be forked; leaves nothing then. */
   importAhead(request: ImportRequest): Promise<ImportZygote>;
   /** As `create`, forked from this zygote; from the engine's own where that one has no room, or has died. */
   createFrom(zygote: ImportZygote, code: Code, lock: Lock | null): Promise<Sandbox>;

@@ -6,6 +6,8 @@ import type { TreeFileNode } from './tree-file.ts';
 /** A zygote that somebody has asked for, before or beside what a worker learns itself. */
 export interface GivenNode {
   readonly parent: GivenNode | null;
+  /** Names `packages`. */
+  readonly key: string;
   /** All that it has, its parent's packages included, sorted. */
   readonly packages: readonly PackageKey[];
   /** What it imports beyond its parent, sorted. */
@@ -30,25 +32,23 @@ export function nodesOfFile(root: TreeFileNode): GivenNode[] {
 }
 
 function nodeOfFile(parent: GivenNode | null, { packages, import_ms }: TreeFileNode): GivenNode {
-  return {
-    parent,
-    packages: [...(parent?.packages ?? []), ...packages].sort(),
-    added: [...packages].sort(),
-    importMs: import_ms ?? packages.length * UNKNOWN_COST.selfMs,
-    isKept: false,
-  };
+  return makeNode(parent, packages, { importMs: import_ms, isKept: false });
 }
 
 /** A zygote of its own for packages that are always to be there. */
 export function keptNode(packages: Iterable<PackageKey>): GivenNode {
-  const all = [...packages].sort();
-  return {
-    parent: null,
-    packages: all,
-    added: all,
-    importMs: all.length * UNKNOWN_COST.selfMs,
-    isKept: true,
-  };
+  return makeNode(null, packages, { isKept: true });
+}
+
+function makeNode(
+  parent: GivenNode | null,
+  own: Iterable<PackageKey>,
+  { importMs, isKept }: { readonly importMs?: number | undefined; readonly isKept: boolean },
+): GivenNode {
+  const added = [...own].sort();
+  const packages = [...(parent?.packages ?? []), ...added].sort();
+  const expectedMs = importMs ?? added.length * UNKNOWN_COST.selfMs;
+  return { parent, key: setKey(packages), packages, added, importMs: expectedMs, isKept };
 }
 
 /** All zygotes that were asked for, made or not. */
@@ -63,9 +63,9 @@ export class GivenTree {
   /** Parents come before their children. Where two ask for the same packages, the first one's place is taken. */
   add(nodes: readonly GivenNode[]): void {
     for (const node of nodes) {
-      const key = setKey(node.packages);
-      const known = this.#nodes.get(key);
-      if (known === undefined || node.isKept) this.#nodes.set(key, known ? { ...known, isKept: true } : node);
+      const known = this.#nodes.get(node.key);
+      if (known === undefined) this.#nodes.set(node.key, node);
+      else if (node.isKept) this.#nodes.set(node.key, { ...known, isKept: true });
     }
     this.#match = null;
   }
@@ -78,21 +78,17 @@ export class GivenTree {
 
   #prepare(): (packages: ReadonlySet<PackageKey>) => GivenNode | null {
     const nodes = this.nodes;
-    const ids = new Map(nodes.map(({ packages }, id) => [setKey(packages), id]));
-    const idOf = ({ packages }: GivenNode) => ids.get(setKey(packages)) ?? null;
+    const ids = new Map(nodes.map(({ key }, id) => [key, id]));
+    const idOf = (node: GivenNode | null) => (node === null ? null : (ids.get(node.key) ?? null));
     const find = matcher(
-      nodes.map(({ parent, packages, importMs }, id) => ({
+      nodes.map((given, id) => ({
         id,
-        parent: parent === null ? null : idOf(parent),
-        packages,
-        importMs,
-        kb: 0,
-        uses: 0,
-        lastUsed: 0,
-        children: 0,
-        busy: false,
+        parent: idOf(given.parent),
+        packages: given.packages,
+        importMs: given.importMs,
+        given,
       })),
     );
-    return (packages) => nodes[find(packages)?.id ?? -1] ?? null;
+    return (packages) => find(packages)?.given ?? null;
   }
 }

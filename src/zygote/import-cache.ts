@@ -14,7 +14,7 @@ import { type Imports, KnownPackages } from './known-packages.ts';
 import { type LiveNode, LiveTree } from './live-tree.ts';
 import { matcher } from './match.ts';
 import { CallStatistics } from './statistics.ts';
-import { type PackageKey, setKey } from './tree.ts';
+import type { PackageKey } from './tree.ts';
 
 export interface ImportCacheOptions {
   readonly engine: ZygoteEngine;
@@ -162,7 +162,7 @@ export class ImportCache implements Engine {
     if (this.#isClosed) return;
     const given = this.#given.match(packages);
     // What it is still missing then is learned by the calls that come after it.
-    if (given !== null && this.#tree.find(given.packages) === null && this.#makeGiven(given) !== null) return;
+    if (given !== null && this.#tree.find(given.key) === null && this.#makeGiven(given) !== null) return;
     const options = { avoid: this.#toAvoid(), forCall: packages };
     const growth = grow(this.#tree.snapshot('all'), this.#statistics, this.#options.budgetKb, options);
     if (growth !== null) this.#make(growth);
@@ -175,13 +175,13 @@ export class ImportCache implements Engine {
   }
 
   /** It, or the one that has its packages already; null where there is no room, or it can't be imported. */
-  #makeGiven({ parent, packages, added, importMs, isKept }: GivenNode): LiveNode | null {
-    const there = this.#tree.find(packages);
+  #makeGiven({ parent, key, packages, added, importMs, isKept }: GivenNode): LiveNode | null {
+    const there = this.#tree.find(key);
     if (there !== null) {
       there.isKept ||= isKept;
       return there;
     }
-    if (this.#toAvoid().has(setKey(packages))) return null;
+    if (this.#toAvoid().has(key)) return null;
     const above = parent === null ? null : this.#makeGiven(parent);
     if (parent !== null && above === null) return null;
     const kb = this.#expectedKb(added, above?.packages ?? []);
@@ -208,7 +208,7 @@ export class ImportCache implements Engine {
     const parent = node.parent?.zygote ?? null;
     const wanted = this.#packages.importsOf(node.packages, node.added);
     if (node.parent !== null && parent === null) throw parentMissing(wanted);
-    const zygote = await engine.importAhead({ parent, modules: [], ...wanted });
+    const zygote = await engine.importAhead({ parent, ...wanted });
     node.zygote = zygote;
     node.importMs = zygote.importMs;
     node.kb = zygote.memoryKb;
@@ -221,7 +221,7 @@ export class ImportCache implements Engine {
   #failed(node: LiveNode, error: Error): void {
     this.#tree.remove(node);
     if (this.#isClosed) return;
-    if (isOlError(error, 'ERR_IMPORT')) this.#avoided.set(setKey(node.packages), performance.now());
+    if (isOlError(error, 'ERR_IMPORT')) this.#avoided.set(node.key, performance.now());
     this.#options.log.warn({ err: error, packages: node.added }, 'packages are not imported ahead');
   }
 
@@ -242,7 +242,7 @@ export class ImportCache implements Engine {
   }
 }
 
-function parentMissing({ optional }: Imports): OlError {
+function parentMissing({ modules }: Imports): OlError {
   const reason = 'the zygote that it was to be forked from could not be made';
-  return new OlError('ERR_IMPORT', { modules: optional.join(', '), reason });
+  return new OlError('ERR_IMPORT', { modules: modules.join(', '), reason });
 }

@@ -8,7 +8,7 @@ const PACKAGES = '/packages';
 export interface Imports {
   readonly directories: readonly string[];
   /** Modules that are worth a try: what can't be imported is left to the functions. */
-  readonly optional: readonly string[];
+  readonly modules: readonly string[];
 }
 
 interface Known {
@@ -78,7 +78,7 @@ export class KnownPackages {
       directories: packages
         .flatMap((key) => this.#known.get(key) ?? [])
         .map(({ dir }) => `${PACKAGES}/${dir}`),
-      optional: [
+      modules: [
         ...new Set(
           own.flatMap(({ isLookedAt, asked, modules }) => (isLookedAt ? [...asked].sort() : modules)),
         ),

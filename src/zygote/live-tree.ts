@@ -14,6 +14,8 @@ export class LiveNode {
   /** Null is the root zygote. */
   readonly parent: LiveNode | null;
   readonly packages: readonly PackageKey[];
+  /** Names `packages`. */
+  readonly key: string;
   readonly added: readonly PackageKey[];
   /** True where it stays, whatever it is worth. */
   isKept: boolean;
@@ -34,6 +36,7 @@ export class LiveNode {
     this.isKept = options.isKept;
     this.parent = parent;
     this.packages = growth.packages;
+    this.key = setKey(growth.packages);
     this.added = growth.added;
     this.kb = growth.kb;
     this.importMs = growth.importMs;
@@ -62,10 +65,9 @@ export class LiveTree {
     return this.#nodes.get(id) ?? null;
   }
 
-  /** The one that has, or will have, exactly these packages. */
-  find(packages: readonly PackageKey[]): LiveNode | null {
-    const key = setKey(packages);
-    return this.nodes.find((node) => setKey(node.packages) === key) ?? null;
+  /** The one that has, or will have, exactly the packages of this key. */
+  find(key: string): LiveNode | null {
+    return this.nodes.find((node) => node.key === key) ?? null;
   }
 
   add(growth: Growth, options: NodeOptions): LiveNode {

@@ -29,13 +29,17 @@ export function match(tree: readonly ZygoteNode[], packages: ReadonlySet<Package
 }
 
 /** Prepares for many questions about one tree: the node to fork from, or null for the root zygote. */
-export function matcher(
-  tree: readonly ZygoteNode[],
-): (packages: ReadonlySet<PackageKey>) => ZygoteNode | null {
+export function matcher<N extends Matchable>(
+  tree: readonly N[],
+): (packages: ReadonlySet<PackageKey>) => N | null {
   const ids = new Set(tree.map(({ id }) => id));
   const below = Map.groupBy(tree, ({ parent }) => (parent !== null && ids.has(parent) ? parent : null));
-  const best = (among: number | null, aboveMs: number, packages: ReadonlySet<PackageKey>): Found | null => {
-    let found: Found | null = null;
+  const best = (
+    among: number | null,
+    aboveMs: number,
+    packages: ReadonlySet<PackageKey>,
+  ): Found<N> | null => {
+    let found: Found<N> | null = null;
     for (const node of below.get(among) ?? []) {
       // What is below it has its packages, too.
       if (!isWithin(node.packages, packages)) continue;
@@ -47,13 +51,16 @@ export function matcher(
   return (packages) => best(null, 0, packages)?.node ?? null;
 }
 
-interface Found {
-  readonly node: ZygoteNode;
+/** What the choice depends on. */
+export type Matchable = Pick<ZygoteNode, 'id' | 'parent' | 'packages' | 'importMs'>;
+
+interface Found<N> {
+  readonly node: N;
   /** Against a fork from the root zygote. */
   readonly savedMs: number;
 }
 
-function better(one: Found | null, other: Found | null): Found | null {
+function better<N extends Matchable>(one: Found<N> | null, other: Found<N> | null): Found<N> | null {
   if (one === null || other === null) return one ?? other;
   if (one.savedMs !== other.savedMs) return one.savedMs > other.savedMs ? one : other;
   const more = one.node.packages.length - other.node.packages.length;

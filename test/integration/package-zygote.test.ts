@@ -221,8 +221,7 @@ test('what is only worth a try may fail', async () => {
   const zygote = await fixture.engine.importAhead({
     parent: null,
     directories: ['/packages/fragile', '/packages/sound'],
-    modules: [],
-    optional: ['fragile', 'sound'],
+    modules: ['fragile', 'sound'],
   });
   const text = 'import sys\ndef handler(event): return ["sound" in sys.modules, "fragile" in sys.modules]\n';
   expect(await ask(await from(zygote, text))).toEqual([true, false]);

@@ -49,9 +49,8 @@ export function zygoteRequest({ kind, count }: EntryKind, request: ZygoteRequest
 /** `imports.json` in a package zygote's home: where it finds modules besides the library's, and which to import. */
 export interface Wanted {
   readonly directories: readonly string[];
+  /** Any may fail, but not all. */
   readonly modules: readonly string[];
-  /** Those of which any may fail. */
-  readonly optional: readonly string[];
 }
 
 /**

@@ -3,6 +3,7 @@ import { open, stat } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { type FileStatus, statThrough } from '../../linux/beneath.ts';
 import { deviceName } from '../../linux/device.ts';
+import { isProcessGone } from '../../linux/process-gone.ts';
 
 /** How many descriptors are looked at before others get their turn: a quarter of a millisecond. */
 const SLICE = 64;
@@ -91,7 +92,7 @@ function unlessMissing<T>(look: () => T): T | null {
   try {
     return look();
   } catch (error) {
-    if (isGone(error)) return null;
+    if (isProcessGone(error)) return null;
     throw error;
   }
 }
@@ -100,12 +101,7 @@ async function unlessGone<T>(looking: Promise<T>): Promise<T | null> {
   try {
     return await looking;
   } catch (error) {
-    if (isGone(error)) return null;
+    if (isProcessGone(error)) return null;
     throw error;
   }
-}
-
-function isGone(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === 'ENOENT' || code === 'ESRCH';
 }

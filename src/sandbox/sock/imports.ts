@@ -56,7 +56,7 @@ export class Imports {
     await Promise.all(closing());
   }
 
-  async #start({ parent, directories, modules, optional = [] }: ImportRequest): Promise<ImportZygote> {
+  async #start({ parent, directories, modules }: ImportRequest): Promise<ImportZygote> {
     const { nursery, importsDir, cgroups, scratch, log } = this.#options;
     const from: Zygote = parent === null ? await nursery.zygote() : this.of(parent).zygote;
     if (this.#isClosed) throw new OlError('ERR_SHUTTING_DOWN', {});
@@ -65,7 +65,7 @@ export class Imports {
       parent: from,
       id,
       home: join(importsDir, String(id)),
-      wanted: { directories, modules, optional },
+      wanted: { directories, modules },
       makeCgroup: this.#options.zygoteCgroup,
       timeoutMs: this.#options.importTimeoutMs,
       log,
@@ -76,6 +76,6 @@ export class Imports {
     const reason = await made.tryOut(this.#options.importTimeoutMs);
     if (reason === null) return made;
     await made.close();
-    throw new OlError('ERR_IMPORT', { modules: [...modules, ...optional].join(', '), reason });
+    throw new OlError('ERR_IMPORT', { modules: modules.join(', '), reason });
   }
 }

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { isProcessGone } from '../../linux/process-gone.ts';
 
 /**
  * Memory of a process and its descendants, in kB: proportional set size, so a page that is shared with the zygote
@@ -31,8 +32,7 @@ async function readIfThere(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ESRCH') return '';
+    if (isProcessGone(error)) return '';
     throw error;
   }
 }

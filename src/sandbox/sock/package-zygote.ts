@@ -2,6 +2,7 @@ import { closeSync, readFileSync } from 'node:fs';
 import type { Cgroup } from '../../cgroup/cgroup.ts';
 import { OlError } from '../../errors.ts';
 import { pidsOf, signalPidfd } from '../../linux/pidfd.ts';
+import { isProcessGone } from '../../linux/process-gone.ts';
 import { signalName } from '../../linux/signals.ts';
 import { seqpacketPair, streamPair } from '../../linux/sockets.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -227,8 +228,8 @@ export class PackageZygote implements Zygote {
   }
 }
 
-function importError({ modules, optional }: Wanted, reason: string): OlError {
-  return new OlError('ERR_IMPORT', { modules: [...modules, ...optional].join(', '), reason });
+function importError({ modules }: Wanted, reason: string): OlError {
+  return new OlError('ERR_IMPORT', { modules: modules.join(', '), reason });
 }
 
 /** The real host uid of a process; null where it is gone. */
@@ -237,8 +238,7 @@ function uidOf(pid: number): number | null {
     const match = /^Uid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
     return match === null ? null : Number(match[1]);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ESRCH') return null;
+    if (isProcessGone(error)) return null;
     throw error;
   }
 }
