@@ -2,6 +2,7 @@ import { createReadStream, lstatSync, readdirSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { isOutOfReach } from './out-of-reach.ts';
 
 /** A host that only the proxy knows: it stands for directories of this machine. */
 export const FIND_LINKS_HOST = 'find-links.invalid';
@@ -49,8 +50,7 @@ function filesIn(dir: string): string[] {
     const entries = readdirSync(dir, { withFileTypes: true });
     return entries.filter((entry) => entry.isFile() && PACKAGE_FILE.test(entry.name)).map(({ name }) => name);
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException;
-    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(code)) return [];
+    if (isOutOfReach(error)) return [];
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isOutOfReach } from './out-of-reach.ts';
 
 /** Where the set-up puts it. */
 const OWN = fileURLToPath(new URL('../../.cache/uv/uv', import.meta.url));
@@ -19,8 +20,7 @@ function isProgram(path: string): boolean {
   try {
     return (statSync(path).mode & constants.S_IXOTH) !== 0 && startsAs(path, ELF);
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException;
-    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(code)) return false;
+    if (isOutOfReach(error)) return false;
     throw error;
   }
 }

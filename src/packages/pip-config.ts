@@ -1,5 +1,6 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isOutOfReach } from './out-of-reach.ts';
 
 /** Where packages come from. */
 export interface PackageIndex {
@@ -66,8 +67,7 @@ function readConfig(path: string): Settings {
   try {
     return parsePipConfig(readFileSync(path, 'utf8'));
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException;
-    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(code)) return {};
+    if (isOutOfReach(error)) return {};
     throw error;
   }
 }

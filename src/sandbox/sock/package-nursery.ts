@@ -107,12 +107,7 @@ export class PackageNursery implements ImportZygote {
 
   #keepSpares(): void {
     if (this.#idle !== null) clearTimeout(this.#idle);
-    this.#idle = setTimeout(() => this.#rest(), SPARES_KEPT_MS).unref();
-  }
-
-  #rest(): void {
-    this.#takes = 0;
-    this.#spares.want(0);
+    this.#idle = setTimeout(() => this.#spares.want(0), SPARES_KEPT_MS).unref();
   }
 
   async #end(): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Log } from '../../telemetry/log.ts';
 import { ScratchQuota } from './scratch-quota.ts';
-import type { ScratchLimits } from './scratch-usage.ts';
+import { type ScratchLimits, scratchLimits } from './scratch-usage.ts';
 import { ScratchWatch, type Watchable, type Watched } from './scratch-watch.ts';
 
 export interface ScratchBoundOptions {
@@ -13,7 +13,6 @@ export interface ScratchBoundOptions {
   readonly log: Log;
 }
 
-const BYTES_PER_MB = 1024 * 1024;
 const NOT_WATCHED: Watched = { run: () => {}, rest: () => {}, end: () => {} };
 
 /** What bounds scratch space: a quota of the kernel where the file system has one, else we look. */
@@ -22,7 +21,7 @@ export class ScratchBound {
   readonly #watch: ScratchWatch | null;
 
   constructor({ dir, maxMb, maxFiles, uidBase, uidCount, log }: ScratchBoundOptions) {
-    const limits: ScratchLimits = { bytes: maxMb * BYTES_PER_MB, files: maxFiles };
+    const limits = scratchLimits(maxMb, maxFiles);
     this.#quota = ScratchQuota.open({ dir, limits, uidBase, uidCount });
     this.#watch = this.#quota === null ? new ScratchWatch({ limits, log }) : null;
     const by =

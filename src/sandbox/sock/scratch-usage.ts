@@ -11,6 +11,12 @@ export interface ScratchLimits {
   readonly files: number;
 }
 
+const BYTES_PER_MB = 1024 * 1024;
+
+export function scratchLimits(maxMb: number, maxFiles: number): ScratchLimits {
+  return { bytes: maxMb * BYTES_PER_MB, files: maxFiles };
+}
+
 /** What takes space, or a part of it; not all of it where one of the limits is exceeded. */
 export interface ScratchUsage {
   readonly bytes: number;

@@ -116,23 +116,17 @@ export class ScratchWatch {
     try {
       const tree = await measureTree(sandbox.scratchDir, limits);
       if (entry.hasEnded) return;
-      const mayHold = this.#mayHold(entry, tree);
+      const isHeldDue = isTimeForHeld(entry, tree);
       entry.tree = tree;
       entry.looks++;
       if (this.#endIfOver(entry)) return;
-      if (mayHold) void this.#lookForHeld(entry);
+      if (isHeldDue) void this.#lookForHeld(entry);
       clock.set(nextLookMs({ usage: usageOf(entry), limits, tookMs: performance.now() - since }));
     } catch (error) {
       if (entry.hasEnded) return; // its directory went with it
       log.error({ err: error, sandboxId: sandbox.id }, 'scratch directory could not be looked at');
       clock.set(firstLookMs(limits));
     }
-  }
-
-  /** A file gets lost from the tree only when a name goes; what is lost already may grow. */
-  #mayHold({ tree, held, looks, isLookingForHeld }: Entry, seen: TreeUsage): boolean {
-    if (isLookingForHeld) return false;
-    return tree === null || held.files > 0 || tree.changed !== seen.changed || looks % HELD_EVERY === 0;
   }
 
   /** Beside everything else: the sandbox may make it take long, and others have to be looked at meanwhile. */
@@ -164,6 +158,12 @@ export class ScratchWatch {
     if (isOver) entry.sandbox.overScratch(usage);
     return isOver;
   }
+}
+
+/** A file gets lost from the tree only when a name goes; what is lost already may grow. */
+function isTimeForHeld({ tree, held, looks, isLookingForHeld }: Entry, seen: TreeUsage): boolean {
+  if (isLookingForHeld) return false;
+  return tree === null || held.files > 0 || tree.changed !== seen.changed || looks % HELD_EVERY === 0;
 }
 
 function usageOf({ tree, held }: Entry): ScratchUsage {

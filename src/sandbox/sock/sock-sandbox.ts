@@ -121,19 +121,17 @@ export class SockSandbox implements Sandbox, Watchable {
 
   overScratch({ bytes, files }: ScratchUsage): void {
     const { scratchMaxMb, scratchMaxFiles } = this.#bounds;
-    this.#overScratch =
+    const reason =
       files > scratchMaxFiles
         ? `it had more than ${scratchMaxFiles} files: make fewer, or raise scratch_max_files`
         : `it had more than ${scratchMaxMb} MB: write less, or raise scratch_max_mb`;
-    const counted = { sandboxId: this.id, files, mb: Math.round(bytes / BYTES_PER_MB) };
-    this.#log.warn({ ...counted, reason: this.#overScratch }, 'sandbox ended for its scratch space');
-    void this.destroy('its scratch space was used up');
+    const counted = { files, mb: Math.round(bytes / BYTES_PER_MB) };
+    this.#endForScratch(reason, counted, 'its scratch space was used up');
   }
 
   hidesScratch(tookMs: number): void {
-    this.#overScratch = `after ${tookMs} ms it was not known yet what its processes hold of it: start fewer, or let them rest`;
-    this.#log.warn({ sandboxId: this.id, reason: this.#overScratch }, 'sandbox ended for its scratch space');
-    void this.destroy('its scratch space could not be bounded');
+    const reason = `after ${tookMs} ms it was not known yet what its processes hold of it: start fewer, or let them rest`;
+    this.#endForScratch(reason, {}, 'its scratch space could not be bounded');
   }
 
   destroy(reason: string): Promise<Death> {
@@ -156,6 +154,12 @@ export class SockSandbox implements Sandbox, Watchable {
 
   #death({ code, signal, outOfMemory }: ProcessEnd): Death {
     return { code, signal: signal === null ? null : signalName(signal), reason: this.#reason, outOfMemory };
+  }
+
+  #endForScratch(reason: string, counted: object, why: string): void {
+    this.#overScratch = reason;
+    this.#log.warn({ sandboxId: this.id, ...counted, reason }, 'sandbox ended for its scratch space');
+    void this.destroy(why);
   }
 
   /** What a broken exchange means for the client; the sandbox is on its way out after it. */

@@ -4,13 +4,13 @@ import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { SandboxRequest, SandboxResponse } from '../sandbox.ts';
 import type { Workshop, WorkshopBounds } from '../workshop.ts';
+import { type ScratchLimits, scratchLimits } from './scratch-usage.ts';
 import { ScratchWatch } from './scratch-watch.ts';
 import { type NamedBounds, SockSandbox } from './sock-sandbox.ts';
 import type { Spare } from './spare.ts';
 
 /** CPU time as much as there is: the cgroup's share, not a quota, keeps it from taking all. */
 const NO_CPU_QUOTA = 0;
-const BYTES_PER_MB = 1024 * 1024;
 
 export interface WorkshopParts {
   readonly code: Code;
@@ -19,7 +19,7 @@ export interface WorkshopParts {
   readonly bounds: WorkshopBounds;
   readonly memPoolMb: number;
   /** Sets the bound of the kernel on the spare's scratch directory; false where there is none. */
-  readonly widen: (limits: { readonly bytes: number; readonly files: number }) => boolean;
+  readonly widen: (limits: ScratchLimits) => boolean;
   readonly log: Log;
 }
 
@@ -32,7 +32,7 @@ export class SockWorkshop implements Workshop {
   /** Null where the spare has died. Throws ERR_SYSCALL, ERR_CGROUP. */
   static start(parts: WorkshopParts): SockWorkshop | null {
     const { code, spare, bounds, widen, log } = parts;
-    const limits = { bytes: bounds.scratchMaxMb * BYTES_PER_MB, files: bounds.scratchMaxFiles };
+    const limits = scratchLimits(bounds.scratchMaxMb, bounds.scratchMaxFiles);
     spare.useUp();
     const { memLimitMb: memoryMb, procsMax: pids } = bounds;
     spare.process.cgroup?.setLimits({ memoryMb, pids, cpuPercent: NO_CPU_QUOTA });
