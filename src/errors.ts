@@ -69,6 +69,15 @@ export const ERRORS = {
     status: 503,
     message: "the code of '{name}' is still being written ({path}): call again when that is done",
   },
+  ERR_CODE_CACHE_FULL: {
+    status: 503,
+    message:
+      "there is no room for the code of '{name}' ({mb} MB): the code that is in use takes up code_cache_mb ({limitMb} MB), raise it",
+  },
+  ERR_REGISTRY: {
+    status: 503,
+    message: "the code of '{name}' is not here, and the registry at {server} does not give it: {reason}",
+  },
   ERR_CODE_REFUSED: { status: 500, message: "the code of '{name}' is refused: {path} {reason}" },
 
   // Packages.
