@@ -19,7 +19,7 @@ export const ERRORS = {
   },
   ERR_NO_FUNCTION: {
     status: 404,
-    message: "there is no function '{name}': write its code to {path}",
+    message: "there is no function '{name}': {hint}",
   },
   ERR_NO_ROUTE: { status: 404, message: 'there is nothing at {path}: call a function at /runLambda/<name>' },
   ERR_BAD_METHOD: { status: 405, message: '{method} is not allowed at {path}: use {allow}' },
