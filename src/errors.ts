@@ -70,6 +70,7 @@ export const ERRORS = {
     message: "the code of '{name}' is still being written ({path}): call again when that is done",
   },
   ERR_CODE_REFUSED: { status: 500, message: "the code of '{name}' is refused: {path} {reason}" },
+  ERR_BUNDLE_REFUSED: { status: 500, message: "the bundle of '{name}' is refused: {entry} {reason}" },
 
   // Packages.
   ERR_PACKAGES_FILE: { status: 500, message: "packages.txt of '{name}', line {line}: {reason}" },
