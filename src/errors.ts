@@ -79,6 +79,7 @@ export const ERRORS = {
     message: "the code of '{name}' is not here, and the registry at {server} does not give it: {reason}",
   },
   ERR_CODE_REFUSED: { status: 500, message: "the code of '{name}' is refused: {path} {reason}" },
+  ERR_BUNDLE_REFUSED: { status: 500, message: "the bundle of '{name}' is refused: {entry} {reason}" },
 
   // Packages.
   ERR_PACKAGES_FILE: { status: 500, message: "packages.txt of '{name}', line {line}: {reason}" },
