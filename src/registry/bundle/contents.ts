@@ -50,6 +50,11 @@ export class Contents {
     this.#limits = limits;
   }
 
+  /** What all files hold, those that are left out included. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Takes the next entry in. Throws Refused. */
   admit(entry: TarEntry): Admitted {
     this.#entries += 1;

@@ -9,22 +9,28 @@ export interface UnpackOptions extends BundleOptions {
   readonly into: string;
 }
 
+export interface Unpacked {
+  readonly version: string;
+  /** What its files hold. */
+  readonly bytes: number;
+}
+
 /** A new file, never through a link: O_EXCL fails where the name is there, whatever it is. */
 const NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const OLD = constants.O_RDONLY | constants.O_NOFOLLOW;
 
 /**
- * Unpacks a bundle, checked, below `into`, and returns its version: the one that the local registry has for the same
+ * Unpacks a bundle, checked, below `into`, and says its version: the one that the local registry has for the same
  * files. As in its copies, the owner is this process, modes are 0644 or 0755, and what `skip.ts` names is left out.
  * Nothing is synced to disk.
  *
  * Throws ERR_BUNDLE_REFUSED, or what the source or the file system throw; then `into` is empty again.
  */
-export async function unpackBundle(source: BundleSource, options: UnpackOptions): Promise<string> {
+export async function unpackBundle(source: BundleSource, options: UnpackOptions): Promise<Unpacked> {
   const root = await open(options.into, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    const { version } = await readBundle(source, options, new Writer(root));
-    return version;
+    const { version, contents } = await readBundle(source, options, new Writer(root));
+    return { version, bytes: contents.bytes };
   } catch (error) {
     await emptyDirectory(options.into);
     throw error;

@@ -18,8 +18,8 @@ export async function setUp() {
   await mkdir(into);
   await writeFile(canary, CANARY);
 
-  const unpack = (bytes: Buffer, limits: Partial<CodeLimits> = {}) =>
-    unpackBundle(Readable.from(chunksOf(bytes)), { into, name: 'f', limits });
+  const unpack = async (bytes: Buffer, limits: Partial<CodeLimits> = {}) =>
+    (await unpackBundle(Readable.from(chunksOf(bytes)), { into, name: 'f', limits })).version;
   const check = async (bytes: Buffer, limits: Partial<CodeLimits> = {}) => {
     const file = join(root, 'bundle.tar.gz');
     await writeFile(file, bytes);
