@@ -19,7 +19,7 @@ export const ERRORS = {
   },
   ERR_NO_FUNCTION: {
     status: 404,
-    message: "there is no function '{name}': write its code to {path}",
+    message: "there is no function '{name}': {hint}",
   },
   ERR_NO_ROUTE: { status: 404, message: 'there is nothing at {path}: call a function at /runLambda/<name>' },
   ERR_BAD_METHOD: { status: 405, message: '{method} is not allowed at {path}: use {allow}' },
@@ -69,7 +69,17 @@ export const ERRORS = {
     status: 503,
     message: "the code of '{name}' is still being written ({path}): call again when that is done",
   },
+  ERR_CODE_CACHE_FULL: {
+    status: 503,
+    message:
+      "there is no room for the code of '{name}' ({mb} MB): the code that is in use takes up code_cache_mb ({limitMb} MB), raise it",
+  },
+  ERR_REGISTRY: {
+    status: 503,
+    message: "the code of '{name}' is not here, and the registry at {server} does not give it: {reason}",
+  },
   ERR_CODE_REFUSED: { status: 500, message: "the code of '{name}' is refused: {path} {reason}" },
+  ERR_BUNDLE_REFUSED: { status: 500, message: "the bundle of '{name}' is refused: {entry} {reason}" },
 
   // Packages.
   ERR_PACKAGES_FILE: { status: 500, message: "packages.txt of '{name}', line {line}: {reason}" },

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { writeFileAtomic } from '../cluster/files.ts';
+import { writeFileAtomic } from '../linux/durable.ts';
 import { type FittedNode, fitTree } from '../zygote/fit.ts';
 import { treeFileText } from '../zygote/tree-file.ts';
 import { statisticsOf } from '../zygote/workload-file.ts';

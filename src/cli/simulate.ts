@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { writeFileAtomic } from '../cluster/files.ts';
 import { nearest } from '../config/nearest.ts';
+import { writeFileAtomic } from '../linux/durable.ts';
 import { plot } from '../zygote/simulation/plot.ts';
 import {
   ABOUT_POLICIES,

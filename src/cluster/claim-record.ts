@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { OlError } from '../errors.ts';
-import { writeFileAtomic } from './files.ts';
+import { writeFileAtomic } from '../linux/durable.ts';
 import { isAlive, type ProcessId } from './process.ts';
 
 /** What is in the machine-wide list of workers; `claims.ts` tells what it is for. */

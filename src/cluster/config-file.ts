@@ -3,7 +3,7 @@ import { checkConfig, parseJson } from '../config/check.ts';
 import type { CheckedConfig } from '../config/schema.ts';
 import { type Change, mergeConfig } from '../config/set.ts';
 import { OlError } from '../errors.ts';
-import { writeFileAtomic } from './files.ts';
+import { writeFileAtomic } from '../linux/durable.ts';
 import { type ClusterPaths, openCluster, realpathOf, type WorkerPaths } from './paths.ts';
 
 /** A config file as it is written, and as it is meant. */

@@ -2,9 +2,10 @@ import { lstat, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { checkConfig } from '../config/check.ts';
 import { OlError } from '../errors.ts';
+import { syncDir, writeFileAtomic } from '../linux/durable.ts';
 import { kindOf } from './base.ts';
 import { type BaseChoice, makeBase, parseBase } from './base-make.ts';
-import { makeDir, renameToNew, syncDir, syncFileSystem, writeFileAtomic } from './files.ts';
+import { makeDir, renameToNew, syncFileSystem } from './files.ts';
 import { CLUSTER_DIRS, type ClusterPaths, clusterPaths, realpathOf } from './paths.ts';
 import { isAlive, startTicks } from './process.ts';
 

@@ -14,6 +14,7 @@ import { OlError } from '../errors.ts';
  *            /workers/worker-<N>/spares/<id>   scratch space of sandboxes that have no function yet
  *            /workers/worker-<N>/import-cache/<id>   of each zygote with packages: what it imports, what that prints
  *            /workers/worker-<N>/code/<function>                  copies of function code
+ *            /workers/worker-<N>/pulled.json   which of them came from a remote registry, for the next start
  */
 export interface ClusterPaths {
   readonly root: string;

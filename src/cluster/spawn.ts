@@ -4,7 +4,7 @@ import { open, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { OlError } from '../errors.ts';
-import { writeFileAtomic } from './files.ts';
+import { writeFileAtomic } from '../linux/durable.ts';
 import { readTail } from './log-tail.ts';
 import type { WorkerPaths } from './paths.ts';
 import { parseReadyLine, READY_FD_ENV } from './ready.ts';

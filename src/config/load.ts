@@ -4,6 +4,16 @@ import { checkConfig, parseJson } from './check.ts';
 import { readText } from './read-text.ts';
 import type { CheckedConfig } from './schema.ts';
 
+/** A bucket of an S3 server, and how it is spoken to. */
+export interface BucketConfig {
+  /** `http://localhost:9000` */
+  readonly server: string;
+  readonly bucket: string;
+  readonly region: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+}
+
 /** The config as the code sees it: every path absolute, every default filled in, frozen. */
 export interface Config {
   readonly clusterDir: string;
@@ -12,6 +22,11 @@ export interface Config {
   readonly workerHost: string;
   readonly registry: CheckedConfig['registry'];
   readonly registryDir: string;
+  /** The bucket that `remote` stands for; null with a local registry. */
+  readonly registryBucket: BucketConfig | null;
+  readonly registryCheckMs: number;
+  readonly registryTimeoutMs: number;
+  readonly codeCacheMb: number;
   readonly sandbox: CheckedConfig['sandbox'];
   readonly sockBasePath: string;
   readonly pkgsDir: string;
@@ -71,6 +86,10 @@ export function resolveConfig(checked: CheckedConfig, path: string): Config {
     workerHost: checked.worker_host,
     registry: checked.registry,
     registryDir: checked.registry_dir ?? join(clusterDir, 'registry'),
+    registryBucket: checked.registry === 'remote' ? bucketOf(checked, path) : null,
+    registryCheckMs: checked.registry_check_ms,
+    registryTimeoutMs: checked.registry_timeout_ms,
+    codeCacheMb: checked.code_cache_mb,
     sandbox: checked.sandbox,
     sockBasePath: checked.sock_base_path ?? join(clusterDir, 'base'),
     pkgsDir: checked.pkgs_dir ?? join(clusterDir, 'packages'),
@@ -117,4 +136,24 @@ function clusterAbove(path: string): string {
   const reason =
     'cluster_name is missing: give the absolute path of the cluster directory (made by `admin new`)';
   throw new OlError('ERR_CONFIG_INVALID', { path, reason });
+}
+
+/** Throws ERR_CONFIG_INVALID where the server or a key is missing. */
+function bucketOf(checked: CheckedConfig, path: string): BucketConfig {
+  const { registry_server: server, registry_access_key: accessKey, registry_secret_key: secretKey } = checked;
+  if (server === undefined || accessKey === undefined || secretKey === undefined) {
+    const given = { registry_server: server, registry_access_key: accessKey, registry_secret_key: secretKey };
+    const missing = Object.entries(given).flatMap(([key, value]) => (value === undefined ? [key] : []));
+    const reason =
+      `registry is "remote", but ${missing.join(', ')} ${missing.length > 1 ? 'are' : 'is'} missing: ` +
+      'start one with `admin registry`, or set them with `admin setconf`';
+    throw new OlError('ERR_CONFIG_INVALID', { path, reason });
+  }
+  return {
+    server: /^https?:\/\//.test(server) ? server : `http://${server}`,
+    bucket: checked.registry_bucket,
+    region: checked.registry_region,
+    accessKey,
+    secretKey,
+  };
 }

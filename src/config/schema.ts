@@ -14,6 +14,15 @@ const port = z
   .pipe(count(0, 65_535))
   .describe('Port that the worker listens on; 0 takes a free one. A string ("8080") works too.');
 
+const registryServer = z
+  .string()
+  .regex(
+    /^(https?:\/\/)?([A-Za-z0-9._-]{1,255}|\[[0-9a-fA-F:.]{2,45}\])(:\d{1,5})?(\/[A-Za-z0-9._~/-]*)?$/,
+    '`host:port`, or a URL with http or https, without a user, a query or a fragment',
+  );
+/** Visible ASCII: both travel in headers. */
+const registryKey = () => z.string().regex(/^[!-~]{1,256}$/, '1 to 256 visible ASCII characters');
+
 export const configSchema = z.strictObject({
   cluster_name: path()
     .optional()
@@ -34,12 +43,50 @@ export const configSchema = z.strictObject({
         'authenticated: open it to other machines (`0.0.0.0`) only behind something that checks them.',
     ),
   registry: z
-    .enum(['local'])
+    .enum(['local', 'remote'])
     .default('local')
-    .describe('Where function code comes from: `local`, a directory.'),
+    .describe('Where function code comes from: `local`, a directory; `remote`, a bucket of an S3 server.'),
   registry_dir: path()
     .optional()
     .describe('The directory of the local registry. Default: `<cluster>/registry`.'),
+  registry_server: registryServer
+    .optional()
+    .describe(
+      'The S3 server of the remote registry: `host:port`, or a URL with http or https. `admin registry` fills it in.',
+    ),
+  registry_access_key: registryKey()
+    .optional()
+    .describe('Access key for the remote registry. `admin registry` fills it in.'),
+  registry_secret_key: registryKey()
+    .optional()
+    .describe('Secret key for the remote registry; a file that holds it is readable by its owner alone.'),
+  registry_bucket: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'a bucket name: 3 to 63 of a-z, 0-9, `.` and `-`')
+    .default('registry')
+    .describe('The bucket that holds the bundles, each under the name of its function.'),
+  registry_region: z
+    .string()
+    .regex(/^[A-Za-z0-9-]{1,64}$/, 'a region: letters, digits and `-`')
+    .default('us-east-1')
+    .describe('Region that requests to the remote registry are signed for.'),
+  registry_check_ms: count(0, 86_400_000)
+    .default(1000)
+    .describe(
+      'How long pulled code counts as new. A call that comes up to twice that time after the last look at the remote registry ' +
+        'gets the code that is here, and the registry is asked meanwhile; a later one waits for the answer. 0: every call asks.',
+    ),
+  registry_timeout_ms: count(10, 3_600_000)
+    .default(10_000)
+    .describe(
+      'How long the remote registry may be silent, and how long a call waits for code that is not here; then it is answered 503.',
+    ),
+  code_cache_mb: count(1, 1024 * 1024)
+    .default(4096)
+    .describe(
+      'What the copies of function code may take on the disk of a worker. Beyond it those go that were used longest ago and ' +
+        'that no sandbox has.',
+    ),
   sandbox: z.enum(['sock']).default('sock').describe('The engine that makes sandboxes.'),
   sock_base_path: path().optional().describe('The base image of `sock`. Default: `<cluster>/base`.'),
   pkgs_dir: path()

@@ -1,9 +1,9 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncDir, writeFileAtomic } from '../cluster/files.ts';
 import { withDirLock } from '../cluster/lock.ts';
 import { isAlive, startTicks } from '../cluster/process.ts';
+import { syncDir, writeFileAtomic } from '../linux/durable.ts';
 import { removeTree } from '../linux/remove-tree.ts';
 import { makeIndex } from './index-file.ts';
 import { type Lock, type LockedPackage, parseLock, parseResolved, type ResolvedPackage } from './lock.ts';

@@ -5,6 +5,7 @@ import { type Writers, writersOf } from '../linux/lease.ts';
 import { eachOf, handlePath, openFile } from './files.ts';
 import { Interrupted } from './interrupted.ts';
 import { type Entry, type FileEntry, type Survey, stampOf } from './survey.ts';
+import { versionOf } from './version.ts';
 
 /** Read, hashed and written at once: hashing it blocks the event loop for 0.2 ms. */
 const CHUNK_BYTES = 256 * 1024;
@@ -26,8 +27,7 @@ export interface CopyOptions {
 }
 
 /**
- * Copies what was surveyed, and returns its version: the sha256 of all paths, kinds, targets and contents. The owner is
- * the worker, and modes are 0644 or 0755, so that neither a set-user-id bit nor a missing permission comes along.
+ * Copies what was surveyed, and returns its version. The owner is the worker, and modes are 0644 or 0755, so that neither a set-user-id bit nor a missing permission comes along.
  * Nothing is synced to disk: this is a cache, emptied when the worker starts.
  *
  * Throws Interrupted where a file is being written, or is not as surveyed.
@@ -40,16 +40,7 @@ export async function copyCode(options: CopyOptions): Promise<string> {
   await eachOf(files, WIDTH, async (file) => {
     contents.set(file.path, await copyFile(file, options));
   });
-  const version = createHash('sha256');
-  for (const entry of survey.entries) version.update(`${manifestLine(entry, contents)}\n`);
-  return version.digest('hex');
-}
-
-function manifestLine(entry: Entry, contents: ReadonlyMap<string, string>): string {
-  const { kind, path } = entry;
-  if (kind === 'link') return JSON.stringify([kind, path, entry.target]);
-  if (kind === 'directory') return JSON.stringify([kind, path]);
-  return JSON.stringify([kind, path, entry.executable, contents.get(path) ?? null]);
+  return versionOf(survey.entries, contents);
 }
 
 /** Directories come before what is in them, by the order of the entries. */

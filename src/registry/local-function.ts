@@ -87,6 +87,12 @@ export class LocalFunction implements Watcher {
     this.#heldUpUntil = 0;
   }
 
+  /** Its copy had to go: the next pull makes another. */
+  evicted(): void {
+    this.#current = null;
+    this.#stale = true;
+  }
+
   /** Returns when no reading is under way, whatever came of it. */
   async settled(): Promise<void> {
     await Promise.allSettled([this.#reading]);

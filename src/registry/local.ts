@@ -14,6 +14,9 @@ export interface LocalRegistryOptions {
   /** Where copies go: this worker's alone, and emptied. */
   readonly codeDir: string;
   readonly log: Log;
+  /** Most bytes of all copies. */
+  readonly cacheMaxBytes: number;
+  readonly whenFull?: () => void;
   readonly limits?: Partial<CodeLimits>;
 }
 
@@ -25,7 +28,8 @@ export interface LocalRegistryOptions {
  * writes to a shared file system makes no events here.
  */
 export async function createLocalRegistry(options: LocalRegistryOptions): Promise<LocalRegistry> {
-  const cache = await CodeCache.open(resolve(options.codeDir), options.log);
+  const { codeDir, cacheMaxBytes: maxBytes, ...others } = options;
+  const cache = await CodeCache.open({ ...others, dir: resolve(codeDir), maxBytes });
   return new LocalRegistry(options, cache, new Watches());
 }
 
@@ -44,6 +48,7 @@ export class LocalRegistry implements Registry {
     this.#log = options.log;
     this.#cache = cache;
     this.#watches = watches;
+    cache.whenEvicted((name) => this.#functions.get(name)?.evicted());
   }
 
   pull(name: string): Code | Promise<Code> {

@@ -73,7 +73,8 @@ async function copyInto(root: FileHandle, before: Survey, options: ReadOptions):
     const version = await copyCode({ name, root, survey: before, target: staged });
     const after = await look(root, options);
     if (after.digest !== before.digest) throw new Interrupted('changed', path);
-    return await cache.adopt(name, version, staged);
+    const bytes = before.entries.reduce((sum, entry) => sum + (entry.kind === 'file' ? entry.size : 0), 0);
+    return await cache.adopt({ name, version, bytes }, staged);
   } catch (error) {
     await rm(staged, { recursive: true, force: true });
     throw error;
@@ -101,5 +102,6 @@ function checkHandlerFile({ entries }: Survey, { name, path }: ReadOptions): voi
 }
 
 function noFunction(name: string, path: string, cause?: unknown): OlError {
-  return new OlError('ERR_NO_FUNCTION', { name, path: join(path, HANDLER_FILE) }, { cause });
+  const hint = `write its code to ${join(path, HANDLER_FILE)}`;
+  return new OlError('ERR_NO_FUNCTION', { name, hint }, { cause });
 }

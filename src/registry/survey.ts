@@ -7,6 +7,7 @@ import { Interrupted } from './interrupted.ts';
 import { type CodeLimits, MAX_PATH_BYTES } from './limits.ts';
 import { whyLinkRefused } from './links.ts';
 import { isSkipped } from './skip.ts';
+import { byPath } from './version.ts';
 
 /** One entry of a function's directory: what it is, and a stamp that changes when its content does. */
 export type Entry = { readonly path: string; readonly stamp: string } & (
@@ -47,7 +48,7 @@ export async function survey(root: FileHandle, options: SurveyOptions): Promise<
   const atMs = Date.now();
   const walk = new Walk(options);
   await walk.directory(root, '', 0);
-  const entries = walk.entries.sort((a, b) => (a.path < b.path ? -1 : 1));
+  const entries = walk.entries.sort(byPath);
   const digest = createHash('sha256');
   const { dev, ino } = await root.stat({ bigint: true });
   digest.update(`${dev} ${ino}\n`);

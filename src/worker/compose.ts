@@ -21,6 +21,7 @@ import { publicModules } from '../packages/index-file.ts';
 import type { Packages } from '../packages/packages.ts';
 import { createLocalRegistry } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
+import { createRemoteRegistry } from '../registry/remote/remote.ts';
 import type { Engine } from '../sandbox/sandbox.ts';
 import { SockEngine } from '../sandbox/sock/engine.ts';
 import type { WorkshopEngine } from '../sandbox/workshop.ts';
@@ -70,7 +71,8 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
   undo.defer(() => claim.release());
   const timing = createTiming({ toLog: config.timing, file: config.benchmarkLog, log });
   undo.defer(() => timing?.close());
-  const registry = await createRegistry(config, log);
+  const idle = new IdleLru({ maxKb: config.handlerCacheKb });
+  const registry = await createRegistry(config, { idle, log });
   undo.defer(() => registry.close());
   const memPoolMb = config.memPoolMb ?? Math.floor(availableMemoryMb() * POOL_OF_MEMORY);
   const cgroups = await createCgroups(config, claim, { memPoolMb, log });
@@ -92,6 +94,7 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
     metrics,
     memPoolMb,
     gauge: cgroups.whole,
+    idle,
   };
   const functions = createFunctions(config, undo, parts);
   metrics.watch(() => functions.levels());
@@ -108,9 +111,24 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
   return running({ config, log, server, functions, resources: undo.move() });
 }
 
-async function createRegistry(config: Config, log: Log): Promise<Registry> {
-  const codeDir = join(config.workerDir, 'code');
-  return await createLocalRegistry({ registryDir: config.registryDir, codeDir, log });
+/** Idle sandboxes hold their code: where there is no room for other code, some of them end. */
+const IDLE_ENDED_FOR_CODE = 4;
+
+async function createRegistry(
+  config: Config,
+  { idle, log }: { readonly idle: IdleLru; readonly log: Log },
+): Promise<Registry> {
+  const common = {
+    codeDir: join(config.workerDir, 'code'),
+    cacheMaxBytes: config.codeCacheMb * 2 ** 20,
+    whenFull: () => idle.evictOldest(IDLE_ENDED_FOR_CODE),
+    log,
+  };
+  const { registryBucket: bucket, registryDir } = config;
+  if (bucket === null) return await createLocalRegistry({ ...common, registryDir });
+  const pulledFile = join(config.workerDir, 'pulled.json');
+  const { registryCheckMs: checkMs, registryTimeoutMs: timeoutMs } = config;
+  return await createRemoteRegistry({ ...common, bucket, pulledFile, checkMs, timeoutMs });
 }
 
 /** The cgroups of this worker's sandboxes; what an earlier worker of the same slot left of its own goes first. */
@@ -210,6 +228,7 @@ interface Parts extends Telemetry {
   readonly metrics: Metrics;
   readonly memPoolMb: number;
   readonly gauge: MemoryGauge;
+  readonly idle: IdleLru;
 }
 
 function createFunctions(
@@ -219,14 +238,13 @@ function createFunctions(
 ): FunctionManager {
   const pauser = new Pauser({ delayMs: config.pauseDelayMs });
   undo.defer(() => pauser.close());
-  const idle = new IdleLru({ maxKb: config.handlerCacheKb });
+  const { idle } = parts;
   const limits = { poolMb: memPoolMb, limitMb: config.memLimitMb };
   const memory = new MemoryPool({ ...limits, gauge, idle, log: parts.log });
   undo.defer(() => memory.close());
   return new FunctionManager({
     ...parts,
     turn: new Turn(),
-    idle,
     pauser,
     memory,
     maxRunners: config.maxRunners,

@@ -8,7 +8,12 @@ import { describeRegistryContract, type RegistryFixture } from './registry.contr
 async function makeLocal(): Promise<RegistryFixture> {
   const root = await mkdtemp(join(tmpdir(), 'ol-registry-contract-'));
   const registryDir = join(root, 'registry');
-  const registry = await createLocalRegistry({ registryDir, codeDir: join(root, 'code'), log: silentLog() });
+  const registry = await createLocalRegistry({
+    registryDir,
+    codeDir: join(root, 'code'),
+    cacheMaxBytes: 2 ** 30,
+    log: silentLog(),
+  });
   const remove = (name: string) => rm(join(registryDir, name), { recursive: true, force: true });
   return {
     registry,

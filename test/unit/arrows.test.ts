@@ -31,6 +31,8 @@ const CONCRETE: Readonly<Record<string, string>> = {
   SockEngine: 'sandbox/',
   LocalRegistry: 'registry/',
   createLocalRegistry: 'registry/',
+  RemoteRegistry: 'registry/',
+  createRemoteRegistry: 'registry/',
 };
 const COMPOSE = 'worker/compose.ts';
 

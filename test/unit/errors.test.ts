@@ -45,8 +45,8 @@ test('a message is filled in from the fields, each as often as it is named', () 
 });
 
 test('a field that holds braces or dollar signs is taken as it is', () => {
-  const error = new OlError('ERR_NO_FUNCTION', { name: "{path} $& $'", path: '/p' });
-  expect(error.message).toBe("there is no function '{path} $& $'': write its code to /p");
+  const error = new OlError('ERR_NO_FUNCTION', { name: "{path} $& $'", hint: 'write it to /p' });
+  expect(error.message).toBe("there is no function '{path} $& $'': write it to /p");
 });
 
 test('an error has its code, status and cause, and its body holds code and message alone', () => {

@@ -10,7 +10,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { makeDir, renameToNew, writeFileAtomic } from '../../../src/cluster/files.ts';
+import { makeDir, renameToNew } from '../../../src/cluster/files.ts';
+import { writeFileAtomic } from '../../../src/linux/durable.ts';
 import { useTempDir } from './temp-dir.ts';
 
 const temp = useTempDir();

@@ -8,7 +8,12 @@ import { silentLog } from '../../../src/telemetry/log.ts';
 // prints what is in its files. `watches` bounds how many directories the kernel lets it watch.
 const [registryDir = '', codeDir = '', watches = ''] = process.argv.slice(2);
 if (watches !== '') writeFileSync('/proc/sys/user/max_inotify_watches', watches);
-const registry = await createLocalRegistry({ registryDir, codeDir, log: silentLog() });
+const registry = await createLocalRegistry({
+  registryDir,
+  codeDir,
+  cacheMaxBytes: 2 ** 30,
+  log: silentLog(),
+});
 process.stdout.write('ready\n');
 for await (const _ of createInterface({ input: process.stdin })) {
   const pulled = registry.pull('f');

@@ -21,12 +21,18 @@ export interface Setup {
 }
 
 /** Makes a registry below a temporary directory; both go when the test ends. */
-export async function setUp(limits: Partial<CodeLimits> = {}): Promise<Setup> {
+export async function setUp(limits: Partial<CodeLimits> = {}, cacheMaxBytes = 2 ** 30): Promise<Setup> {
   const root = await realpath(await mkdtemp(join(tmpdir(), 'ol-registry-')));
   const registryDir = join(root, 'registry');
   const codeDir = join(root, 'code');
   await mkdir(registryDir);
-  const registry = await createLocalRegistry({ registryDir, codeDir, log: silentLog(), limits });
+  const registry = await createLocalRegistry({
+    registryDir,
+    codeDir,
+    cacheMaxBytes,
+    log: silentLog(),
+    limits,
+  });
   onTestFinished(async () => {
     await registry.close();
     await rm(root, { recursive: true });
