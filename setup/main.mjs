@@ -4,13 +4,14 @@ import { launch } from './launch.mjs';
 import { checkPlatform, checkReadyToServe } from './machine.mjs';
 import { ensureNode } from './node.mjs';
 import { ensurePackages } from './packages.mjs';
+import { ensureTestTools } from './test-tools.mjs';
 import { ensureUv } from './uv.mjs';
 import { ROOT } from './where.mjs';
 
 /** What can be run: its script, whether it needs the development packages, and what the machine must have. */
 const TARGETS = {
   start: { argv: ['quickstart/start.ts'], dev: false, check: checkReadyToServe },
-  test: { argv: ['test/run.ts'], dev: true },
+  test: { argv: ['test/run.ts'], dev: true, tools: true },
   'test:vm': { argv: ['test/vm/run.ts'], dev: true },
   bench: { argv: ['bench/run.ts'], dev: false },
   check: { argv: ['test/run.ts', '--check'], dev: true },
@@ -33,12 +34,13 @@ export async function main([what, ...args]) {
   }
 }
 
-async function run({ argv, dev, check }, args) {
+async function run({ argv, dev, tools, check }, args) {
   checkPlatform();
   check?.(); // before anything is fetched: a machine that cannot serve should say so at once
   const node = await ensureNode();
   await ensurePackages({ dev });
   await ensureUv();
+  if (tools) await ensureTestTools();
   if (argv === undefined) return;
   const [script, ...own] = argv;
   await launch(node, [join(ROOT, script), ...own, ...args]);

@@ -64,6 +64,6 @@ function readIfThere(path) {
   }
 }
 
-function hash(text) {
+export function hash(text) {
   return createHash('sha256').update(text).digest('hex');
 }

@@ -129,6 +129,16 @@ export const ERRORS = {
     message: 'worker {worker} of {cluster} already runs (pid {pid}): {hint}',
   },
   ERR_WORKER_FAILED: { status: 500, message: 'worker {worker} did not start: {reason}' },
+  ERR_SPAWN: { status: 500, message: '{what} could not be started: {reason}' },
+  ERR_REGISTRY_RUNNING: {
+    status: 500,
+    message: 'the registry of {cluster} already runs (pid {pid}): end it with `admin kill`',
+  },
+  ERR_REGISTRY_FAILED: { status: 500, message: 'the registry did not start: {reason}' },
+  ERR_BAD_KEY: {
+    status: 500,
+    message: '{flag} cannot be a key: use 1 to 256 visible ASCII characters, without blanks',
+  },
   ERR_PORT_TAKEN: {
     status: 500,
     message:

@@ -13,7 +13,7 @@ export function setup(command: Command): void {
 
 async function run(cluster: string): Promise<void> {
   const stopped = await stopCluster(cluster, { onStep: tell, cleanUpAfter: removeGroupsOf });
-  if (stopped.length === 0) say(`no worker runs in ${cluster}: there is nothing to end`);
+  if (stopped.length === 0) say(`nothing runs in ${cluster}: there is nothing to end`);
 }
 
 function tell(step: StopStep): void {

@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<{
   workers: { summary: 'start workers in the background', load: () => import('./workers.ts') },
   'worker-exec': { summary: 'run one worker in the foreground', load: () => import('./worker-exec.ts') },
   status: { summary: 'ping workers and list their sandboxes', load: () => import('./status.ts') },
+  registry: { summary: 'start a registry for handlers', load: () => import('./registry.ts') },
   packages: {
     summary: 'list, install or remove the packages of functions',
     load: () => import('./packages.ts'),

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { setTemplate } from '../cluster/config-file.ts';
+import { SECRET_KEYS } from '../config/schema.ts';
 import { CLUSTER_FLAG, CLUSTER_HELP, example, needCluster } from './command.ts';
 import { say } from './show.ts';
 
@@ -13,10 +14,11 @@ export function setup(command: Command): void {
 
 async function run(cluster: string, json: string): Promise<void> {
   const changes = await setTemplate(cluster, json);
-  for (const { key, from, to } of changes) say(`${key}: ${show(from)} -> ${show(to)}`);
+  for (const { key, from, to } of changes) say(`${key}: ${show(key, from)} -> ${show(key, to)}`);
   say(changes.length === 0 ? 'nothing changed' : 'workers take this at their next start');
 }
 
-function show(value: unknown): string {
+function show(key: string, value: unknown): string {
+  if (value !== null && SECRET_KEYS.has(key)) return '(not shown)';
   return value === null ? '(default)' : JSON.stringify(value);
 }

@@ -1,3 +1,4 @@
+import type { RegistryReport } from '../cluster/registry-report.ts';
 import type { ClusterReport, WorkerReport } from '../cluster/report.ts';
 import type { SandboxReport } from '../telemetry/sandbox-report.ts';
 import { showPath } from './show.ts';
@@ -9,10 +10,16 @@ export function statusText(reports: readonly ClusterReport[], { headings }: { he
     .join('');
 }
 
-function clusterText({ workers }: ClusterReport): string {
+function clusterText({ workers, registry }: ClusterReport): string {
   const pings = workers.map(pingLine);
   const sandboxes = sandboxLines(workers.flatMap((worker) => worker.sandboxes));
-  return ['Worker Pings:', ...pings, '', 'Cluster containers:', ...sandboxes, '', ''].join('\n');
+  const store = registry === null ? [] : ['Registry:', registryLine(registry), ''];
+  return ['Worker Pings:', ...pings, '', ...store, 'Cluster containers:', ...sandboxes, '', ''].join('\n');
+}
+
+function registryLine({ url, pid, log, error }: RegistryReport): string {
+  if (error === null) return `  ${url} => ready [pid ${pid}]`;
+  return `  ${url} => ${pid === null ? error : `no answer (${error})`}: see ${showPath(log)}`;
 }
 
 function pingLine({ url, log, ping, pid }: WorkerReport): string {

@@ -32,7 +32,7 @@ async function run({ cluster, json = false }: Options): Promise<void> {
 }
 
 function checkAny(reports: readonly ClusterReport[], cluster: string | undefined): void {
-  if (reports.some(({ workers }) => workers.length > 0)) return;
+  if (reports.some(({ workers, registry }) => workers.length > 0 || registry !== null)) return;
   const where = cluster === undefined ? 'on this machine' : `in ${cluster}`;
   const command = `admin workers --cluster=${cluster === undefined ? '<dir>' : shellWord(cluster)}`;
   throw new OlError('ERR_NO_WORKER', { where, command });

@@ -7,6 +7,7 @@ import { createLog, type Log } from '../telemetry/log.ts';
 import { type RunningWorker, startWorker } from '../worker/compose.ts';
 import { example, UsageError } from './command.ts';
 import { supervised } from './supervised.ts';
+import { untilAsked } from './until-asked.ts';
 
 export function setup(command: Command): void {
   command
@@ -46,21 +47,4 @@ async function run(file: string): Promise<void> {
     await worker.close();
   }
   await worker.closed;
-}
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-type AskSignal = (typeof SIGNALS)[number];
-
-/** Waits for the first request to end; the second one does not wait for anybody. */
-function untilAsked(): Promise<AskSignal> {
-  return new Promise((resolve) => {
-    let asked = false;
-    const ask = (signal: AskSignal) => {
-      // 130, as a shell has it for a program that ctrl-C ended.
-      if (asked) process.exit(130);
-      asked = true;
-      resolve(signal);
-    };
-    for (const signal of SIGNALS) process.on(signal, ask);
-  });
 }

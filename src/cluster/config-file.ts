@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { checkConfig, parseJson } from '../config/check.ts';
-import type { CheckedConfig } from '../config/schema.ts';
+import { type CheckedConfig, SECRET_KEYS } from '../config/schema.ts';
 import { type Change, mergeConfig } from '../config/set.ts';
 import { OlError } from '../errors.ts';
-import { writeFileAtomic } from '../linux/durable.ts';
+import { writeFileAtomic, writeSecretAtomic } from '../linux/durable.ts';
 import { type ClusterPaths, openCluster, realpathOf, type WorkerPaths } from './paths.ts';
 
 /** A config file as it is written, and as it is meant. */
@@ -30,9 +30,18 @@ export async function setTemplate(cluster: string, text: string): Promise<readon
   return await withDirLock(paths.config, 10_000, async () => {
     const current = parseJson(await readFile(paths.template, 'utf8'), paths.template);
     const { merged, changes } = mergeConfig(current, text, paths.template);
-    if (changes.length > 0) await writeFileAtomic(paths.template, `${JSON.stringify(merged, null, 2)}\n`);
+    if (changes.length > 0) await writeConfig(paths.template, merged);
     return changes;
   });
+}
+
+/** Sets keys of the template of a cluster, which stays as it is otherwise; returns all of it. Throws ERR_CONFIG_INVALID. */
+export async function fillTemplate(
+  paths: ClusterPaths,
+  keys: Readonly<Record<string, unknown>>,
+): Promise<Readonly<Record<string, unknown>>> {
+  await setTemplate(paths.root, JSON.stringify(keys));
+  return (await readTemplate(paths)).raw;
 }
 
 /** Writes the config file of a worker: the template, and what is this worker's own. */
@@ -43,7 +52,7 @@ export async function writeWorkerConfig(
   port: number,
 ): Promise<void> {
   const own = { cluster_name: cluster.root, worker_port: String(port), worker_dir: worker.dir };
-  await writeFileAtomic(worker.config, `${JSON.stringify({ ...template.raw, ...own }, null, 2)}\n`);
+  await writeConfig(worker.config, { ...template.raw, ...own });
 }
 
 /** The template holds absolute paths: a cluster that was moved or copied would work on the old place. */
@@ -55,4 +64,11 @@ async function checkPlace(checked: CheckedConfig, paths: ClusterPaths): Promise<
     `cluster_name is ${name}, but the cluster is at ${paths.root}: where it was moved, ` +
     `set its paths anew with \`admin setconf --cluster=${paths.root} '${places}'\``;
   throw new OlError('ERR_CONFIG_INVALID', { path: paths.template, reason });
+}
+
+/** One that holds a secret is for its owner alone. */
+async function writeConfig(path: string, config: Readonly<Record<string, unknown>>): Promise<void> {
+  const text = `${JSON.stringify(config, null, 2)}\n`;
+  const isSecret = Object.keys(config).some((key) => SECRET_KEYS.has(key));
+  await (isSecret ? writeSecretAtomic(path, text) : writeFileAtomic(path, text));
 }

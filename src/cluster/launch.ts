@@ -6,7 +6,8 @@ import { type ClusterPaths, openCluster, type WorkerPaths, workerIndex, workerPa
 import { readPidFile } from './pid-file.ts';
 import { checkPortFree, portTaken } from './port.ts';
 import { waitGone } from './process.ts';
-import { type Spawned, spawnWorker } from './spawn.ts';
+import { workerService } from './service.ts';
+import { type Spawned, spawnService } from './spawn.ts';
 import { workerUrl } from './url.ts';
 
 /** How long a process that SIGKILL was sent to may take to end, most of the time. */
@@ -91,10 +92,10 @@ async function checkNoneRuns(
     throw workerRunning(running);
   }
   for (const { worker } of plans) {
-    const file = await readPidFile(worker);
+    const file = await readPidFile(workerService(worker));
     if (file.kind === 'stale')
       onStep?.({ kind: 'stale-pid', worker: worker.name, pid: file.pid, program: file.program });
-    if (file.kind !== 'worker') continue;
+    if (file.kind !== 'running') continue;
     // Started a moment ago and not far enough for a claim.
     const { pid } = file.process;
     const hint = 'it is starting or ending: wait, or end it with `admin kill`';
@@ -113,7 +114,7 @@ async function startAll(
   const starting = plans.map(async ({ worker, port }) => {
     await mkdir(worker.dir, { recursive: true });
     await writeWorkerConfig(template, paths, worker, port);
-    const spawned = await spawnWorker(worker);
+    const spawned = await spawnService(workerService(worker));
     options.onStep?.({ kind: 'starting', worker: worker.name, pid: spawned.pid });
     return await untilReady(worker, spawned, { port, host }, options);
   });

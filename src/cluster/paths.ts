@@ -7,9 +7,12 @@ import { OlError } from '../errors.ts';
  *
  *   <cluster>/config/template.json     settings of every new worker
  *            /config/worker-<N>.json   one worker's settings: the template and what is its own
+ *            /config/registry.json     port and keys of the registry, where one runs here
  *            /logs/worker-<N>.out      its log
  *            /logs/worker-<N>.pid      its process id, a number alone
+ *            /logs/registry.out, /logs/registry.pid   the same of the registry
  *            /base  /packages  /registry
+ *            /registry/.s3             what the registry keeps, where one runs here
  *            /workers/worker-<N>/handlers/<function>/<instance>   scratch space
  *            /workers/worker-<N>/spares/<id>   scratch space of sandboxes that have no function yet
  *            /workers/worker-<N>/import-cache/<id>   of each zygote with packages: what it imports, what that prints
@@ -25,6 +28,10 @@ export interface ClusterPaths {
   readonly packages: string;
   readonly registry: string;
   readonly workers: string;
+  readonly registryConfig: string;
+  readonly registryLog: string;
+  readonly registryPid: string;
+  readonly registryData: string;
 }
 
 export interface WorkerPaths {
@@ -55,6 +62,10 @@ export function clusterPaths(cluster: string): ClusterPaths {
     packages: join(root, 'packages'),
     registry: join(root, 'registry'),
     workers: join(root, 'workers'),
+    registryConfig: join(root, 'config', 'registry.json'),
+    registryLog: join(root, 'logs', 'registry.out'),
+    registryPid: join(root, 'logs', 'registry.pid'),
+    registryData: join(root, 'registry', '.s3'),
   };
 }
 

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import type { SandboxReport } from '../telemetry/sandbox-report.ts';
 import { type ClaimRecord, isClaimOf, listClaims } from './claims.ts';
 import { type ClusterPaths, clusterPaths, openCluster, workerIndex, workerPaths } from './paths.ts';
+import { type RegistryReport, registryReport } from './registry-report.ts';
 import { workerUrl } from './url.ts';
 
 /** What a worker answered to a ping, or why there is no answer. */
@@ -21,6 +22,8 @@ export interface WorkerReport {
 
 export interface ClusterReport {
   readonly cluster: string;
+  /** Null where none was started here. */
+  readonly registry: RegistryReport | null;
   readonly workers: readonly WorkerReport[];
 }
 
@@ -44,11 +47,12 @@ export async function allReports(connect: Connect): Promise<ClusterReport[]> {
   return await Promise.all(clusters.map((cluster) => reportOn(clusterPaths(cluster), connect)));
 }
 
-/** Did every worker answer that it is ready, and is there one at all? */
+/** Did every worker answer that it is ready, and the registry, and is there one of them at all? */
 export function isHealthy(report: ClusterReport): boolean {
-  return (
-    report.workers.length > 0 && report.workers.every(({ ping }) => 'status' in ping && ping.status === 200)
-  );
+  const { workers, registry } = report;
+  if (registry !== null && registry.error !== null) return false;
+  if (workers.length === 0) return registry !== null;
+  return workers.every(({ ping }) => 'status' in ping && ping.status === 200);
 }
 
 async function reportOn(paths: ClusterPaths, connect: Connect): Promise<ClusterReport> {
@@ -57,7 +61,7 @@ async function reportOn(paths: ClusterPaths, connect: Connect): Promise<ClusterR
   const running = ours.map((claim) => reportLive(claim, paths, connect));
   const dead = await deadWorkers(paths, ours, stale);
   const workers = [...(await Promise.all(running)), ...dead];
-  return { cluster: paths.root, workers: workers.sort(byName) };
+  return { cluster: paths.root, registry: await registryReport(paths), workers: workers.sort(byName) };
 }
 
 async function reportLive(claim: ClaimRecord, paths: ClusterPaths, connect: Connect): Promise<WorkerReport> {

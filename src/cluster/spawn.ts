@@ -2,38 +2,30 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { OlError } from '../errors.ts';
 import { writeFileAtomic } from '../linux/durable.ts';
 import { readTail } from './log-tail.ts';
-import type { WorkerPaths } from './paths.ts';
 import { parseReadyLine, READY_FD_ENV } from './ready.ts';
+import type { Service } from './service.ts';
 
-const CLI = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
-
-/** The arguments of a worker's process; `admin kill` knows a worker by them that has no claim yet. */
-export function workerArgs(config: string): string[] {
-  return [CLI, 'worker-exec', `--config=${config}`];
-}
-
-/** How a start came out. `code` is that of the worker's own error, null where it ended without a word. */
+/** How a start came out. `code` is that of the process's own error, null where it ended without a word. */
 export type Outcome =
   | { readonly ready: true; readonly port: number }
   | { readonly ready: false; readonly code: string | null; readonly reason: string };
 
-/** A worker's process that has been started and may not serve yet. */
+/** A process that has been started and may not serve yet. */
 export interface Spawned {
   readonly pid: number;
   /** Waits until it serves or has ended; after `timeoutMs` it is made to end. */
   outcome(timeoutMs: number): Promise<Outcome>;
 }
 
-/** Starts a worker's process in the background, in a session of its own, and writes its pid file. */
-export async function spawnWorker(worker: WorkerPaths): Promise<Spawned> {
-  const log = await open(worker.log, 'a');
+/** Starts a process in the background, in a session of its own, and writes its pid file. */
+export async function spawnService(service: Service): Promise<Spawned> {
+  const log = await open(service.log, 'a');
   try {
-    const logStart = (await stat(worker.log)).size;
-    const child = spawn(process.execPath, workerArgs(worker.config), {
+    const logStart = (await stat(service.log)).size;
+    const child = spawn(process.execPath, service.args, {
       cwd: '/',
       detached: true,
       env: { ...smallEnvironment(process.env), [READY_FD_ENV]: '3' },
@@ -44,10 +36,10 @@ export async function spawnWorker(worker: WorkerPaths): Promise<Spawned> {
     await Promise.race([once(child, 'spawn'), ended]);
     const pid = child.pid;
     if (pid === undefined) {
-      throw new OlError('ERR_WORKER_FAILED', { worker: worker.dir, reason: await ended });
+      throw new OlError('ERR_SPAWN', { what: service.name, reason: await ended });
     }
-    await writeFileAtomic(worker.pid, `${pid}\n`);
-    const starting = { worker, child, said, ended, logStart };
+    await writeFileAtomic(service.pid, `${pid}\n`);
+    const starting = { service, child, said, ended, logStart };
     return { pid, outcome: (timeoutMs) => waitReady(starting, timeoutMs) };
   } finally {
     await log.close();
@@ -55,7 +47,7 @@ export async function spawnWorker(worker: WorkerPaths): Promise<Spawned> {
 }
 
 interface Starting {
-  readonly worker: WorkerPaths;
+  readonly service: Service;
   readonly child: ChildProcess;
   readonly said: Promise<string>;
   /** How the process ended. */
@@ -63,7 +55,7 @@ interface Starting {
   readonly logStart: number;
 }
 
-/** Races what the worker says against its end and against time. */
+/** Races what the process says against its end and against time. */
 async function waitReady(starting: Starting, timeoutMs: number): Promise<Outcome> {
   const { child, said, ended } = starting;
   let timedOut = false;
@@ -72,7 +64,7 @@ async function waitReady(starting: Starting, timeoutMs: number): Promise<Outcome
     child.kill('SIGKILL');
   }, timeoutMs);
   try {
-    // The pipe ends when the worker closes it or when it ends, so this waits for either.
+    // The pipe ends when the process closes it or when it ends, so this waits for either.
     const line = parseReadyLine(await said);
     if (line !== null && 'ready' in line) return line;
     const how = await ended;
@@ -84,9 +76,9 @@ async function waitReady(starting: Starting, timeoutMs: number): Promise<Outcome
   }
 }
 
-async function silentEnd({ worker, logStart }: Starting, how: string): Promise<Outcome> {
-  const tail = await readTail(worker.log, logStart, 15);
-  const last = tail === '' ? '' : `; the end of its log, ${worker.log}:\n${tail}`;
+async function silentEnd({ service, logStart }: Starting, how: string): Promise<Outcome> {
+  const tail = await readTail(service.log, logStart, 15);
+  const last = tail === '' ? '' : `; the end of its log, ${service.log}:\n${tail}`;
   return { ready: false, code: null, reason: `${how}${last}` };
 }
 

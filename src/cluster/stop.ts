@@ -21,8 +21,9 @@ import {
 } from './paths.ts';
 import { readPidFile } from './pid-file.ts';
 import { type ProcessId, signal, waitGone } from './process.ts';
+import { registryService, workerService } from './service.ts';
 
-/** A worker that `stopCluster` ended. */
+/** A worker, or the registry, that `stopCluster` ended. */
 export interface StoppedWorker {
   readonly name: string;
   readonly pid: number;
@@ -49,7 +50,7 @@ const KILL_MS = 10_000;
 const DEFAULT_GRACE_MS = 10_000;
 
 /**
- * Ends every worker and sandbox of a cluster, waits until they are gone, and removes what dead ones left. A cluster
+ * Ends every worker and sandbox of a cluster, and its registry, waits until they are gone, and removes what dead ones left. A cluster
  * without workers is no error, nor one whose directory was removed while it ran. Throws ERR_CLUSTER_MISSING, ERR_KILL_FAILED.
  */
 export async function stopCluster(cluster: string, options: StopOptions): Promise<StoppedWorker[]> {
@@ -57,6 +58,8 @@ export async function stopCluster(cluster: string, options: StopOptions): Promis
   const before = await claimsOf(paths.root);
   const workers = await runningWorkers(paths, before.live);
   const stopped = await Promise.all(workers.map((worker) => stopWorker(worker, options)));
+  // After them: the requests that they still answer may need it.
+  stopped.push(...(await stopRegistry(paths, options)));
   // Asked again: a worker may have got its zygote after the first look.
   const after = await claimsOf(paths.root);
   await endZygotes([...before.live, ...before.stale, ...after.stale]);
@@ -97,8 +100,8 @@ async function runningWorkers(paths: ClusterPaths, live: readonly ClaimRecord[])
     graceMs: graceOf(paths, workerIndex(claim.workerDir)),
   }));
   for (const index of await workerIndexes(paths.logs)) {
-    const file = await readPidFile(workerPaths(paths, index));
-    if (file.kind !== 'worker' || running.some(({ process }) => process.pid === file.process.pid)) continue;
+    const file = await readPidFile(workerService(workerPaths(paths, index)));
+    if (file.kind !== 'running' || running.some(({ process }) => process.pid === file.process.pid)) continue;
     running.push({ name: `worker-${index}`, process: file.process, graceMs: graceOf(paths, index) });
   }
   return running;
@@ -117,6 +120,18 @@ function graceOf(paths: ClusterPaths, index: number | null): number {
     if (isOlError(error, 'ERR_CONFIG_INVALID')) return DEFAULT_GRACE_MS;
     throw error;
   }
+}
+
+async function stopRegistry(paths: ClusterPaths, options: StopOptions): Promise<StoppedWorker[]> {
+  const service = registryService(paths);
+  const file = await readPidFile(service);
+  const stopped: StoppedWorker[] = [];
+  if (file.kind === 'running') {
+    const { process } = file;
+    stopped.push(await stopWorker({ name: service.name, process, graceMs: DEFAULT_GRACE_MS }, options));
+  }
+  await rm(service.pid, { force: true });
+  return stopped;
 }
 
 async function stopWorker(

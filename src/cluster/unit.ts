@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { workerArgs } from './spawn.ts';
+import { workerArgs } from './service.ts';
 
 /** What a systemd unit for the workers of a cluster is made of. */
 export interface UnitOptions {

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { OlError } from '../errors.ts';
 import { nearest } from './nearest.ts';
-import { type CheckedConfig, configKeys, configSchema } from './schema.ts';
+import { type CheckedConfig, configKeys, configSchema, SECRET_KEYS } from './schema.ts';
 
 /**
  * Checks parsed JSON against the schema and fills in the defaults. `path` names the source in the message.
@@ -19,16 +19,22 @@ export function parseJson(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const reason = `it is not JSON: ${(cause as Error).message}`;
-    throw new OlError('ERR_CONFIG_INVALID', { path, reason }, { cause });
+    throw new OlError('ERR_CONFIG_INVALID', { path, reason: `it is not JSON: ${withoutQuote(cause)}` });
   }
+}
+
+/** What is wrong, without the piece of the text that the engine quotes: it may hold a secret. */
+function withoutQuote(error: unknown): string {
+  return (error as Error).message.replace(/, (\.\.\.)?".*"(\.\.\.)? is not valid JSON$/s, '');
 }
 
 function explain(issue: z.core.$ZodIssue, value: unknown): string {
   if (issue.code === 'unrecognized_keys') return issue.keys.map(explainUnknown).join('; ');
   if (issue.path.length === 0) return `a JSON object is expected, this is ${kindOf(value)}`;
   const found = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], value);
-  return `${issue.path.join('.')}: ${issue.message}, this is ${show(found)}`;
+  const [key] = issue.path;
+  const what = SECRET_KEYS.has(String(key)) ? 'this is something else' : `this is ${show(found)}`;
+  return `${issue.path.join('.')}: ${issue.message}, ${what}`;
 }
 
 function explainUnknown(key: string): string {

@@ -21,7 +21,7 @@ const registryServer = z
     '`host:port`, or a URL with http or https, without a user, a query or a fragment',
   );
 /** Visible ASCII: both travel in headers. */
-const registryKey = () => z.string().regex(/^[!-~]{1,256}$/, '1 to 256 visible ASCII characters');
+export const registryKey = () => z.string().regex(/^[!-~]{1,256}$/, '1 to 256 visible ASCII characters');
 
 export const configSchema = z.strictObject({
   cluster_name: path()
@@ -229,3 +229,6 @@ export type ConfigFile = z.input<typeof configSchema>;
 export type CheckedConfig = z.output<typeof configSchema>;
 
 export const configKeys: readonly string[] = Object.keys(configSchema.shape);
+
+/** Keys whose value nobody but the owner of the file may see: it is in no message. */
+export const SECRET_KEYS: ReadonlySet<string> = new Set(['registry_secret_key']);

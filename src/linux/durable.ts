@@ -9,12 +9,20 @@ let written = 0;
  * An existing file keeps its mode; a new one gets `mode` whatever the umask. A link at `path` is replaced, not followed.
  */
 export async function writeFileAtomic(path: string, data: string, mode = 0o644): Promise<void> {
+  await replaceFile(path, data, (await modeOf(path)) ?? mode);
+}
+
+/** As `writeFileAtomic`, for nobody but its owner to read, whatever its mode was. */
+export async function writeSecretAtomic(path: string, data: string): Promise<void> {
+  await replaceFile(path, data, 0o600);
+}
+
+async function replaceFile(path: string, data: string, mode: number): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${++written}.tmp`);
-  const finalMode = (await modeOf(path)) ?? mode;
   // A leftover of a killed process that had the same id.
   await rm(temporary, { force: true });
   try {
-    await writeSynced(temporary, data, finalMode);
+    await writeSynced(temporary, data, mode);
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });

@@ -14,7 +14,7 @@ const ready: WorkerReport = {
 const sandbox = { function: 'hello', engine: 'sock', pid: 1234 };
 
 test('a worker without sandboxes looks as in the README', () => {
-  expect(statusText([{ cluster: '/c', workers: [ready] }], { headings: false })).toBe(
+  expect(statusText([{ cluster: '/c', registry: null, workers: [ready] }], { headings: false })).toBe(
     'Worker Pings:\n  http://localhost:8080/status => ready [200 OK]\n\nCluster containers:\n\n',
   );
 });
@@ -24,7 +24,9 @@ test('each sandbox has a line, in columns', () => {
     { ...sandbox, id: 'hello/3', state: 'idle' as const, memoryKb: 9216, ageMs: 12_345 },
     { ...sandbox, id: 'a/12', state: 'busy' as const, memoryKb: 102_400, ageMs: 7_300_000 },
   ];
-  const text = statusText([{ cluster: '/c', workers: [{ ...ready, sandboxes }] }], { headings: false });
+  const text = statusText([{ cluster: '/c', registry: null, workers: [{ ...ready, sandboxes }] }], {
+    headings: false,
+  });
   expect(text.split('\n').slice(3)).toEqual([
     'Cluster containers:',
     '  hello/3  idle  pid 1234  9.0 MB    12 s',
@@ -37,7 +39,7 @@ test('each sandbox has a line, in columns', () => {
 test('a worker that does not answer says where to look, and clusters get headings', () => {
   const silent = { ...ready, ping: { error: 'ECONNREFUSED' } };
   const dead = { ...ready, pid: null, url: 'worker-1', ping: { error: 'it has ended' } };
-  const text = statusText([{ cluster: '/c', workers: [silent, dead] }], { headings: true });
+  const text = statusText([{ cluster: '/c', registry: null, workers: [silent, dead] }], { headings: true });
   expect(text).toContain('Cluster /c\n\nWorker Pings:\n');
   expect(text).toContain(
     '  http://localhost:8080/status => no answer (ECONNREFUSED): see /c/logs/worker-0.out\n',

@@ -1,0 +1,76 @@
+import { existsSync } from 'node:fs';
+import type { Command } from 'commander';
+import { clusterPaths } from '../cluster/paths.ts';
+import type { RegistryFlags } from '../cluster/registry-config.ts';
+import { type StartedRegistry, startRegistry } from '../cluster/registry-launch.ts';
+import { CLUSTER_FLAG, example, UsageError, wholeNumber } from './command.ts';
+import { note, say, shellWord, showPath } from './show.ts';
+
+interface Options extends RegistryFlags {
+  readonly cluster?: string;
+  readonly foreground?: boolean;
+}
+
+export function setup(command: Command): void {
+  command
+    .option(CLUSTER_FLAG, 'the cluster directory (default: the working directory, where that is one)')
+    .option(
+      '--port <port>',
+      'where to listen; 0 takes a free one (default: as before, else 9000)',
+      wholeNumber(0, 65_535),
+    )
+    .option('--host <host>', 'address to listen on (default: as before, else localhost)')
+    .option(
+      '--access-key <key>',
+      'who may use it (default: $OL_REGISTRY_ACCESS_KEY, as before, else a new one)',
+    )
+    .option('--secret-key <key>', 'its secret (default: $OL_REGISTRY_SECRET_KEY, as before, else a new one)')
+    .option('--foreground', 'serve in this process, for supervisors')
+    .action((options: Options) => run(options));
+  example(
+    command,
+    'admin registry --cluster=my-cluster',
+    'admin registry --cluster=my-cluster --port=9000 --access-key=KEY --secret-key=SECRET',
+  );
+}
+
+async function run({ cluster: given, foreground = false, ...options }: Options): Promise<void> {
+  const cluster = given === undefined ? here() : given;
+  const flags = withEnvironment(options);
+  if (!foreground) return tell(cluster, await startRegistry(cluster, flags));
+  const { serveRegistry } = await import('./registry-serve.ts');
+  await serveRegistry(cluster, flags);
+}
+
+/** The seed's examples name no cluster. */
+function here(): string {
+  if (existsSync(clusterPaths('.').template)) return '.';
+  throw new UsageError(
+    '--cluster is missing, and the working directory is no cluster: name the cluster directory, `admin registry --cluster=my-cluster`',
+  );
+}
+
+/** A secret on a command line can be read by everybody on the machine: the environment is the other way. */
+function withEnvironment(flags: RegistryFlags): RegistryFlags {
+  const { OL_REGISTRY_ACCESS_KEY: accessKey, OL_REGISTRY_SECRET_KEY: secretKey } = process.env;
+  return {
+    ...(accessKey === undefined ? {} : { accessKey }),
+    ...(secretKey === undefined ? {} : { secretKey }),
+    ...flags,
+  };
+}
+
+function tell(cluster: string, { url, pid, log, accessKey, secretKey, isNew }: StartedRegistry): void {
+  say(`registry  ${url}  pid ${pid}  log ${showPath(log)}`);
+  if (isNew) {
+    say(`access key  ${accessKey}`);
+    say(`secret key  ${secretKey}`);
+    note(
+      'the keys are shown this once; they are in config/registry.json and the template, for you alone to read',
+    );
+  }
+  const flag = `--cluster=${shellWord(cluster)}`;
+  note('workers take it at their next start. Next:');
+  note(`  admin upload ${flag} --handler=hello --file=quickstart/handlers/hello`);
+  note(`  admin workers ${flag}`);
+}

@@ -1,0 +1,57 @@
+import { rm } from 'node:fs/promises';
+import { OlError } from '../errors.ts';
+import { type ClusterPaths, openCluster } from './paths.ts';
+import { readPidFile } from './pid-file.ts';
+import { checkPortFree, portTaken } from './port.ts';
+import { type RegistryFlags, readRegistryConfig, settleRegistryConfig } from './registry-config.ts';
+import { registryService } from './service.ts';
+import { spawnService } from './spawn.ts';
+import { workerUrl } from './url.ts';
+
+export interface StartedRegistry {
+  readonly pid: number;
+  readonly url: string;
+  readonly log: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+  /** The secret was made by this start. */
+  readonly isNew: boolean;
+}
+
+const READY_MS = 30_000;
+
+/**
+ * Starts the registry of a cluster in the background and returns when it answers; by then the template names it. Throws
+ * ERR_REGISTRY_RUNNING, ERR_PORT_HELD, ERR_PORT_TAKEN, ERR_REGISTRY_FAILED.
+ */
+export async function startRegistry(cluster: string, flags: RegistryFlags): Promise<StartedRegistry> {
+  const paths = await openCluster(cluster);
+  const { withDirLock } = await import('./lock.ts');
+  return await withDirLock(paths.logs, 5000, async () => {
+    await checkNotRunning(paths);
+    const before = await readRegistryConfig(paths);
+    const host = flags.host ?? before?.host ?? 'localhost';
+    await checkPortFree(flags.port ?? before?.port ?? 0, host);
+    const { config, isNew } = await settleRegistryConfig(paths, flags);
+    const { pid, port } = await start(paths, config);
+    const { accessKey, secretKey } = config;
+    return { pid, url: workerUrl(config.host, port), log: paths.registryLog, accessKey, secretKey, isNew };
+  });
+}
+
+/** Throws ERR_REGISTRY_RUNNING where the registry of this cluster runs, and this process is not it. */
+export async function checkNotRunning(paths: ClusterPaths): Promise<void> {
+  const file = await readPidFile(registryService(paths));
+  if (file.kind !== 'running' || file.process.pid === process.pid) return;
+  throw new OlError('ERR_REGISTRY_RUNNING', { cluster: paths.root, pid: file.process.pid });
+}
+
+async function start(paths: ClusterPaths, { host, port }: { host: string; port: number }) {
+  const service = registryService(paths);
+  const spawned = await spawnService(service);
+  const outcome = await spawned.outcome(READY_MS);
+  if (outcome.ready) return { pid: spawned.pid, port: outcome.port };
+  await rm(service.pid, { force: true });
+  if (outcome.code === 'ERR_PORT_TAKEN') throw await portTaken(port, host);
+  throw new OlError('ERR_REGISTRY_FAILED', { reason: outcome.reason });
+}
