@@ -35,7 +35,8 @@ export async function sendAnswer(response: ServerResponse, answer: Answer, isHea
   try {
     const body = xml === undefined ? null : Buffer.from(xml);
     if (body !== null) response.setHeader('content-type', 'application/xml');
-    if (status !== 204 && status !== 304) response.setHeader('content-length', file?.length ?? body?.length ?? 0);
+    if (status !== 204 && status !== 304)
+      response.setHeader('content-length', file?.length ?? body?.length ?? 0);
     response.writeHead(status, headers);
     if (isHead || file === undefined || file.length === 0) {
       response.end(isHead ? undefined : (body ?? undefined));

@@ -20,7 +20,8 @@ export function checkRead(headers: Headers, meta: ObjectMeta): 'send' | 'not mod
 /** What a PUT, a completed upload or a DELETE asks of what is there. */
 export function writeGuard(headers: Headers): Guard {
   const [match, noneMatch] = [headers.get('if-match'), headers.get('if-none-match')];
-  if (noneMatch !== undefined && noneMatch !== '*') throw new S3Error('NotImplemented', 'If-None-Match has to be *');
+  if (noneMatch !== undefined && noneMatch !== '*')
+    throw new S3Error('NotImplemented', 'If-None-Match has to be *');
   return (present) => {
     if (noneMatch === '*' && present !== null) throw new S3Error('PreconditionFailed');
     if (match === undefined) return;
@@ -30,7 +31,12 @@ export function writeGuard(headers: Headers): Guard {
 }
 
 function matches(list: string, { etag }: ObjectMeta): boolean {
-  const tags = list.split(',').map((tag) => tag.trim().replace(/^W\//, '').replace(/^"(.*)"$/, '$1'));
+  const tags = list.split(',').map((tag) =>
+    tag
+      .trim()
+      .replace(/^W\//, '')
+      .replace(/^"(.*)"$/, '$1'),
+  );
   return tags.includes('*') || tags.includes(etag);
 }
 

@@ -3,7 +3,10 @@ export const S3_ERRORS = {
   // Who asks, and whether it was really them.
   AccessDenied: { status: 403, message: 'Access Denied' },
   AuthorizationHeaderMalformed: { status: 400, message: 'The authorization header is malformed' },
-  AuthorizationQueryParametersError: { status: 400, message: 'The query parameters of the signature are malformed' },
+  AuthorizationQueryParametersError: {
+    status: 400,
+    message: 'The query parameters of the signature are malformed',
+  },
   InvalidAccessKeyId: { status: 403, message: 'The access key id does not exist in our records' },
   InvalidToken: { status: 400, message: 'Session tokens are not supported' },
   RequestTimeTooSkewed: {
@@ -33,13 +36,19 @@ export const S3_ERRORS = {
   InvalidRequest: { status: 400, message: 'Invalid Request' },
   InvalidURI: { status: 400, message: "Couldn't parse the specified URI" },
   KeyTooLongError: { status: 400, message: 'Your key is too long' },
-  MalformedTrailerError: { status: 400, message: 'The trailers of the body are not what its header announced' },
+  MalformedTrailerError: {
+    status: 400,
+    message: 'The trailers of the body are not what its header announced',
+  },
   MalformedXML: {
     status: 400,
     message: 'The XML you provided was not well-formed or did not validate against our published schema',
   },
   MaxMessageLengthExceeded: { status: 400, message: 'Your request was too big' },
-  MetadataTooLarge: { status: 400, message: 'Your metadata headers exceed the maximum allowed metadata size' },
+  MetadataTooLarge: {
+    status: 400,
+    message: 'Your metadata headers exceed the maximum allowed metadata size',
+  },
   MissingContentLength: { status: 411, message: 'You must provide the Content-Length HTTP header' },
   RequestHeaderSectionTooLarge: { status: 400, message: 'The headers of the request are too large' },
   RequestTimeout: { status: 400, message: 'The request was not received within the timeout period' },
@@ -60,7 +69,10 @@ export const S3_ERRORS = {
   },
   NotImplemented: { status: 501, message: 'This server does not implement what the request asks for' },
   OperationAborted: { status: 409, message: 'Another operation on this resource is in progress: try again' },
-  PreconditionFailed: { status: 412, message: 'At least one of the preconditions you specified did not hold' },
+  PreconditionFailed: {
+    status: 412,
+    message: 'At least one of the preconditions you specified did not hold',
+  },
   TooManyBuckets: { status: 400, message: 'There are as many buckets as there may be' },
 
   // The server itself.

@@ -3,7 +3,14 @@ import { S3Error } from './errors.ts';
 import type { ObjectMeta } from './store/object-file.ts';
 
 /** Headers of a PUT that every GET gives back. */
-const KEPT = ['content-type', 'cache-control', 'content-disposition', 'content-encoding', 'content-language', 'expires'];
+const KEPT = [
+  'content-type',
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'expires',
+];
 const META = 'x-amz-meta-';
 /** S3's bound on a user's own metadata, names and values together. */
 const META_MAX_BYTES = 2048;
@@ -36,7 +43,11 @@ function withoutChunked(encoding: string): string {
 }
 
 /** How an object is told of in headers. */
-export function headersOf(meta: ObjectMeta, query: ReadonlyMap<string, string>, withChecksum: boolean): Record<string, string> {
+export function headersOf(
+  meta: ObjectMeta,
+  query: ReadonlyMap<string, string>,
+  withChecksum: boolean,
+): Record<string, string> {
   const headers: Record<string, string> = {
     ...meta.headers,
     etag: `"${meta.etag}"`,
@@ -60,5 +71,6 @@ export function checksumHeaders({ checksum }: Pick<ObjectMeta, 'checksum'>): Rec
 
 /** What a header of HTTP cannot say again. */
 function refuseControls(value: string): void {
-  if (/[^\t\x20-\x7e\x80-\xff]/.test(value)) throw new S3Error('InvalidArgument', 'a header holds a control character');
+  if (/[^\t\x20-\x7e\x80-\xff]/.test(value))
+    throw new S3Error('InvalidArgument', 'a header holds a control character');
 }

@@ -34,7 +34,14 @@ export function authorize(request: S3Request, credentials: Credentials, now: num
   const payload = payloadOf(request, claim);
   const query = [...request.query].filter(([name]) => claim.expiresMs === null || name !== 'X-Amz-Signature');
   const { method, path, headers } = request;
-  const canonical = canonicalRequest({ method, path, query, headers, signedHeaders: claim.signedHeaders, payload });
+  const canonical = canonicalRequest({
+    method,
+    path,
+    query,
+    headers,
+    signedHeaders: claim.signedHeaders,
+    payload,
+  });
   const key = signingKey(credentials.secretKey, claim.scope);
   const expected = sign(key, stringToSign(claim.time, claim.scope, canonical));
   if (!isSame(claim.signature, expected)) throw new S3Error('SignatureDoesNotMatch');

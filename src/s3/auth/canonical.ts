@@ -25,7 +25,9 @@ export const SCOPE_END = 'aws4_request';
 
 /** The canonical request of Signature Version 4, as S3 has it: the path is encoded once and not normalised. */
 export function canonicalRequest(what: ToSign): string {
-  const headers = what.signedHeaders.map((name) => `${name}:${canonicalValue(what.headers.get(name) ?? '')}\n`);
+  const headers = what.signedHeaders.map(
+    (name) => `${name}:${canonicalValue(what.headers.get(name) ?? '')}\n`,
+  );
   return [
     what.method,
     uriEncode(what.path).replaceAll('%2F', '/'),

@@ -59,7 +59,8 @@ function readFields(text: string): ReadonlyMap<string, string> {
 
 function readQuery(query: ReadonlyMap<string, string>): Claim {
   const code = 'AuthorizationQueryParametersError';
-  if (query.get('X-Amz-Algorithm') !== ALGORITHM) throw new S3Error(code, `X-Amz-Algorithm has to be ${ALGORITHM}`);
+  if (query.get('X-Amz-Algorithm') !== ALGORITHM)
+    throw new S3Error(code, `X-Amz-Algorithm has to be ${ALGORITHM}`);
   const expires = query.get('X-Amz-Expires') ?? '';
   const seconds = Number(expires);
   if (!/^\d{1,6}$/.test(expires) || seconds < 1 || seconds > WEEK_S) {
@@ -79,7 +80,14 @@ function readCommon(
   const signature = field('Signature') ?? '';
   if (!SIGNATURE.test(signature)) throw new S3Error(code, 'Signature has to be 64 hexadecimal digits');
   const { accessKey, scope } = readCredential(code, field('Credential') ?? '', time);
-  return { accessKey, scope, signedHeaders: readNames(code, field('SignedHeaders') ?? ''), signature, time, timeMs };
+  return {
+    accessKey,
+    scope,
+    signedHeaders: readNames(code, field('SignedHeaders') ?? ''),
+    signature,
+    time,
+    timeMs,
+  };
 }
 
 /** An access key may hold slashes; the scope is what the last four say. */
@@ -87,7 +95,8 @@ function readCredential(code: S3ErrorCode, text: string, time: string): { access
   const words = text.split('/');
   const [date = '', region = '', service = '', end = ''] = words.slice(-4);
   const accessKey = words.slice(0, -4).join('/');
-  if (accessKey === '' || region === '' || end !== SCOPE_END) throw new S3Error(code, 'the credential is malformed');
+  if (accessKey === '' || region === '' || end !== SCOPE_END)
+    throw new S3Error(code, 'the credential is malformed');
   if (service !== 's3') throw new S3Error(code, 'the service of the credential has to be s3');
   if (date !== time.slice(0, 8)) throw new S3Error(code, 'the day of the credential is not that of the date');
   return { accessKey, scope: { date, region, service } };

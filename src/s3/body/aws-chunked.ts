@@ -43,7 +43,8 @@ export async function* decodeChunks(
     if ((await reader.line(0)) !== '') throw new S3Error('IncompleteBody', 'a chunk is longer than its size');
   }
   const values = await readTrailers(reader, trailers, signer);
-  if (!(await reader.isAtEnd())) throw new S3Error('IncompleteBody', 'there is something after the last chunk');
+  if (!(await reader.isAtEnd()))
+    throw new S3Error('IncompleteBody', 'there is something after the last chunk');
   onTrailers(values);
 }
 
@@ -51,7 +52,10 @@ function parseChunkLine(line: string, isSigned: boolean): { size: number; signat
   const [, hex, signature] = /^([0-9a-fA-F]{1,10})(?:;chunk-signature=([0-9a-f]{64}))?$/.exec(line) ?? [];
   if (hex === undefined) throw new S3Error('InvalidRequest', 'the head of a chunk is malformed');
   if (isSigned !== (signature !== undefined)) {
-    throw new S3Error('SignatureDoesNotMatch', isSigned ? 'a chunk has no signature' : 'a chunk has a signature');
+    throw new S3Error(
+      'SignatureDoesNotMatch',
+      isSigned ? 'a chunk has no signature' : 'a chunk has a signature',
+    );
   }
   return { size: Number.parseInt(hex, 16), signature: signature ?? '' };
 }

@@ -66,7 +66,10 @@ export function checksumInHeaders(headers: ReadonlyMap<string, string>): Checksu
 export function toAlgorithm(header: string): ChecksumAlgorithm {
   const name = header.slice(HEADER.length).toLowerCase() as ChecksumAlgorithm;
   if (!header.startsWith(HEADER) || !CHECKSUM_ALGORITHMS.includes(name)) {
-    throw new S3Error('InvalidRequest', 'the checksum has to be one of crc32, crc32c, crc64nvme, sha1, sha256');
+    throw new S3Error(
+      'InvalidRequest',
+      'the checksum has to be one of crc32, crc32c, crc64nvme, sha1, sha256',
+    );
   }
   return name;
 }

@@ -75,7 +75,8 @@ interface Promised {
 
 function readPromise({ headers }: S3Request, { payload }: Authorized): Promised {
   const form = STREAMING[payload] ?? null;
-  if (form === null && payload.startsWith('STREAMING-')) throw new S3Error('NotImplemented', payload.slice(0, 80));
+  if (form === null && payload.startsWith('STREAMING-'))
+    throw new S3Error('NotImplemented', payload.slice(0, 80));
   const sha256 = /^[0-9a-f]{64}$/.test(payload) ? payload : null;
   if (form === null && sha256 === null && payload !== UNSIGNED) {
     throw new S3Error('InvalidArgument', 'x-amz-content-sha256 is none of the values that it may have');
@@ -83,7 +84,8 @@ function readPromise({ headers }: S3Request, { payload }: Authorized): Promised 
   const size = sizeOf(headers, form !== null);
   const checksum = checksumInHeaders(headers);
   const trailer = trailerOf(headers, form?.trailer === true);
-  if (checksum !== null && trailer !== null) throw new S3Error('InvalidRequest', 'expecting a single checksum');
+  if (checksum !== null && trailer !== null)
+    throw new S3Error('InvalidRequest', 'expecting a single checksum');
   return { form, size, sha256, md5: md5In(headers.get('content-md5')), checksum, trailer };
 }
 
@@ -171,7 +173,8 @@ class Meter {
   #checksum(promised: string | null): Checksum | null {
     if (this.#algorithm === null || this.#digest === null) return null;
     const value = this.#digest.digest('base64');
-    if (promised !== null && checkedValue(this.#algorithm, promised) !== value) throw new S3Error('BadDigest');
+    if (promised !== null && checkedValue(this.#algorithm, promised) !== value)
+      throw new S3Error('BadDigest');
     return { algorithm: this.#algorithm, value, type: 'full' };
   }
 }

@@ -6,8 +6,8 @@ import { OBJECT_MAX_BYTES } from '../limits.ts';
 import { checksumHeaders, headersOf, headersToKeep } from '../object-headers.ts';
 import { parseRange } from '../range.ts';
 import type { ObjectMeta } from '../store/object-file.ts';
-import type { Content } from '../xml/write.ts';
 import { deleteList } from '../xml/documents.ts';
+import type { Content } from '../xml/write.ts';
 import { type Call, readNoBody, readSmallBody } from './operation.ts';
 
 const DELETE_MAX_BYTES = 2 * 1024 * 1024;
@@ -23,7 +23,12 @@ export async function putObject(call: Call): Promise<Answer> {
   return { status: 200, headers: { etag: `"${meta.etag}"`, ...checksumHeaders(meta) } };
 }
 
-function describeObject(key: string, headers: Record<string, string>, payload: Payload, now: number): ObjectMeta {
+function describeObject(
+  key: string,
+  headers: Record<string, string>,
+  payload: Payload,
+  now: number,
+): ObjectMeta {
   const { size, md5, checksum } = payload.result();
   return { key, etag: md5.toString('hex'), size, modifiedMs: wholeSeconds(now), headers, checksum };
 }
@@ -72,7 +77,14 @@ export async function deleteObjects(call: Call): Promise<Answer> {
       if (!isQuiet) results.push(['Deleted', [['Key', key]]]);
     } catch (error) {
       if (!(error instanceof S3Error)) throw error;
-      results.push(['Error', [['Key', key], ['Code', error.code], ['Message', error.message]]]);
+      results.push([
+        'Error',
+        [
+          ['Key', key],
+          ['Code', error.code],
+          ['Message', error.message],
+        ],
+      ]);
     }
   }
   return xmlAnswer('DeleteResult', results);

@@ -24,7 +24,13 @@ export class Bucket {
   readonly #index: KeyIndex<ObjectMeta>;
   readonly #locks = new KeyLock();
 
-  static async open(dir: string, name: string, createdMs: number, temporary: string, log: Log): Promise<Bucket> {
+  static async open(
+    dir: string,
+    name: string,
+    createdMs: number,
+    temporary: string,
+    log: Log,
+  ): Promise<Bucket> {
     const metas = await readObjects(dir, log);
     return new Bucket(dir, name, createdMs, temporary, metas);
   }
@@ -66,7 +72,12 @@ export class Bucket {
   }
 
   /** Writes an object: all of it is on the disk and seen when this returns, or nothing has changed. */
-  async put(data: AsyncIterable<Buffer>, describe: () => ObjectMeta, guard: Guard, key: string): Promise<ObjectMeta> {
+  async put(
+    data: AsyncIterable<Buffer>,
+    describe: () => ObjectMeta,
+    guard: Guard,
+    key: string,
+  ): Promise<ObjectMeta> {
     guard(this.look(key)); // before a large body is taken for nothing
     let meta: ObjectMeta | null = null;
     const incoming = await receive(this.#temporary, data, () => {
@@ -102,7 +113,8 @@ export class Bucket {
       });
     } catch (error) {
       await incoming.discard();
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new S3Error('NoSuchBucket', undefined, { cause: error });
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+        throw new S3Error('NoSuchBucket', undefined, { cause: error });
       throw error;
     }
   }
@@ -117,7 +129,8 @@ async function openExisting(path: string): Promise<FileHandle> {
     return await open(path, 'r');
   } catch (error) {
     // It was deleted since the index was asked.
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new S3Error('NoSuchKey', undefined, { cause: error });
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      throw new S3Error('NoSuchKey', undefined, { cause: error });
     throw error;
   }
 }

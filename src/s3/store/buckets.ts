@@ -49,7 +49,8 @@ export class Buckets {
   async create(name: string): Promise<void> {
     if (!NAME.test(name)) throw new S3Error('InvalidBucketName');
     await this.#inTurn(async () => {
-      if (this.has(name)) throw new S3Error('BucketAlreadyOwnedByYou', undefined, { fields: { BucketName: name } });
+      if (this.has(name))
+        throw new S3Error('BucketAlreadyOwnedByYou', undefined, { fields: { BucketName: name } });
       if (this.#buckets.size >= BUCKETS_MAX) throw new S3Error('TooManyBuckets');
       await this.#load(name, await makeDir(join(this.#layout.buckets, name)));
     });
@@ -64,7 +65,8 @@ export class Buckets {
         await removeDir(bucket.dir);
       } catch (error) {
         // An object came in between, or there is a file that is none.
-        if ((error as NodeJS.ErrnoException).code === 'ENOTEMPTY') throw new S3Error('BucketNotEmpty', undefined, { cause: error });
+        if ((error as NodeJS.ErrnoException).code === 'ENOTEMPTY')
+          throw new S3Error('BucketNotEmpty', undefined, { cause: error });
         throw error;
       }
       this.#buckets.delete(name);

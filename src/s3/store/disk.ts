@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { emptyDirectory } from '../../linux/remove-tree.ts';
 import { syncDir } from '../../linux/durable.ts';
+import { emptyDirectory } from '../../linux/remove-tree.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { fileNameOf, type ObjectMeta, readMeta } from './object-file.ts';
 
@@ -39,7 +39,8 @@ export async function readObjects(dir: string, log: Log): Promise<ObjectMeta[]> 
   const found: ObjectMeta[] = [];
   for (const name of await readdir(dir)) {
     const meta = await readObject(join(dir, name));
-    if (meta === null || fileNameOf(meta.key) !== name) log.warn({ path: join(dir, name) }, 'this file is no object');
+    if (meta === null || fileNameOf(meta.key) !== name)
+      log.warn({ path: join(dir, name) }, 'this file is no object');
     else found.push(meta);
   }
   return found;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import { isChecksum } from '../body/checksum.ts';
 import type { Checksum } from '../body/checksum.ts';
+import { isChecksum } from '../body/checksum.ts';
 
 /**
  * An object is one file: its bytes, then what is known about it as JSON, then the length of that JSON (4 bytes, big-endian)
@@ -55,7 +55,8 @@ async function readExactly(handle: FileHandle, position: number, length: number)
   const buffer = Buffer.alloc(length);
   for (let done = 0; done < length; ) {
     const { bytesRead } = await handle.read(buffer, done, length - done, position + done);
-    if (bytesRead === 0) throw new Error(`a file got shorter while it was read: ${length - done} bytes are missing`);
+    if (bytesRead === 0)
+      throw new Error(`a file got shorter while it was read: ${length - done} bytes are missing`);
     done += bytesRead;
   }
   return buffer;
@@ -74,7 +75,9 @@ function parseMeta(json: Buffer): ObjectMeta | null {
 
 function isMeta(found: unknown): found is ObjectMeta {
   if (typeof found !== 'object' || found === null) return false;
-  const { key, etag, size, modifiedMs, headers, checksum } = found as Partial<Record<keyof ObjectMeta, unknown>>;
+  const { key, etag, size, modifiedMs, headers, checksum } = found as Partial<
+    Record<keyof ObjectMeta, unknown>
+  >;
   const isText = typeof key === 'string' && typeof etag === 'string';
   const isCounted = Number.isSafeInteger(size) && Number.isFinite(modifiedMs);
   const isListed = typeof headers === 'object' && headers !== null;

@@ -11,7 +11,8 @@ export function deleteList(bytes: Buffer): { keys: readonly string[]; isQuiet: b
   const objects = childrenOf(root, 'Object');
   if (objects.length === 0 || objects.length > DELETE_MAX) throw new S3Error('MalformedXML');
   for (const object of objects) {
-    if (object.children.some(({ name }) => name !== 'Key')) throw new S3Error('NotImplemented', 'delete by key alone');
+    if (object.children.some(({ name }) => name !== 'Key'))
+      throw new S3Error('NotImplemented', 'delete by key alone');
   }
   const keys = objects.map((object) => textOf(object, 'Key'));
   if (keys.some((key) => Buffer.byteLength(key) > KEY_MAX_BYTES)) throw new S3Error('KeyTooLongError');
@@ -34,7 +35,9 @@ export function partList(bytes: Buffer): readonly NamedPart[] {
     const number = textOf(part, 'PartNumber').trim();
     if (!/^\d{1,5}$/.test(number)) throw new S3Error('MalformedXML');
     const found = part.children.filter(({ name }) => name.startsWith('Checksum'));
-    const checksums = new Map(found.map(({ name, text }) => [name.slice('Checksum'.length).toLowerCase(), text]));
+    const checksums = new Map(
+      found.map(({ name, text }) => [name.slice('Checksum'.length).toLowerCase(), text]),
+    );
     return { number: Number(number), etag: textOf(part, 'ETag').trim().replaceAll('"', ''), checksums };
   });
 }
