@@ -31,7 +31,7 @@ export function readXml(bytes: Buffer): Node {
     const here = stack.at(-1) ?? root;
     const comment = /^<!--(?:(?!--)[\s\S])*-->/.exec(rest);
     const text = rest.startsWith('<') ? null : rest.slice(0, textLength(rest));
-    if (text !== null) here.text += unescape(text);
+    if (text !== null) here.text += resolveReferences(text);
     const taken = text ?? comment?.[0] ?? takeTag(rest, stack);
     rest = rest.slice(taken.length);
   }
@@ -64,7 +64,7 @@ function takeTag(rest: string, stack: Open[]): string {
   return whole;
 }
 
-function unescape(text: string): string {
+function resolveReferences(text: string): string {
   return text.replaceAll(/&([^;]{0,10})(;?)/g, (_, name: string, end: string) => {
     const [, hex, decimal] = /^#(?:x([0-9a-fA-F]{1,6})|(\d{1,7}))$/.exec(name) ?? [];
     const point = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16);

@@ -17,5 +17,5 @@ function write(content: Content): string {
 
 /** Control characters, which XML 1.0 has no way to say, become references as S3 writes them; `encoding-type=url` avoids them. */
 function escapeXml(text: string): string {
-  return text.replaceAll(/[&<>"\u0000-\u001f\u007f\ufffe\uffff]/g, (char) => `&#${char.charCodeAt(0)};`);
+  return text.replaceAll(/[&<>"\p{Cc}\ufffe\uffff]/gu, (char) => `&#${char.charCodeAt(0)};`);
 }
