@@ -13,6 +13,7 @@ const RANKS: Readonly<Record<string, number>> = {
   cluster: 3,
   registry: 3,
   client: 3,
+  s3: 3,
   cgroup: 4,
   sandbox: 5,
   packages: 6,
@@ -24,7 +25,7 @@ const RANKS: Readonly<Record<string, number>> = {
 };
 
 /** Rooms of rank 3 that stand on another one of rank 3. */
-const SIDEWAYS = ['cluster -> linux', 'registry -> linux', 'client -> linux'];
+const SIDEWAYS = ['cluster -> linux', 'registry -> linux', 'client -> linux', 's3 -> linux'];
 
 /** Concrete classes and what makes them, the room that they are in, and the only other file that may name them. */
 const CONCRETE: Readonly<Record<string, string>> = {
