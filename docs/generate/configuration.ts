@@ -23,7 +23,19 @@ sizes of the two caches are in kB.
 
 const GROUPS: readonly (readonly [string, readonly string[]])[] = [
   ['The worker', ['cluster_name', 'worker_dir', 'worker_port', 'worker_host', 'shutdown_grace_ms']],
-  ['Functions', ['registry', 'registry_dir', 'sandbox_config']],
+  ['Functions', ['registry', 'registry_dir', 'code_cache_mb', 'sandbox_config']],
+  [
+    'Remote registry',
+    [
+      'registry_server',
+      'registry_access_key',
+      'registry_secret_key',
+      'registry_bucket',
+      'registry_region',
+      'registry_check_ms',
+      'registry_timeout_ms',
+    ],
+  ],
   [
     'Packages',
     [

@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<{
     summary: 'compare policies of the import cache on a workload',
     load: () => import('./simulate.ts'),
   },
+  unit: { summary: 'print a systemd unit for the workers', load: () => import('./unit.ts') },
   kill: { summary: 'end all workers and sandboxes of a cluster', load: () => import('./kill.ts') },
 };
 

@@ -1,9 +1,12 @@
 import type { Command } from 'commander';
 import { takeReadyChannel } from '../cluster/ready.ts';
-import { loadConfig } from '../config/load.ts';
+import { workerUrl } from '../cluster/url.ts';
+import { type Config, loadConfig } from '../config/load.ts';
+import { takeServiceManager } from '../linux/service-manager.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
 import { type RunningWorker, startWorker } from '../worker/compose.ts';
 import { example, UsageError } from './command.ts';
+import { supervised } from './supervised.ts';
 
 export function setup(command: Command): void {
   command
@@ -20,11 +23,13 @@ export function setup(command: Command): void {
 /** Runs a worker in this process until it is told to end. */
 async function run(file: string): Promise<void> {
   const channel = takeReadyChannel(process.env);
+  const manager = takeServiceManager(process.env);
   const asked = untilAsked();
+  let config: Config;
   let log: Log;
   let worker: RunningWorker;
   try {
-    const config = loadConfig(file);
+    config = loadConfig(file);
     log = createLog(config.logLevel);
     worker = await startWorker(config, log);
   } catch (error) {
@@ -32,9 +37,12 @@ async function run(file: string): Promise<void> {
     throw error;
   }
   channel.ready(worker.port);
+  const service = supervised(manager, log);
+  service.ready(workerUrl(config.workerHost, worker.port));
   const reason = await Promise.race([asked, worker.closed]);
   if (reason !== undefined) {
     log.info({ signal: reason }, 'ending: accepted requests may finish; once more ends at once');
+    service.stopping();
     await worker.close();
   }
   await worker.closed;

@@ -6,6 +6,7 @@ import { check, errnoName, libc } from './libc.ts';
 /** Unix sockets that can carry file descriptors, which Node's own cannot. Descriptors are plain numbers here. */
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
 const SOCK_SEQPACKET = 5;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
@@ -17,6 +18,8 @@ const SIOCOUTQ = 0x5411;
 /** struct cmsghdr: a 64-bit length, then level and type as 32-bit integers. */
 const CMSG_HEADER = 16;
 const FD_BYTES = 4;
+/** `@`, in paths. */
+const ABSTRACT = 0x40;
 /** sun_path holds 108 bytes, the last of them 0. */
 const MAX_PATH = 107;
 
@@ -71,9 +74,22 @@ export function connectUnix(path: string): number {
   });
 }
 
-function withSocket(path: string, use: (fd: number, address: Buffer) => void): number {
+/** Sends one datagram to a socket at `path`; one that begins with `@` is a name without a file. Waits for nobody. */
+export function sendDatagram(path: string, message: Buffer): void {
+  const send = (fd: number, address: Buffer) => {
+    check(connectC(fd, address, address.length), 'connect', path);
+    check(sendmsgC(fd, messageHeader(message, null), MSG_NOSIGNAL | MSG_DONTWAIT), 'sendmsg', path);
+  };
+  closeSync(withSocket(path, send, SOCK_DGRAM));
+}
+
+function withSocket(
+  path: string,
+  use: (fd: number, address: Buffer) => void,
+  type: number = SOCK_STREAM,
+): number {
   const address = unixAddress(path);
-  const fd = check(socketC(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), 'socket', path);
+  const fd = check(socketC(AF_UNIX, type | SOCK_CLOEXEC, 0), 'socket', path);
   try {
     use(fd, address);
     return fd;
@@ -89,7 +105,10 @@ function unixAddress(path: string): Buffer {
   const address = Buffer.alloc(2 + bytes.length + 1);
   address.writeUInt16LE(AF_UNIX, 0);
   bytes.copy(address, 2);
-  return address;
+  if (bytes[0] !== ABSTRACT) return address;
+  // A name without a file begins with 0 and ends with the address.
+  address[2] = 0;
+  return address.subarray(0, 2 + bytes.length);
 }
 
 /** Sends one message with descriptors beside it; the receiver gets duplicates, the caller keeps its own. */
