@@ -28,7 +28,10 @@ function explain(issue: z.core.$ZodIssue, value: unknown): string {
   if (issue.code === 'unrecognized_keys') return issue.keys.map(explainUnknown).join('; ');
   if (issue.path.length === 0) return `a JSON object is expected, this is ${kindOf(value)}`;
   const found = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], value);
-  return `${issue.path.join('.')}: ${issue.message}, this is ${show(found)}`;
+  const key = issue.path.join('.');
+  // What is nearly a secret is one as well.
+  const shown = key.includes('secret') ? 'not shown' : show(found);
+  return `${key}: ${issue.message}, this is ${shown}`;
 }
 
 function explainUnknown(key: string): string {
