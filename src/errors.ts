@@ -78,6 +78,11 @@ export const ERRORS = {
     status: 503,
     message: "the code of '{name}' is not here, and the registry at {server} does not give it: {reason}",
   },
+  ERR_REGISTRY_STORE: { status: 502, message: 'the registry at {server} cannot be used: {reason}' },
+  ERR_NOT_STORED: {
+    status: 404,
+    message: "the registry ({place}) has no function '{name}': `admin ls` lists those that it has",
+  },
   ERR_CODE_REFUSED: { status: 500, message: "the code of '{name}' is refused: {path} {reason}" },
   ERR_BUNDLE_REFUSED: { status: 500, message: "the bundle of '{name}' is refused: {entry} {reason}" },
 

@@ -1,5 +1,7 @@
 /** The long flags of all commands, and whether one takes a value. Commander knows them again, with their meaning. */
 const FLAGS: Readonly<Record<string, 'value' | 'alone'>> = {
+  'access-key': 'value',
+  address: 'value',
   base: 'value',
   budget: 'value',
   clients: 'value',
@@ -7,6 +9,8 @@ const FLAGS: Readonly<Record<string, 'value' | 'alone'>> = {
   config: 'value',
   cores: 'value',
   costs: 'value',
+  file: 'value',
+  handler: 'value',
   help: 'alone',
   json: 'alone',
   'num-workers': 'value',
@@ -14,6 +18,7 @@ const FLAGS: Readonly<Record<string, 'value' | 'alone'>> = {
   policy: 'value',
   port: 'value',
   rounds: 'value',
+  'secret-key': 'value',
   seed: 'value',
   svg: 'value',
   tree: 'value',

@@ -9,6 +9,10 @@ import { normaliseFlags } from './flags.ts';
 const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<{ setup: Setup }> }>> = {
   new: { summary: 'make a cluster directory', load: () => import('./new.ts') },
   setconf: { summary: 'change settings of new workers', load: () => import('./setconf.ts') },
+  upload: { summary: 'put a function into the registry', load: () => import('./upload.ts') },
+  ls: { summary: 'list the functions of the registry', load: () => import('./ls.ts') },
+  download: { summary: 'fetch a function from the registry', load: () => import('./download.ts') },
+  rm: { summary: 'remove a function from the registry', load: () => import('./rm.ts') },
   workers: { summary: 'start workers in the background', load: () => import('./workers.ts') },
   'worker-exec': { summary: 'run one worker in the foreground', load: () => import('./worker-exec.ts') },
   status: { summary: 'ping workers and list their sandboxes', load: () => import('./status.ts') },

@@ -20,3 +20,14 @@ export function say(line: string): void {
 export function note(line: string): void {
   process.stderr.write(`${line}\n`);
 }
+
+/** Tells how far something is, to whoever watches: on a terminal only. */
+export function progress(line: string): void {
+  if (process.stderr.isTTY && process.env.CI === undefined) note(line);
+}
+
+/** A size as people read it: `817 B`, `1.2 kB`, `3.4 MB`. */
+export function showBytes(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  return bytes < 1_000_000 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+}

@@ -193,6 +193,6 @@ function newRecord(slot: number, request: ClaimRequest): ClaimRecord {
 
 async function locked<T>(dir: string, work: () => Promise<T>): Promise<T> {
   // Loaded late: the commands that only read claims start faster without the FFI.
-  const { withDirLock } = await import('./lock.ts');
+  const { withDirLock } = await import('../linux/dir-lock.ts');
   return await withDirLock(dir, 15_000, work);
 }

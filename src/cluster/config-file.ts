@@ -26,7 +26,7 @@ export async function readTemplate(paths: ClusterPaths): Promise<ConfigText> {
  */
 export async function setTemplate(cluster: string, text: string): Promise<readonly Change[]> {
   const paths = await openCluster(cluster);
-  const { withDirLock } = await import('./lock.ts');
+  const { withDirLock } = await import('../linux/dir-lock.ts');
   return await withDirLock(paths.config, 10_000, async () => {
     const current = parseJson(await readFile(paths.template, 'utf8'), paths.template);
     const { merged, changes } = mergeConfig(current, text, paths.template);

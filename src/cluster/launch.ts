@@ -53,7 +53,7 @@ export interface StartOptions {
 export async function startWorkers(cluster: string, options: StartOptions = {}): Promise<StartedWorker[]> {
   if (process.geteuid?.() !== 0) throw new OlError('ERR_NOT_ROOT', {});
   const paths = await openCluster(cluster);
-  const { withDirLock } = await import('./lock.ts');
+  const { withDirLock } = await import('../linux/dir-lock.ts');
   // Two at once would write each other's pid files.
   return await withDirLock(paths.logs, 5000, async () => {
     const template = await readTemplate(paths);

@@ -6,10 +6,9 @@ import type { Log } from '../telemetry/log.ts';
 import { publicModules } from './index-file.ts';
 import type { Asked, CleanRoom, Installer } from './installer.ts';
 import { type Lock, makeLock, type ResolvedPackage, sha256 } from './lock.ts';
+import { packagesText } from './packages-file.ts';
 import { PACKAGES_FILE, parsePackagesFile, parseRequirement, type Requirements } from './requirements.ts';
 import type { PackageStore } from './store.ts';
-
-const MAX_BYTES = 64 * 1024;
 
 /** The packages of functions: which they are, and that they are there. */
 export interface Packages {
@@ -189,18 +188,14 @@ export function digestOf({ requirements, modules, unnamed }: Requirements): stri
 
 /** Null where the code has none. Throws ERR_PACKAGES_FILE. */
 export function readPackagesFile({ dir, name }: Pick<Code, 'dir' | 'name'>): string | null {
+  let bytes: Buffer;
   try {
-    const bytes = readFileSync(join(dir, PACKAGES_FILE));
-    if (bytes.length <= MAX_BYTES) return bytes.toString();
+    bytes = readFileSync(join(dir, PACKAGES_FILE));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
-  throw new OlError('ERR_PACKAGES_FILE', {
-    name,
-    line: 1,
-    reason: `the file is larger than ${MAX_BYTES} bytes`,
-  });
+  return packagesText(bytes, name);
 }
 
 function joinRequirements(all: readonly Requirements[]): Requirements {

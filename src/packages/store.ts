@@ -1,8 +1,8 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { withDirLock } from '../cluster/lock.ts';
 import { isAlive, startTicks } from '../cluster/process.ts';
+import { withDirLock } from '../linux/dir-lock.ts';
 import { syncDir, writeFileAtomic } from '../linux/durable.ts';
 import { removeTree } from '../linux/remove-tree.ts';
 import { makeIndex } from './index-file.ts';

@@ -9,7 +9,20 @@ import { run, usePlace } from './run-admin.ts';
 leavesNothing();
 const place = usePlace();
 const { admin, read, path } = place;
-const COMMANDS = ['new', 'setconf', 'workers', 'worker-exec', 'status', 'fit', 'simulate', 'kill'];
+const COMMANDS = [
+  'new',
+  'setconf',
+  'upload',
+  'ls',
+  'download',
+  'rm',
+  'workers',
+  'worker-exec',
+  'status',
+  'fit',
+  'simulate',
+  'kill',
+];
 
 describe('help and usage', () => {
   test('the help names every command, on stdout when it is asked for and on stderr when nothing is', async () => {

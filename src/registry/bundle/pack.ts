@@ -3,15 +3,14 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { OlError } from '../../errors.ts';
-import { handlePath, openFile } from '../files.ts';
 import { Interrupted } from '../interrupted.ts';
 import { CODE_LIMITS } from '../limits.ts';
-import { type Entry, type FileEntry, stampOf, survey } from '../survey.ts';
+import { type Entry, survey } from '../survey.ts';
+import { readSurveyed } from '../surveyed-file.ts';
 import { BLOCK, encodeHeader, fitsHeader, paddingOf } from './header.ts';
 import { encodePax } from './pax.ts';
 import type { BundleOptions } from './read-bundle.ts';
 
-const CHUNK_BYTES = 256 * 1024;
 const TYPES = { file: '0', link: '2', directory: '5' } as const;
 
 /**
@@ -41,7 +40,9 @@ export async function packDirectory(dir: string, to: string, options: BundleOpti
 async function* archive(root: FileHandle, entries: readonly Entry[], name: string): AsyncGenerator<Buffer> {
   for (const entry of entries) {
     yield* headersOf(entry);
-    if (entry.kind === 'file') yield* content(root, entry, name);
+    if (entry.kind !== 'file') continue;
+    yield* readSurveyed(root, entry, name);
+    yield Buffer.alloc(paddingOf(entry.size));
   }
   yield Buffer.alloc(2 * BLOCK);
 }
@@ -69,23 +70,4 @@ function withPadding(records: readonly Buffer[]): Buffer {
   const content = Buffer.concat(records);
   const header = encodeHeader({ name: 'pax', type: 'x', mode: 0o644, size: content.length, target: '' });
   return Buffer.concat([header, content, Buffer.alloc(paddingOf(content.length))]);
-}
-
-/** The file that was surveyed, all of it. Throws Interrupted where it is another one by now, or shorter. */
-async function* content(root: FileHandle, entry: FileEntry, name: string): AsyncGenerator<Buffer> {
-  const file = await openFile(`${handlePath(root)}/${entry.path}`, { name, path: entry.path });
-  try {
-    if (stampOf(await file.stat({ bigint: true })) !== entry.stamp)
-      throw new Interrupted('changed', entry.path);
-    for (let at = 0; at < entry.size; ) {
-      const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, entry.size - at));
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
-      if (bytesRead === 0) throw new Interrupted('changed', entry.path);
-      at += bytesRead;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await file.close();
-  }
-  yield Buffer.alloc(paddingOf(entry.size));
 }

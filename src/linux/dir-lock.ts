@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OlError } from '../errors.ts';
-import { check, errnoName, libc } from '../linux/libc.ts';
+import { check, errnoName, libc } from './libc.ts';
 
 const flock = libc('int flock(int fd, int operation)');
 const LOCK_EX_NB = 2 | 4;

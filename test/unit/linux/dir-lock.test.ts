@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { withDirLock } from '../../../src/cluster/lock.ts';
-import { useTempDir } from './temp-dir.ts';
+import { withDirLock } from '../../../src/linux/dir-lock.ts';
+import { useTempDir } from '../cluster/temp-dir.ts';
 
 const temp = useTempDir();
 
