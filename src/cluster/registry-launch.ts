@@ -26,7 +26,7 @@ const READY_MS = 30_000;
  */
 export async function startRegistry(cluster: string, flags: RegistryFlags): Promise<StartedRegistry> {
   const paths = await openCluster(cluster);
-  const { withDirLock } = await import('./lock.ts');
+  const { withDirLock } = await import('../linux/dir-lock.ts');
   return await withDirLock(paths.logs, 5000, async () => {
     await checkNotRunning(paths);
     const before = await readRegistryConfig(paths);

@@ -17,6 +17,7 @@ async function makeLocal(): Promise<RegistryFixture> {
   const remove = (name: string) => rm(join(registryDir, name), { recursive: true, force: true });
   return {
     registry,
+    withoutHandlerFile: 'ERR_NO_FUNCTION',
     remove,
     async write(name, files) {
       await remove(name);

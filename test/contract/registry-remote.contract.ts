@@ -31,6 +31,7 @@ export async function makeRemote(
   const Bucket = config.bucket;
   return {
     registry,
+    withoutHandlerFile: 'ERR_BUNDLE_REFUSED',
     async write(name, files) {
       await client.send(new PutObjectCommand({ Bucket, Key: name, Body: bundleOf(files) }));
       passedMs += 2 * CHECK_MS;

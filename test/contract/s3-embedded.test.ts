@@ -30,4 +30,4 @@ async function makeEmbedded(): Promise<S3Fixture> {
   };
 }
 
-describeS3Contract('embedded', makeEmbedded);
+describeS3Contract('embedded', makeEmbedded, { isStrict: true });

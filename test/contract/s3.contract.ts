@@ -29,9 +29,24 @@ interface As {
   readonly clockOffsetMs?: number;
 }
 
-/** What this project needs of an S3 server. */
-export function describeS3Contract(name: string, make: () => Promise<S3Fixture>): void {
+const OTHER_CLOCKS: readonly (readonly [string, As, string])[] = [
+  ['an old date', { clockOffsetMs: -3_600_000 }, 'RequestTimeTooSkewed'],
+  ['a date to come', { clockOffsetMs: 3_600_000 }, 'RequestTimeTooSkewed'],
+];
+
+/**
+ * What this project needs of an S3 server. `isStrict` asks for more: what S3 itself does, and ours has to, but that another
+ * server may leave out without harm to a worker or to `admin`.
+ */
+export function describeS3Contract(
+  name: string,
+  make: () => Promise<S3Fixture>,
+  { isStrict }: { readonly isStrict: boolean },
+): void {
   describe(`S3 server: ${name}`, () => {
+    const strictly = (title: string, body: () => Promise<void>) => {
+      if (isStrict) test(title, body);
+    };
     let fixture: S3Fixture;
     let client: S3Client;
     let Bucket: string;
@@ -90,20 +105,20 @@ export function describeS3Contract(name: string, make: () => Promise<S3Fixture>)
       });
     });
 
-    test('keys that would be odd as file names do not meet', async () => {
+    strictly('keys that would be odd as file names do not meet', async () => {
       const keys = ['odd/a', 'odd/a/b', 'odd/A', 'odd/ä+ %', `odd/${'x'.repeat(900)}`];
       for (const key of keys) await put(key, `in ${key}`);
       for (const key of keys) expect(await get(key)).toBe(`in ${key}`);
     });
 
-    test('a range is a part of it', async () => {
+    strictly('a range is a part of it', async () => {
       await put('digits', '0123456789');
       expect(await get('digits', { Range: 'bytes=2-4' })).toBe('234');
       expect(await get('digits', { Range: 'bytes=-3' })).toBe('789');
       expect((await refusal(get('digits', { Range: 'bytes=10-' })))[0]).toBe(416);
     });
 
-    test('an object that has not changed is not sent again', async () => {
+    strictly('an object that has not changed is not sent again', async () => {
       const { ETag } = await put('same', 'same');
       expect((await refusal(get('same', { IfNoneMatch: ETag })))[0]).toBe(304);
       expect((await refusal(get('same', { IfMatch: '"other"' })))[0]).toBe(412);
@@ -116,7 +131,7 @@ export function describeS3Contract(name: string, make: () => Promise<S3Fixture>)
       expect(await refusal(get('gone'))).toEqual([404, 'NoSuchKey']);
     });
 
-    test('many are deleted at once', async () => {
+    strictly('many are deleted at once', async () => {
       await put('many/1', 'x');
       await put('many/2', 'x');
       const Objects = [{ Key: 'many/1' }, { Key: 'many/2' }];
@@ -146,7 +161,7 @@ export function describeS3Contract(name: string, make: () => Promise<S3Fixture>)
       expect(found).toEqual(['list/a', 'list/b/', 'list/c']);
     });
 
-    test('a stream is uploaded in parts', async () => {
+    strictly('a stream is uploaded in parts', async () => {
       const piece = Buffer.alloc(1024 * 1024, 'p');
       const Body = Readable.from(Array.from({ length: 12 }, () => piece));
       await new Upload({ client, params: { Bucket, Key: 'large', Body } }).done();
@@ -162,12 +177,11 @@ export function describeS3Contract(name: string, make: () => Promise<S3Fixture>)
       expect(await refusal(get('aborted'))).toEqual([404, 'NoSuchKey']);
     });
 
-    test.each([
+    test.each<readonly [string, As, string]>([
       ['a wrong secret', { secretKey: 'wrong' }, 'SignatureDoesNotMatch'],
       ['an unknown key', { accessKey: 'nobody' }, 'InvalidAccessKeyId'],
-      ['an old date', { clockOffsetMs: -3_600_000 }, 'RequestTimeTooSkewed'],
-      ['a date to come', { clockOffsetMs: 3_600_000 }, 'RequestTimeTooSkewed'],
-    ])('%s is refused', async (_, as: As, code) => {
+      ...(isStrict ? OTHER_CLOCKS : []),
+    ])('%s is refused', async (_, as, code) => {
       const other = connect(as);
       const answer = await refusal(other.send(new PutObjectCommand({ Bucket, Key: 'refused', Body: 'x' })));
       other.destroy();
@@ -175,7 +189,7 @@ export function describeS3Contract(name: string, make: () => Promise<S3Fixture>)
       expect(await refusal(get('refused'))).toEqual([404, 'NoSuchKey']);
     });
 
-    test('nothing is told without a signature', async () => {
+    strictly('nothing is told without a signature', async () => {
       await put('secret', 'x');
       expect((await fetch(`${fixture.url}/${Bucket}/secret`)).status).toBe(403);
     });
@@ -195,7 +209,7 @@ export function describeS3Contract(name: string, make: () => Promise<S3Fixture>)
       return other;
     }
 
-    test('a changed body is refused', async () => {
+    strictly('a changed body is refused', async () => {
       const other = tampered((request) => {
         request.body = 'evil!';
       });
@@ -217,7 +231,7 @@ export function describeS3Contract(name: string, make: () => Promise<S3Fixture>)
       expect(answer).toEqual([403, 'SignatureDoesNotMatch']);
     });
 
-    test('a presigned URL holds until it expires', async () => {
+    strictly('a presigned URL holds until it expires', async () => {
       await put('signed', 'x');
       const command = new GetObjectCommand({ Bucket, Key: 'signed' });
       const url = await getSignedUrl(client, command, { expiresIn: 60 });
