@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { identify, type ProcessId, processArgs, processName } from './process.ts';
+import { identify, type ProcessId, processArgs, processCwd, processName } from './process.ts';
 import type { Service } from './service.ts';
 
 /**
@@ -29,6 +29,5 @@ export async function readPidFile(service: Service): Promise<PidFile> {
 }
 
 function isService(pid: number, service: Service): boolean {
-  const args = processArgs(pid) ?? [];
-  return service.args.every((arg) => args.includes(arg));
+  return service.isRunBy(processArgs(pid) ?? [], processCwd(pid) ?? '/');
 }

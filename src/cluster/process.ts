@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OlError } from '../errors.ts';
 import { isProcessGone } from '../linux/process-gone.ts';
@@ -45,6 +45,16 @@ export function processName(pid: number): string | null {
 /** The program's arguments, or null where the process is gone. */
 export function processArgs(pid: number): readonly string[] | null {
   return readProc(pid, 'cmdline')?.split('\0').slice(0, -1) ?? null;
+}
+
+/** The working directory, or null where the process is gone or another user's. */
+export function processCwd(pid: number): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch (error) {
+    if (isProcessGone(error) || (error as NodeJS.ErrnoException).code === 'EACCES') return null;
+    throw error;
+  }
 }
 
 /** Sends a signal to this very process. False where it is gone; throws ERR_NOT_ROOT where it is another user's. */

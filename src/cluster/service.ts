@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ClusterPaths, WorkerPaths } from './paths.ts';
 
@@ -10,18 +11,35 @@ export interface Service {
   /** Its pid file. */
   readonly pid: string;
   readonly log: string;
-  /** Of Node; a process that has them all is this service. */
+  /** Of Node. */
   readonly args: readonly string[];
+  /** Is a process with these arguments, and this working directory, the service? */
+  isRunBy(args: readonly string[], cwd: string): boolean;
 }
 
 export function workerService(worker: WorkerPaths): Service {
   const { name, pid, log } = worker;
-  return { name, pid, log, args: workerArgs(worker.config) };
+  const own = workerArgs(worker.config);
+  return { name, pid, log, args: own, isRunBy: (args) => own.every((arg) => args.includes(arg)) };
 }
 
 export function registryService({ root, registryPid, registryLog }: ClusterPaths): Service {
-  const args = [CLI, 'registry', '--foreground', `--cluster=${root}`];
-  return { name: 'registry', pid: registryPid, log: registryLog, args };
+  const always = [CLI, 'registry', '--foreground'];
+  return {
+    name: 'registry',
+    pid: registryPid,
+    log: registryLog,
+    args: [...always, `--cluster=${root}`],
+    // A supervisor may have named the cluster in another way, or not at all.
+    isRunBy: (args, cwd) => always.every((arg) => args.includes(arg)) && clusterIn(args, cwd) === root,
+  };
+}
+
+/** The cluster that a command line names, links not resolved; without one it is the working directory. */
+function clusterIn(args: readonly string[], cwd: string): string {
+  const at = args.findIndex((arg) => /^--?cluster(=|$)/.test(arg));
+  const [, inside] = /^--?cluster=(.*)$/s.exec(args[at] ?? '') ?? [];
+  return resolve(cwd, inside ?? (at < 0 ? '.' : (args[at + 1] ?? '.')));
 }
 
 /** The arguments of a worker's process; `admin kill` knows a worker by them that has no claim yet. */

@@ -15,7 +15,7 @@ import boto3
 from botocore.exceptions import ClientError
 url, directory = sys.argv[1:]
 client = boto3.client('s3', endpoint_url=url, region_name='us-east-1')
-wrong = boto3.client('s3', endpoint_url=url, region_name='us-east-1', aws_secret_access_key='wrong')
+wrong = boto3.client('s3', endpoint_url=url, region_name='us-east-1', aws_access_key_id=os.environ['AWS_ACCESS_KEY_ID'], aws_secret_access_key='wrong')
 said = {}
 client.put_object(Bucket='registry', Key='small', Body=b'hello', Metadata={'colour': 'blue'})
 answer = client.get_object(Bucket='registry', Key='small')
