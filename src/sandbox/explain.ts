@@ -2,9 +2,6 @@ import { OlError } from '../errors.ts';
 import { type Death, describeDeath, type MemoryBound, type SandboxRequest } from './sandbox.ts';
 import type { PipeError } from './server-pipe.ts';
 
-/** A process that closed its connection has this long to be gone; then it is ended for breaking the protocol. */
-const CLOSING_MS = 1000;
-
 /** Bounds that messages name. */
 export interface NamedBounds {
   readonly memLimitMb: number;
@@ -30,6 +27,8 @@ export interface Broken {
   readonly isBeingEnded: boolean;
   /** What it had too much of in its scratch space, when it is ended for that. */
   readonly overScratch: string | null;
+  /** How long it has to be gone once it has closed its connection; then it is ended for breaking the protocol. */
+  readonly closingMs: number;
   readonly ended: Promise<SandboxEnd>;
   destroy(reason: string): void;
 }
@@ -55,7 +54,7 @@ export async function explainBroken(error: PipeError, request: SandboxRequest, i
 async function explainClosed(cause: PipeError, it: Broken): Promise<OlError> {
   const name = it.functionName;
   // One that we have killed ends, however long that takes.
-  const end = await (it.isBeingEnded ? it.ended : inTime(it.ended));
+  const end = await (it.isBeingEnded ? it.ended : inTime(it.ended, it.closingMs));
   if (end === null) {
     it.destroy('it closed its connection');
     const reason = 'it closed its connection and went on';
@@ -76,9 +75,9 @@ async function explainClosed(cause: PipeError, it: Broken): Promise<OlError> {
   return died(cause.failure === 'unread' ? 'ERR_SANDBOX_GONE' : 'ERR_SANDBOX_DIED');
 }
 
-async function inTime<T>(awaited: Promise<T>): Promise<T | null> {
+async function inTime<T>(awaited: Promise<T>, ms: number): Promise<T | null> {
   const timer = Promise.withResolvers<null>();
-  const timeout = setTimeout(() => timer.resolve(null), CLOSING_MS);
+  const timeout = setTimeout(() => timer.resolve(null), ms);
   try {
     return await Promise.race([awaited, timer.promise]);
   } finally {

@@ -14,6 +14,7 @@ const RANKS: Readonly<Record<string, number>> = {
   registry: 3,
   client: 3,
   cgroup: 4,
+  docker: 4,
   sandbox: 5,
   packages: 6,
   zygote: 6,
@@ -29,6 +30,7 @@ const SIDEWAYS = ['cluster -> linux', 'registry -> linux', 'client -> linux'];
 /** Concrete classes and what makes them, the room that they are in, and the only other file that may name them. */
 const CONCRETE: Readonly<Record<string, string>> = {
   SockEngine: 'sandbox/',
+  DockerEngine: 'sandbox/',
   LocalRegistry: 'registry/',
   createLocalRegistry: 'registry/',
 };

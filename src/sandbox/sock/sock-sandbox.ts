@@ -17,6 +17,9 @@ import { PipeError, type ServerPipe } from '../server-pipe.ts';
 import type { ProcessEnd, SandboxProcess } from './process.ts';
 import type { Spare } from './spare.ts';
 
+/** Of a process that has closed its connection we are told at once. */
+const CLOSING_MS = 1000;
+
 export interface SockSandboxParts {
   readonly functionName: string;
   readonly instance: number;
@@ -149,6 +152,7 @@ export class SockSandbox implements Sandbox, Watchable {
       hasAnswered: this.#hasAnswered,
       isBeingEnded: this.#reason !== null,
       overScratch: this.#overScratch,
+      closingMs: CLOSING_MS,
       ended: this.#process.ended.then(
         (end): SandboxEnd => ({ death: this.#death(end), failure: end.failure }),
       ),
