@@ -190,7 +190,7 @@ export const ERRORS = {
   ERR_DOCKER_HOST: {
     status: 500,
     message:
-      'DOCKER_HOST is {host}, and sandboxes need a daemon of this machine: name a socket, as unix:///var/run/docker.sock',
+      'the daemon that DOCKER_HOST names ({host}) may be on another machine: name a socket of this one, as unix:///var/run/docker.sock',
   },
   ERR_DOCKER_IMAGE: { status: 500, message: 'the Docker image {image} cannot be used: {reason}' },
   ERR_DOCKER_BUILD: { status: 500, message: 'the Docker image {image} could not be made: {reason}' },

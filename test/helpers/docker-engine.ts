@@ -29,7 +29,7 @@ export async function makeDockerEngine(
   const claim = await claimSlot({ cluster: cluster.paths.root, workerDir: dir, port: 0 });
   const owner = { cluster: cluster.paths.root, worker: dir };
   const engine = await DockerEngine.start({
-    socket: dockerd.socket,
+    daemon: await dockerd.open(),
     image: TEST_IMAGE,
     owner,
     runtimeDir: RUNTIME,

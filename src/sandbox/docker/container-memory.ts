@@ -10,6 +10,7 @@ export class ContainerMemory {
   readonly #usage: ControlFile;
   readonly #stat: string;
   readonly #inactive: string;
+  #isClosed = false;
 
   /** Of the container whose first process is `pid`. Null where its cgroup can't be seen from here, or is gone. */
   static open(pid: number): ContainerMemory | null {
@@ -34,6 +35,7 @@ export class ContainerMemory {
   /** 0 when it is gone. */
   kb(): number {
     let bytes = 0;
+    if (this.#isClosed) return 0;
     ifThere(() => {
       bytes = this.#usage.readNumber();
     });
@@ -43,6 +45,7 @@ export class ContainerMemory {
   /** How much of it the kernel takes back by itself. */
   reclaimableKb(): number {
     let bytes = 0;
+    if (this.#isClosed) return 0;
     ifThere(() => {
       bytes = readKey(this.#stat, this.#inactive);
     });
@@ -50,6 +53,7 @@ export class ContainerMemory {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#usage.close();
   }
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Daemon, openDocker } from '../../docker/client.ts';
+import type { Daemon } from '../../docker/client.ts';
 import { OlError } from '../../errors.ts';
 import { emptyDirectory } from '../../linux/remove-tree.ts';
 import type { Code } from '../../registry/registry.ts';
@@ -24,8 +24,7 @@ import type { ContainerBounds, ContainerSettings } from './spec.ts';
 import { DockerWorkshop } from './workshop.ts';
 
 export interface DockerEngineOptions extends Omit<ContainerSettings, 'image'> {
-  /** The socket of the daemon. */
-  readonly socket: string;
+  readonly daemon: Daemon;
   readonly image: string;
   /** Where scratch directories are: `<handlersDir>/<function>/<instance>`. */
   readonly handlersDir: string;
@@ -60,7 +59,6 @@ const NO_CPU_BOUND = 0;
 export class DockerEngine implements Engine, WorkshopEngine {
   readonly name = 'docker';
   readonly #options: DockerEngineOptions;
-  readonly #daemon: Daemon;
   readonly #sandboxes = new Set<DockerSandbox>();
   /** Those of workshops: whoever opened one has something to do yet before it is dead. */
   readonly #workshops = new Set<DockerSandbox>();
@@ -73,13 +71,12 @@ export class DockerEngine implements Engine, WorkshopEngine {
   #isClosed = false;
 
   /**
-   * Resolves when a first container has told which Python is in the image. Throws ERR_DOCKER_UNREACHABLE, ERR_DOCKER_PERMISSION,
-   * ERR_DOCKER_IMAGE, ERR_DOCKER.
+   * Resolves when a first container has told which Python is in the image. Throws ERR_DOCKER_IMAGE,
+   * ERR_DOCKER, ERR_DOCKER_UNREACHABLE.
    */
   static async start(options: DockerEngineOptions): Promise<DockerEngine> {
-    const daemon = await openDocker(options.socket);
-    await checkImage(daemon, options.image);
-    const engine = new DockerEngine(options, daemon);
+    await checkImage(options.daemon, options.image);
+    const engine = new DockerEngine(options);
     try {
       engine.#interpreter = await engine.#tryOut();
       return engine;
@@ -89,9 +86,8 @@ export class DockerEngine implements Engine, WorkshopEngine {
     }
   }
 
-  private constructor(options: DockerEngineOptions, daemon: Daemon) {
+  private constructor(options: DockerEngineOptions) {
     this.#options = options;
-    this.#daemon = daemon;
     const { sparesDir, uids, bounds, spares: keep, log } = options;
     this.#scratchBound = new ScratchBound({
       dir: sparesDir,
@@ -221,7 +217,7 @@ export class DockerEngine implements Engine, WorkshopEngine {
   async #startContainer(sandboxId: string, dir: ScratchDir, making: Making): Promise<Container> {
     const { codeDir, bounds, word } = making;
     const request = { sandboxId, uid: dir.uid, codeDir, scratchDir: dir.path, bounds, word };
-    const container = await Container.start(this.#daemon, this.#options, request, this.#options.log);
+    const container = await Container.start(this.#options.daemon, this.#options, request, this.#options.log);
     this.#containers.add(container);
     void container.gone.then(() => this.#containers.delete(container));
     return container;
