@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { access, constants, readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { access, constants, mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, test } from 'vitest';
-import { importMachine } from '../../src/docker/build-image.ts';
+import { buildImage, importMachine } from '../../src/docker/build-image.ts';
 import { type Daemon, openDocker } from '../../src/docker/client.ts';
 import { isOlError } from '../../src/errors.ts';
 import { until } from './poll.ts';
@@ -76,6 +76,13 @@ export class TestDockerd implements AsyncDisposable {
 
   open(): Promise<Daemon> {
     return openDocker(this.socket);
+  }
+
+  /** An image from a Dockerfile and what is beside it. */
+  async build(image: string, files: Readonly<Record<string, string>>): Promise<void> {
+    const context = await mkdtemp(join(this.dir, 'context-'));
+    for (const [name, text] of Object.entries(files)) await writeFile(join(context, name), text);
+    await buildImage(await this.open(), image, join(context, 'Dockerfile'), () => {});
   }
 
   /** Without a farewell, as in a crash; containers live on. */

@@ -47,7 +47,8 @@ export function containerSpec(
   return {
     Image: settings.image,
     // Nothing of the image's own start is used, nor of what it looks at its health by.
-    Entrypoint: ['/usr/bin/python3', '-I', '-S', '-B', '-X', 'utf8', '/runtime/container.py'],
+    // Python is where PATH finds it: /usr/bin in distributions, /usr/local/bin in Python's own images.
+    Entrypoint: ['python3', '-I', '-S', '-B', '-X', 'utf8', '/runtime/container.py'],
     Cmd: [request.word],
     Healthcheck: { Test: ['NONE'] },
     User: `${request.uid}:${request.uid}`,
