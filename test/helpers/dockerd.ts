@@ -1,42 +1,27 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { access, constants, mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, test } from 'vitest';
+import { findDockerd } from '../../setup/docker.mjs';
 import { buildImage, importMachine } from '../../src/docker/build-image.ts';
 import { type Daemon, openDocker } from '../../src/docker/client.ts';
 import { isOlError } from '../../src/errors.ts';
 import { until } from './poll.ts';
 import { makeTestDir, removeEmptyRoot } from './test-root.ts';
 
-const DOCKERD = ['/usr/sbin/dockerd', '/usr/bin/dockerd', '/usr/local/bin/dockerd'];
 const CGROUP_ROOT = '/sys/fs/cgroup';
 /** Its name is known to what looks for groups that tests have left. */
 const CGROUP = `openlambda-dockerd-${process.pid}`;
 /** Of the images of tests. */
 export const TEST_IMAGE = 'openlambda/test';
 
-/** Why no test can have a daemon here; null where each can. Asked once, before the tests of a file are collected. */
-export const NO_DOCKER: string | null = await whyNot();
-
-async function whyNot(): Promise<string | null> {
-  return (await findDockerd()) === null
-    ? 'dockerd is not installed here: `npm run test:all` sees to it, or `apt-get install docker.io`'
+/** Why no test can have a daemon here; null where each can. */
+export const NO_DOCKER: string | null =
+  findDockerd() === null
+    ? 'dockerd is not installed here: the full matrix sees to it (setup/docker.mjs), or install docker.io'
     : null;
-}
-
-async function findDockerd(): Promise<string | null> {
-  for (const path of DOCKERD) {
-    try {
-      await access(path, constants.X_OK);
-      return path;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    }
-  }
-  return null;
-}
 
 /**
  * A Docker daemon of this file's tests alone, with the default image as TEST_IMAGE. Its mounts are in a mount namespace of its own,
@@ -48,7 +33,7 @@ export class TestDockerd implements AsyncDisposable {
   readonly #child: ChildProcess;
 
   static async start(): Promise<TestDockerd> {
-    const program = await findDockerd();
+    const program = findDockerd();
     if (program === null) throw new Error(NO_DOCKER ?? 'dockerd went away');
     const dir = await makeTestDir();
     const one = new TestDockerd(dir, program);
