@@ -51,6 +51,8 @@ export function containerSpec(
     Entrypoint: ['python3', '-I', '-S', '-B', '-X', 'utf8', '/runtime/container.py'],
     Cmd: [request.word],
     Healthcheck: { Test: ['NONE'] },
+    // A daemon that ends would else wait: the first process of a container hears of no signal that it does not ask for.
+    StopSignal: 'SIGKILL',
     User: `${request.uid}:${request.uid}`,
     WorkingDir: '/handler',
     Env: [
