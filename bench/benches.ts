@@ -2,6 +2,7 @@ import { cgroup } from './cgroup/life.ts';
 import { pause } from './cgroup/pause.ts';
 import { cold } from './end-to-end/cold.ts';
 import { density } from './end-to-end/density.ts';
+import { engines } from './end-to-end/engines.ts';
 import { idleGaps } from './end-to-end/idle-gaps.ts';
 import { imported } from './end-to-end/imported.ts';
 import { memory } from './end-to-end/memory.ts';
@@ -28,4 +29,5 @@ export const BENCHES: readonly Bench[] = [
   pause,
   cgroup,
   density,
+  engines,
 ];

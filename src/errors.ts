@@ -200,6 +200,26 @@ export const ERRORS = {
   },
   ERR_SYSCALL: { status: 500, message: '{call} failed with {errno} on {target}' },
   ERR_ZYGOTE: { status: 503, message: 'the root zygote is not there: {reason}' },
+
+  // Docker.
+  ERR_DOCKER_UNREACHABLE: {
+    status: 503,
+    message:
+      'no Docker daemon answers at {socket} ({reason}): start it, or name its socket with docker_socket in the config or with DOCKER_HOST',
+  },
+  ERR_DOCKER_PERMISSION: {
+    status: 500,
+    message:
+      'the Docker daemon at {socket} may not be used by this user: run this as root, or as a user who may write to that socket',
+  },
+  ERR_DOCKER_HOST: {
+    status: 500,
+    message:
+      'the daemon that DOCKER_HOST names ({host}) may be on another machine: name a socket of this one, as unix:///var/run/docker.sock',
+  },
+  ERR_DOCKER_IMAGE: { status: 500, message: 'the Docker image {image} cannot be used: {reason}' },
+  ERR_DOCKER_BUILD: { status: 500, message: 'the Docker image {image} could not be made: {reason}' },
+  ERR_DOCKER: { status: 503, message: 'the Docker daemon failed at {action}: {reason}' },
   ERR_INTERNAL: { status: 500, message: 'an unexpected error in the worker: {reason}' },
 } as const satisfies Record<string, { status: number; message: string }>;
 

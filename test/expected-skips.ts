@@ -20,4 +20,15 @@ const QUOTAS: readonly ExpectedSkip[] = ['user', 'project'].map((kind) => ({
   reason: NO_QUOTAS,
 }));
 
-export const EXPECTED_SKIPS: readonly ExpectedSkip[] = [...V2, ...QUOTAS];
+const NO_DOCKER = 'its machines have no dockerd; the full matrix installs one';
+
+const DOCKER: readonly ExpectedSkip[] = [
+  'test/contract/sandbox-docker.test.ts > with a Docker daemon',
+  'test/integration/docker-crash.test.ts > a Docker daemon that goes away',
+  'test/integration/docker-images.test.ts > images',
+  'test/integration/docker-life.test.ts > what outlives a worker with docker',
+  'test/integration/docker-refusals.test.ts > a worker with docker',
+  'test/integration/docker-sandboxes.test.ts > a worker with docker',
+].map((title) => ({ test: `${title} > runs`, reason: NO_DOCKER }));
+
+export const EXPECTED_SKIPS: readonly ExpectedSkip[] = [...V2, ...QUOTAS, ...DOCKER];

@@ -1,4 +1,4 @@
-import { memoryOfTree } from '../../src/sandbox/sock/memory.ts';
+import { memoryOfTree } from '../../src/sandbox/memory.ts';
 import { WaitingPython } from '../floors/waiting-python.ts';
 import type { Bench, BenchRow, SpreadRow } from '../measure/bench.ts';
 import { allPaused, callNewFunctions } from '../measure/idle.ts';

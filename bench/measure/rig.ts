@@ -1,12 +1,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { removeGroupsOf } from '../../src/cgroup/remove.ts';
 import { setTemplate } from '../../src/cluster/config-file.ts';
 import { createCluster } from '../../src/cluster/create.ts';
 import { startWorkers } from '../../src/cluster/launch.ts';
 import { stopCluster } from '../../src/cluster/stop.ts';
 import type { ConfigFile } from '../../src/config/schema.ts';
+import { cleanUpAfter } from '../../src/sandbox/clean-up.ts';
 import { addFunction } from './functions.ts';
 
 /** A worker in a process of its own, on a cluster of its own, as users have it. Gone when disposed. */
@@ -27,7 +27,7 @@ export async function startRig(config: ConfigFile): Promise<Rig> {
   const paths = await createCluster(cluster);
   await setTemplate(cluster, JSON.stringify({ ...config, log_level: 'warn' }));
   undo.defer(async () => {
-    await stopCluster(cluster, { cleanUpAfter: removeGroupsOf });
+    await stopCluster(cluster, { cleanUpAfter });
   });
   const timingFile = join(parent, 'timing.log');
   await writeFile(timingFile, '');

@@ -13,6 +13,7 @@ import os
 import selectors
 import socket
 import subprocess
+import sys
 import threading
 
 HERE = '/handler'
@@ -23,7 +24,7 @@ _AT_ONCE = 4
 _CHUNK = 65536
 _MAX_SAID = 20000
 _UV = HERE + '/uv'
-_PYTHON = '/usr/bin/python3'
+_PYTHON = sys.executable
 
 
 def handler(event):

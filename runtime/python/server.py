@@ -28,15 +28,18 @@ _REHEARSED = b'POST / HTTP/1.1\r\nHost: sandbox\r\nContent-Length: 11\r\n\r\n{"a
 _CONTINUE = b'HTTP/1.1 100 Continue\r\n\r\n'
 
 
-def serve(listener, lock):
+def serve(listener, lock, worker=None):
     """Never returns. `lock` names the function's packages.
 
-    The worker keeps one connection; others come from people who look into a sandbox.
+    The worker keeps one connection; others come from people who look into a sandbox. Where the worker's own is given, we end
+    with it: nobody else may be there to end us.
     """
     served = function.Function(lock)
     note = _LOADED % monotonic_ns()
     poll = select.poll()
     poll.register(listener, select.POLLIN)
+    if worker is not None:
+        poll.register(worker, select.POLLIN)
     while True:
         for fd, _events in poll.poll():
             if fd == listener.fileno():
@@ -44,6 +47,8 @@ def serve(listener, lock):
                 poll.register(connection, select.POLLIN)
             elif answer(fd, served, note):
                 note = b''
+            elif fd == worker:
+                os._exit(0)
             else:
                 poll.unregister(fd)
                 os.close(fd)

@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<{
     summary: 'list, install or remove the packages of functions',
     load: () => import('./packages.ts'),
   },
+  image: { summary: 'make the image that containers are started from', load: () => import('./image.ts') },
   fit: { summary: 'compute a tree of zygotes for a workload', load: () => import('./fit.ts') },
   simulate: {
     summary: 'compare policies of the import cache on a workload',

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, readlink, realpath, stat, symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import {
   checkDirectory,
@@ -12,6 +13,7 @@ import {
   writeMarker,
 } from './base.ts';
 import { makeEtc, mendEtc } from './base-etc.ts';
+import { unpackImage } from './base-unpack.ts';
 
 const run = promisify(execFile);
 
@@ -19,23 +21,39 @@ const run = promisify(execFile);
 export type BaseChoice =
   | { readonly kind: 'host' }
   | { readonly kind: 'dir'; readonly path: string }
-  | { readonly kind: 'tar'; readonly path: string };
+  | { readonly kind: 'tar'; readonly path: string }
+  | { readonly kind: 'docker'; readonly path: string };
 
-/** Reads `host`, `dir:<path>` or the path of a tar archive. Throws ERR_BASE_IMAGE where there is no such thing. */
+/** Hands the files of a Docker image to `take`, as a tar archive: `exportImage` of the docker room, with a daemon. */
+export type ExportImage = (image: string, take: (archive: Readable) => Promise<void>) => Promise<void>;
+
+/** Reads `host`, `dir:<path>`, `docker:<image>` or the path of a tar archive. Throws ERR_BASE_IMAGE where there is no such thing. */
 export async function parseBase(text: string): Promise<BaseChoice> {
   if (text === 'host') return { kind: 'host' };
   if (text.startsWith('dir:')) return { kind: 'dir', path: await sourceOf(text, text.slice(4), 'directory') };
+  if (text.startsWith('docker:')) return { kind: 'docker', path: imageOf(text) };
   return { kind: 'tar', path: await sourceOf(text, text, 'archive') };
 }
 
+export interface MakeBaseOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Needed for `docker:<image>`. */
+  readonly exportImage?: ExportImage | undefined;
+}
+
 /** Fills the empty directory `base` with a base image. Throws ERR_BASE_IMAGE, ERR_NO_PYTHON; may leave a part behind. */
-export async function makeBase(base: string, choice: BaseChoice, abort?: AbortSignal): Promise<void> {
+export async function makeBase(
+  base: string,
+  choice: BaseChoice,
+  { signal: abort, exportImage }: MakeBaseOptions = {},
+): Promise<void> {
   if (choice.kind === 'host') {
     const binds = await makeSkeleton(base);
     await checkPython(base, 'host');
     return await writeMarker(base, 'host', binds);
   }
   if (choice.kind === 'dir') await copyTree(choice.path, base, abort);
+  else if (choice.kind === 'docker') await dump(choice.path, base, exportImage, abort);
   else await unpack(choice.path, base, abort);
   await mend(base, choice.path);
   await checkPython(base, choice.kind, choice.path);
@@ -85,6 +103,22 @@ async function unpack(from: string, base: string, abort?: AbortSignal): Promise<
   await tool('tar', ['--numeric-owner', '-xpf', from, '-C', base], from, abort);
 }
 
+async function dump(
+  image: string,
+  base: string,
+  exportImage: ExportImage | undefined,
+  abort?: AbortSignal,
+): Promise<void> {
+  if (exportImage === undefined) throw refused(`docker:${image}`, 'there is nobody to ask for it');
+  await exportImage(image, (archive) => unpackImage(base, archive, `docker:${image}`, abort));
+}
+
+function imageOf(text: string): string {
+  const image = text.slice('docker:'.length);
+  if (image !== '') return image;
+  throw refused(text, 'no image is named: give docker:<image>');
+}
+
 async function tool(name: string, args: string[], source: string, signal?: AbortSignal): Promise<void> {
   try {
     await run(name, args, { maxBuffer: 16 * 1024 * 1024, ...(signal === undefined ? {} : { signal }) });
@@ -102,7 +136,10 @@ async function sourceOf(text: string, path: string, kind: 'directory' | 'archive
   const found = path === '' ? null : await stat(full).catch(missing);
   const fits = kind === 'directory' ? found?.isDirectory() : found?.isFile();
   if (fits) return full;
-  throw refused(text, `there is no such ${kind}: give host, dir:<path>, or the path of a tar archive`);
+  throw refused(
+    text,
+    `there is no such ${kind}: give host, dir:<path>, docker:<image>, or the path of a tar archive`,
+  );
 }
 
 function missing(error: NodeJS.ErrnoException): null {

@@ -9,7 +9,7 @@ import { resolveInside } from './inside.ts';
  * from and which directories of the host belong to it. For `host` the image is a skeleton and `/usr` is the
  * machine's own; the other sources are complete in themselves and bind nothing.
  */
-export type BaseSource = 'host' | 'dir' | 'tar';
+export type BaseSource = 'host' | 'dir' | 'tar' | 'docker';
 
 export interface BaseImage {
   readonly source: BaseSource;
@@ -94,7 +94,7 @@ export function refused(source: string, reason: string, cause?: unknown): OlErro
 
 async function readMarker(path: string): Promise<{ source: BaseSource; binds: string[] }> {
   const { version, source, binds } = await parseMarker(path);
-  const known = source === 'host' || source === 'dir' || source === 'tar';
+  const known = source === 'host' || source === 'dir' || source === 'tar' || source === 'docker';
   // What is bound into every sandbox comes from this list, so nothing but system directories may be on it.
   const allowed: readonly unknown[] = source === 'host' ? SYSTEM_DIRS : [];
   if (version !== 1 || !known || !Array.isArray(binds) || !binds.every((name) => allowed.includes(name))) {

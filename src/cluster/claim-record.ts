@@ -22,6 +22,8 @@ export interface ClaimRecord {
   readonly zygoteStartTicks: number | null;
   /** The directories of its own cgroups. They outlive it when it is killed. */
   readonly cgroupDirs: readonly string[];
+  /** The daemon that makes its containers, which outlive it, too; null where it makes none. */
+  readonly dockerSocket: string | null;
 }
 
 export interface Claims {

@@ -37,7 +37,7 @@ export interface ClaimRequest {
   readonly port: number;
   /** Where the worker listens, as its config says. Default: `localhost`. */
   readonly host?: string;
-  /** Removes what the cluster room cannot see of a dead worker, of the same directory or the same slot: its cgroups. */
+  /** Removes what the cluster room cannot see of a dead worker, of the same directory or the same slot: `cleanUpAfter` of the sandbox room. */
   readonly cleanUpAfter?: CleanUpAfter;
 }
 
@@ -45,12 +45,13 @@ export interface ClaimUpdate {
   readonly port?: number;
   readonly zygotePid?: number;
   readonly cgroupDirs?: readonly string[];
+  readonly dockerSocket?: string;
 }
 
 /** This process's own claim. */
 export interface Claim {
   readonly slot: number;
-  /** Tells the port that was taken, the root zygote, or the cgroups. */
+  /** Tells the port that was taken, the root zygote, the cgroups, or the Docker daemon. */
   update(fields: ClaimUpdate): Promise<void>;
   /** Gives the slot back; a second call does nothing. */
   release(): Promise<void>;
@@ -188,6 +189,7 @@ function newRecord(slot: number, request: ClaimRequest): ClaimRecord {
     zygotePid: null,
     zygoteStartTicks: null,
     cgroupDirs: [],
+    dockerSocket: null,
   };
 }
 

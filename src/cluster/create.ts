@@ -4,15 +4,17 @@ import { checkConfig } from '../config/check.ts';
 import { OlError } from '../errors.ts';
 import { syncDir, writeFileAtomic } from '../linux/durable.ts';
 import { kindOf } from './base.ts';
-import { type BaseChoice, makeBase, parseBase } from './base-make.ts';
+import { type BaseChoice, type ExportImage, makeBase, parseBase } from './base-make.ts';
 import { makeDir, renameToNew, syncFileSystem } from './files.ts';
 import { CLUSTER_DIRS, type ClusterPaths, clusterPaths, realpathOf } from './paths.ts';
 import { isAlive, startTicks } from './process.ts';
 
 export interface CreateOptions {
-  /** `host` (the default), `dir:<path>` or the path of a tar archive. */
+  /** `host` (the default), `dir:<path>`, `docker:<image>` or the path of a tar archive. */
   readonly base?: string;
   readonly signal?: AbortSignal;
+  /** Needed for `docker:<image>`. */
+  readonly exportImage?: ExportImage;
 }
 
 /**
@@ -25,7 +27,7 @@ export async function createCluster(cluster: string, options: CreateOptions = {}
   await removeLeftovers(target);
   const building = join(dirname(target), `${buildPrefix(target)}${process.pid}.${startTicks(process.pid)}`);
   try {
-    await build(building, target, base, options.signal);
+    await build(building, target, base, options);
     options.signal?.throwIfAborted();
     await renameToNew(building, target);
   } catch (error) {
@@ -49,11 +51,11 @@ async function placeFor(cluster: string): Promise<string> {
   return join(await realpathOf(parent), basename(path));
 }
 
-async function build(dir: string, target: string, base: BaseChoice, signal?: AbortSignal): Promise<void> {
+async function build(dir: string, target: string, base: BaseChoice, options: CreateOptions): Promise<void> {
   await makeDir(dir);
   for (const name of CLUSTER_DIRS) await makeDir(join(dir, name));
   const paths = clusterPaths(dir);
-  await makeBase(paths.base, base, signal);
+  await makeBase(paths.base, base, options);
   await writeFileAtomic(paths.template, `${JSON.stringify(newTemplate(clusterPaths(target)), null, 2)}\n`);
   await syncFileSystem(dir);
 }

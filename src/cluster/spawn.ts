@@ -104,6 +104,7 @@ const KEPT = [
   'LC_ALL',
   'TZ',
   'NO_COLOR',
+  'DOCKER_HOST',
   'NODE_OPTIONS',
   'NODE_EXTRA_CA_CERTS',
   'NODE_COMPILE_CACHE',

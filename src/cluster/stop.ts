@@ -38,7 +38,7 @@ export type StopStep =
 
 export interface StopOptions {
   readonly onStep?: (step: StopStep) => void;
-  /** Removes what this room cannot see of a worker that was killed, its cgroups: `removeGroupsOf`. */
+  /** Removes what this room cannot see of a worker that was killed: `cleanUpAfter` of the sandbox room. */
   readonly cleanUpAfter: CleanUpAfter;
 }
 

@@ -29,6 +29,9 @@ export interface Config {
   readonly codeCacheMb: number;
   readonly sandbox: CheckedConfig['sandbox'];
   readonly sockBasePath: string;
+  readonly dockerImage: string;
+  /** Null for what the environment says. */
+  readonly dockerSocket: string | null;
   readonly pkgsDir: string;
   /** Null for what pip's configuration says. */
   readonly pipMirror: string | null;
@@ -79,6 +82,7 @@ export function loadConfig(file: string): Config {
 /** Turns checked keys into the form that the code uses; `path` is the file that they came from. */
 export function resolveConfig(checked: CheckedConfig, path: string): Config {
   const clusterDir = checked.cluster_name ?? clusterAbove(path);
+  checkEngine(checked, path);
   return Object.freeze({
     clusterDir,
     workerDir: checked.worker_dir ?? join(clusterDir, 'workers', 'worker-0'),
@@ -92,6 +96,8 @@ export function resolveConfig(checked: CheckedConfig, path: string): Config {
     codeCacheMb: checked.code_cache_mb,
     sandbox: checked.sandbox,
     sockBasePath: checked.sock_base_path ?? join(clusterDir, 'base'),
+    dockerImage: checked.docker_image,
+    dockerSocket: checked.docker_socket ?? null,
     pkgsDir: checked.pkgs_dir ?? join(clusterDir, 'packages'),
     pipMirror: checked.pip_mirror ?? null,
     startupPkgs: checked.startup_pkgs,
@@ -128,6 +134,14 @@ export function resolveConfig(checked: CheckedConfig, path: string): Config {
     benchmarkLog: checked.benchmark_log ?? null,
     logLevel: checked.log_level,
   });
+}
+
+/** What was asked for and can't be had must not be left out silently. */
+function checkEngine({ sandbox, import_cache_tree: tree }: CheckedConfig, path: string): void {
+  if (sandbox !== 'docker' || tree === undefined) return;
+  const reason =
+    'import_cache_tree is for `"sandbox": "sock"`, as containers are not forked from zygotes: take it out, or use sock';
+  throw new OlError('ERR_CONFIG_INVALID', { path, reason });
 }
 
 function clusterAbove(path: string): string {

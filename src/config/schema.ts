@@ -87,7 +87,22 @@ export const configSchema = z.strictObject({
       'What the copies of function code may take on the disk of a worker. Beyond it those go that were used longest ago and ' +
         'that no sandbox has.',
     ),
-  sandbox: z.enum(['sock']).default('sock').describe('The engine that makes sandboxes.'),
+  sandbox: z
+    .enum(['sock', 'docker'])
+    .default('sock')
+    .describe('The engine that makes sandboxes: `sock` by itself, `docker` by asking a Docker daemon.'),
+  docker_image: z
+    .string()
+    .min(1)
+    .default('openlambda/base')
+    .describe(
+      'The image of `docker`: any that has Python 3.9 or newer. `admin image build` makes the default one.',
+    ),
+  docker_socket: path()
+    .optional()
+    .describe(
+      'The socket of the Docker daemon. Default: what DOCKER_HOST names (`unix:///...`), else `/var/run/docker.sock`.',
+    ),
   sock_base_path: path().optional().describe('The base image of `sock`. Default: `<cluster>/base`.'),
   pkgs_dir: path()
     .optional()

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import type { Cgroup } from '../cgroup/cgroup.ts';
 import { chooseDriver } from '../cgroup/choose.ts';
 import { CgroupPool } from '../cgroup/pool.ts';
-import { removeGroupsOf } from '../cgroup/remove.ts';
 import { readBase } from '../cluster/base.ts';
 import { type Claim, claimSlot, UIDS_PER_WORKER, uidBase } from '../cluster/claims.ts';
 import type { Config } from '../config/load.ts';
@@ -22,6 +21,7 @@ import type { Packages } from '../packages/packages.ts';
 import { createLocalRegistry } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
 import { createRemoteRegistry } from '../registry/remote/remote.ts';
+import { cleanUpAfter } from '../sandbox/clean-up.ts';
 import type { Engine } from '../sandbox/sandbox.ts';
 import { SockEngine } from '../sandbox/sock/engine.ts';
 import type { WorkshopEngine } from '../sandbox/workshop.ts';
@@ -31,6 +31,7 @@ import { Metrics } from '../telemetry/metrics.ts';
 import { createTiming, type Timing } from '../telemetry/timing.ts';
 import { ImportCache } from '../zygote/import-cache.ts';
 import { readTreeFile } from '../zygote/tree-file.ts';
+import { createDockerEngine } from './compose-docker.ts';
 import { createPackages, warmUp } from './compose-packages.ts';
 import { ConnectionNotes } from './connection-notes.ts';
 import { route } from './routes.ts';
@@ -52,7 +53,7 @@ export interface RunningWorker {
 
 /**
  * Puts a worker together and starts it. This is the only place that names engines, registries and policies.
- * Throws ERR_NOT_ROOT, ERR_KERNEL, ERR_FILE_INVALID, ERR_NO_PYTHON, ERR_BASE_IMAGE, ERR_WORKER_RUNNING, ERR_PORT_TAKEN; leaves nothing then.
+ * Throws what `createDockerEngine` throws, ERR_NOT_ROOT, ERR_KERNEL, ERR_FILE_INVALID, ERR_NO_PYTHON, ERR_BASE_IMAGE, ERR_WORKER_RUNNING, ERR_PORT_TAKEN; leaves nothing then.
  */
 export async function startWorker(config: Config, log: Log): Promise<RunningWorker> {
   if (process.getuid?.() !== 0) throw new OlError('ERR_NOT_ROOT', {});
@@ -66,7 +67,7 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
     workerDir: config.workerDir,
     host: config.workerHost,
     port: config.workerPort,
-    cleanUpAfter: removeGroupsOf,
+    cleanUpAfter,
   });
   undo.defer(() => claim.release());
   const timing = createTiming({ toLog: config.timing, file: config.benchmarkLog, log });
@@ -75,12 +76,9 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
   const registry = await createRegistry(config, { idle, log });
   undo.defer(() => registry.close());
   const memPoolMb = config.memPoolMb ?? Math.floor(availableMemoryMb() * POOL_OF_MEMORY);
-  const cgroups = await createCgroups(config, claim, { memPoolMb, log });
-  undo.defer(() => cgroups.close());
-  const { pool, zygoteCgroup } = cgroups;
-  const engine = await createEngine(config, claim, { log, timing, cgroups: pool, zygoteCgroup, memPoolMb });
+  const { engine, zygotes, gauge } = await createSandboxes(config, claim, undo, { log, timing, memPoolMb });
   const metrics = new Metrics();
-  const importCache = createImportCache(config, engine, { metrics, log });
+  const importCache = zygotes === null ? null : createImportCache(config, zygotes, { metrics, log });
   const cached: Engine = importCache ?? engine;
   undo.defer(() => cached.close());
   const packages = await createPackages(config, engine, log);
@@ -93,7 +91,7 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
     timing,
     metrics,
     memPoolMb,
-    gauge: cgroups.whole,
+    gauge,
     idle,
   };
   const functions = createFunctions(config, undo, parts);
@@ -154,6 +152,30 @@ async function createCgroups(
     await driver.close();
   };
   return { pool, zygoteCgroup, whole: driver.whole, close };
+}
+
+/** What makes sandboxes. `zygotes` is the same engine where it can fork from imported packages, else null. */
+interface Sandboxes {
+  readonly engine: Engine & WorkshopEngine;
+  readonly zygotes: ZygoteEngine | null;
+  readonly gauge: MemoryGauge;
+}
+
+async function createSandboxes(
+  config: Config,
+  claim: Claim,
+  undo: AsyncDisposableStack,
+  { log, timing, memPoolMb }: Telemetry & { readonly memPoolMb: number },
+): Promise<Sandboxes> {
+  if (config.sandbox === 'docker') {
+    const engine = await createDockerEngine(config, claim, { memPoolMb, log });
+    return { engine, zygotes: null, gauge: engine };
+  }
+  const cgroups = await createCgroups(config, claim, { memPoolMb, log });
+  undo.defer(() => cgroups.close());
+  const { pool, zygoteCgroup, whole } = cgroups;
+  const engine = await createEngine(config, claim, { log, timing, cgroups: pool, zygoteCgroup, memPoolMb });
+  return { engine, zygotes: engine, gauge: whole };
 }
 
 async function createEngine(

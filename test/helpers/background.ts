@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { removeGroupsOf } from '../../src/cgroup/remove.ts';
 import { WorkerClient } from '../../src/client/worker-client.ts';
 import { type ClaimRecord, listClaims } from '../../src/cluster/claims.ts';
 import { type StartedWorker, startWorkers } from '../../src/cluster/launch.ts';
 import { type StoppedWorker, stopCluster } from '../../src/cluster/stop.ts';
+import { cleanUpAfter } from '../../src/sandbox/clean-up.ts';
 import type { TestCluster } from './cluster.ts';
 import { until } from './poll.ts';
 import { isStillThere, type ProcessInfo, readProcess, treeOf } from './processes.ts';
@@ -72,7 +72,7 @@ export class BackgroundWorkers implements AsyncDisposable {
 
   /** As `admin kill` does. */
   async kill(): Promise<StoppedWorker[]> {
-    return await stopCluster(this.#cluster.paths.root, { cleanUpAfter: removeGroupsOf });
+    return await stopCluster(this.#cluster.paths.root, { cleanUpAfter });
   }
 
   async stop(): Promise<StoppedWorker[]> {

@@ -6,11 +6,11 @@ import { removeGroupsOf } from '../../src/cgroup/remove.ts';
 import { readBase } from '../../src/cluster/base.ts';
 import { claimSlot, UIDS_PER_WORKER, uidBase } from '../../src/cluster/claims.ts';
 import { workerPaths } from '../../src/cluster/paths.ts';
-import type { Code } from '../../src/registry/registry.ts';
 import { SockEngine } from '../../src/sandbox/sock/engine.ts';
 import { silentLog } from '../../src/telemetry/log.ts';
 import type { EngineFixture } from '../contract/sandbox.contract.ts';
 import { TestCluster } from './cluster.ts';
+import { CodeWriter } from './code-writer.ts';
 
 export interface SockFixture extends EngineFixture {
   readonly engine: SockEngine;
@@ -53,7 +53,7 @@ export async function makeSockEngine(options: EngineOptions = {}): Promise<SockF
     return cgroup;
   };
   const zygotes: number[] = [];
-  const versions = new Map<string, Promise<Code>>();
+  const writer = new CodeWriter(join(cluster.paths.root, 'code'));
   const engine = await SockEngine.start({
     base: { dir: cluster.paths.base, ...(await readBase(cluster.paths.base)) },
     packagesDir: cluster.paths.packages,
@@ -86,13 +86,7 @@ export async function makeSockEngine(options: EngineOptions = {}): Promise<SockF
       await mkdir(join(cluster.paths.packages, name), { recursive: true });
       await writeFile(join(cluster.paths.packages, name, `${name}.py`), text);
     },
-    code(name, text) {
-      // A version never changes once it is there: written once, whoever asks for it at the same time.
-      const known =
-        versions.get(`${name}\0${text}`) ?? writeCode(join(cluster.paths.root, 'code'), name, text);
-      versions.set(`${name}\0${text}`, known);
-      return known;
-    },
+    code: (name, text) => writer.write(name, text),
     scratch: (id) => join(handlers, id),
     async dispose() {
       await engine.close();
@@ -101,14 +95,6 @@ export async function makeSockEngine(options: EngineOptions = {}): Promise<SockF
       await cluster[Symbol.asyncDispose]();
     },
   };
-}
-
-async function writeCode(root: string, name: string, text: string): Promise<Code> {
-  const version = Buffer.from(text).toString('hex').slice(-64).padStart(64, '0');
-  const dir = join(root, name, version);
-  await mkdir(dir, { recursive: true });
-  await writeFile(join(dir, 'lambda_func.py'), text);
-  return { name, version, dir };
 }
 
 /** The same, whose sandboxes are forked from a package zygote with these modules, given as name and text. */

@@ -2,7 +2,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nextLimited, setQuota } from '../../src/linux/quota.ts';
-import { ScratchQuota } from '../../src/sandbox/sock/scratch-quota.ts';
+import { ScratchQuota } from '../../src/sandbox/scratch/scratch-quota.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
 import { python } from '../helpers/python.ts';

@@ -2,8 +2,8 @@ import { closeSync } from 'node:fs';
 import { detachedMount } from '../../linux/mounts.ts';
 import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
+import type { ScratchBound } from '../scratch/scratch-bound.ts';
 import { parseCompiled, storeCompiled } from './compiled-files.ts';
-import type { ScratchBound } from './scratch-bound.ts';
 import type { Spare } from './spare.ts';
 
 const LIMITS = { body: Buffer.from('{}'), timeoutMs: 60_000, responseMaxBytes: 64 * 1024 * 1024 };

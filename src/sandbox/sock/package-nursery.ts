@@ -1,7 +1,7 @@
 import type { Log } from '../../telemetry/log.ts';
+import { ScratchPool, type ScratchPoolOptions } from '../scratch/scratch-pool.ts';
 import type { ImportZygote } from '../zygotes.ts';
 import type { PackageZygote } from './package-zygote.ts';
-import { ScratchPool, type ScratchPoolOptions } from './scratch-pool.ts';
 import { Spare, type SpareMaterials } from './spare.ts';
 import { Spares } from './spares.ts';
 

@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { connectUnix, listenUnix } from '../../linux/sockets.ts';
-import { openDirectory, type ScratchDir, SOCKET } from './scratch-dir.ts';
+import { openDirectory, type ScratchDir, SOCKET } from '../scratch/scratch-dir.ts';
 
 /** The worker's connection, and a person's who looks into the sandbox. */
 const BACKLOG = 8;

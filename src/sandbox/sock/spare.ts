@@ -2,10 +2,10 @@ import { closeSync } from 'node:fs';
 import type { CgroupPool } from '../../cgroup/pool.ts';
 import { detachedMount } from '../../linux/mounts.ts';
 import type { Log } from '../../telemetry/log.ts';
+import type { ScratchPool } from '../scratch/scratch-pool.ts';
 import { ServerPipe } from '../server-pipe.ts';
 import { type ProcessEnd, SandboxProcess } from './process.ts';
-import type { Scratch } from './scratch.ts';
-import type { ScratchPool } from './scratch-pool.ts';
+import { Scratch } from './scratch.ts';
 import type { Zygote } from './zygote.ts';
 
 /** How long what is under way on the connection of a process that has ended may take to arrive. */
@@ -32,13 +32,15 @@ export class Spare {
 
   constructor(id: number, zygote: Zygote, { scratches, cgroups, log }: SpareMaterials) {
     using undo = new DisposableStack();
-    const scratch = scratches.take();
-    undo.defer(() => discard(scratch, scratches));
+    const dir = scratches.take();
+    undo.defer(() => void scratches.giveBack(dir));
+    const scratch = new Scratch(dir);
+    undo.defer(() => closeEnds(scratch));
     const cgroup = cgroups?.take() ?? null;
     undo.defer(() => cgroup !== null && cgroups?.giveBack(cgroup));
     const mount = detachedMount(scratch.dir.path, 'writable');
     undo.defer(() => closeSync(mount));
-    const { uid } = scratch.dir;
+    const { uid } = dir;
     this.process = new SandboxProcess(zygote, {
       id,
       uid,
@@ -54,7 +56,7 @@ export class Spare {
       if (end.failure !== null) log.error({ failure: end.failure }, 'sandbox could not be made');
       if (cgroup !== null) cgroups?.giveBack(cgroup);
       await this.#kept;
-      await (this.#isUsedUp ? scratches.discard(scratch) : scratches.giveBack(scratch));
+      await (this.#isUsedUp ? scratches.discard(dir) : scratches.giveBack(dir));
       return end;
     });
   }
@@ -82,8 +84,7 @@ export class Spare {
   }
 }
 
-function discard(scratch: Scratch, scratches: ScratchPool): void {
-  closeSync(scratch.listener);
-  closeSync(scratch.connection);
-  void scratches.giveBack(scratch);
+function closeEnds({ listener, connection }: Scratch): void {
+  closeSync(listener);
+  closeSync(connection);
 }

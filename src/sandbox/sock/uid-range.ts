@@ -1,4 +1,4 @@
-import { UidPool } from './uids.ts';
+import { UidPool } from '../uids.ts';
 
 /** The largest range of a package zygote; the smallest that is of use to one. */
 const LARGEST = 2 ** 15;

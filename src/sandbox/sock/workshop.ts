@@ -2,11 +2,12 @@ import { closeSync } from 'node:fs';
 import { detachedMount } from '../../linux/mounts.ts';
 import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
+import type { NamedBounds } from '../explain.ts';
 import type { SandboxRequest, SandboxResponse } from '../sandbox.ts';
+import { type ScratchLimits, scratchLimits } from '../scratch/scratch-usage.ts';
+import { ScratchWatch } from '../scratch/scratch-watch.ts';
 import type { Workshop, WorkshopBounds } from '../workshop.ts';
-import { type ScratchLimits, scratchLimits } from './scratch-usage.ts';
-import { ScratchWatch } from './scratch-watch.ts';
-import { type NamedBounds, SockSandbox } from './sock-sandbox.ts';
+import { SockSandbox } from './sock-sandbox.ts';
 import type { Spare } from './spare.ts';
 
 /** CPU time as much as there is: the cgroup's share, not a quota, keeps it from taking all. */

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { isProcessGone } from '../../linux/process-gone.ts';
+import { isProcessGone } from '../linux/process-gone.ts';
 
 /**
  * Memory of a process and its descendants, in kB: proportional set size, so a page that is shared with the zygote

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import type { Log } from '../../telemetry/log.ts';
-import { Scratch } from './scratch.ts';
 import type { ScratchBound } from './scratch-bound.ts';
 import { ScratchDir } from './scratch-dir.ts';
 
@@ -30,26 +29,20 @@ export class ScratchPool {
     this.#options = options;
   }
 
-  /** Scratch space that nobody else has, nor its uid. Throws what the kernel refuses; nothing is lost then. */
-  take(): Scratch {
-    const dir = this.#free.pop() ?? this.#make();
-    try {
-      return new Scratch(dir);
-    } catch (error) {
-      void this.#discard(dir);
-      throw error;
-    }
+  /** A scratch directory that nobody else has, nor its uid. Throws what the kernel refuses; nothing is lost then. */
+  take(): ScratchDir {
+    return this.#free.pop() ?? this.#make();
   }
 
   /** Takes it back from a sandbox whose processes are all gone. Never rejects. */
-  async giveBack({ dir }: Scratch): Promise<void> {
+  async giveBack(dir: ScratchDir): Promise<void> {
     if (this.#isClosed || this.#free.length >= this.#options.keep || !this.#renew(dir))
       await this.#discard(dir);
     else this.#free.push(dir);
   }
 
   /** Takes it back as `giveBack` does, and nobody gets it again. */
-  async discard({ dir }: Scratch): Promise<void> {
+  async discard(dir: ScratchDir): Promise<void> {
     await this.#discard(dir);
   }
 

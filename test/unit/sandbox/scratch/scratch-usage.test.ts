@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { measureHeld, measureTree } from '../../../../src/sandbox/sock/scratch-usage.ts';
+import { measureHeld, measureTree } from '../../../../src/sandbox/scratch/scratch-usage.ts';
 import { leavesNothing } from '../../../helpers/leftovers.ts';
 import { makeTestDir, removeEmptyRoot } from '../../../helpers/test-root.ts';
 

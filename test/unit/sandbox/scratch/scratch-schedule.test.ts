@@ -5,7 +5,7 @@ import {
   FILES_PER_MS,
   firstLookMs,
   nextLookMs,
-} from '../../../../src/sandbox/sock/scratch-schedule.ts';
+} from '../../../../src/sandbox/scratch/scratch-schedule.ts';
 
 const LIMITS = { bytes: 512 * 1024 * 1024, files: 10_000 };
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { UidPool } from '../../../../src/sandbox/sock/uids.ts';
+import { UidPool } from '../../../src/sandbox/uids.ts';
 
 const BASE = 0x70000000;
 const COUNT = 65_536;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { RunningClock } from '../../../../src/sandbox/sock/running-clock.ts';
+import { RunningClock } from '../../../../src/sandbox/scratch/running-clock.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });

@@ -1,8 +1,8 @@
 import { closeSync, openSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { ScratchUsage } from '../../../../src/sandbox/sock/scratch-usage.ts';
-import { ScratchWatch } from '../../../../src/sandbox/sock/scratch-watch.ts';
+import type { ScratchUsage } from '../../../../src/sandbox/scratch/scratch-usage.ts';
+import { ScratchWatch } from '../../../../src/sandbox/scratch/scratch-watch.ts';
 import { silentLog } from '../../../../src/telemetry/log.ts';
 import { leavesNothing } from '../../../helpers/leftovers.ts';
 import { makeTestDir, removeEmptyRoot } from '../../../helpers/test-root.ts';

@@ -19,7 +19,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ScratchDir } from '../../../../src/sandbox/sock/scratch-dir.ts';
+import { ScratchDir } from '../../../../src/sandbox/scratch/scratch-dir.ts';
 import { makeTestDir, removeEmptyRoot } from '../../../helpers/test-root.ts';
 
 const UID = 1_500_000_000;

@@ -1,4 +1,4 @@
-import { OlError } from '../../errors.ts';
+import { OlError } from '../errors.ts';
 
 /** Host uids that are taken one at a time: each sandbox has one that no other live sandbox has. */
 export class UidPool {

@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs';
+import { ControlFile, ifThere, readKey } from '../../cgroup/control-file.ts';
+import { parseHierarchies } from '../../cgroup/tree.ts';
+import { isProcessGone } from '../../linux/process-gone.ts';
+
+const BYTES_PER_KB = 1024;
+
+/** What the kernel counts for a container, whichever cgroup the daemon has put it in. */
+export class ContainerMemory {
+  readonly #usage: ControlFile;
+  readonly #stat: string;
+  readonly #inactive: string;
+  #isClosed = false;
+
+  /** Of the container whose first process is `pid`. Null where its cgroup can't be seen from here, or is gone. */
+  static open(pid: number): ContainerMemory | null {
+    const membership = readIfThere(`/proc/${pid}/cgroup`);
+    const found = parseHierarchies(readFileSync('/proc/self/mountinfo', 'utf8'), membership);
+    const v1 = found.find(({ controllers }) => controllers.includes('memory'));
+    const own = v1 ?? found.find(({ version }) => version === 2);
+    if (own === undefined) return null;
+    let memory: ContainerMemory | null = null;
+    ifThere(() => {
+      memory = new ContainerMemory(own.own, v1 !== undefined);
+    });
+    return memory;
+  }
+
+  private constructor(dir: string, isV1: boolean) {
+    this.#usage = new ControlFile(`${dir}/${isV1 ? 'memory.usage_in_bytes' : 'memory.current'}`, 'read');
+    this.#stat = `${dir}/memory.stat`;
+    this.#inactive = isV1 ? 'total_inactive_file' : 'inactive_file';
+  }
+
+  /** 0 when it is gone. */
+  kb(): number {
+    let bytes = 0;
+    if (this.#isClosed) return 0;
+    ifThere(() => {
+      bytes = this.#usage.readNumber();
+    });
+    return Math.ceil(bytes / BYTES_PER_KB);
+  }
+
+  /** How much of it the kernel takes back by itself. */
+  reclaimableKb(): number {
+    let bytes = 0;
+    if (this.#isClosed) return 0;
+    ifThere(() => {
+      bytes = readKey(this.#stat, this.#inactive);
+    });
+    return Math.floor(bytes / BYTES_PER_KB);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#usage.close();
+  }
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (isProcessGone(error)) return '';
+    throw error;
+  }
+}
