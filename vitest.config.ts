@@ -25,6 +25,11 @@ export default defineConfig({
   test: {
     pool: 'forks', // real processes: descriptors, signals and the working directory are each file's own
     // Only unit tests share the machine: the others make sandboxes and workers, and look whether anything is left.
-    projects: [kind('unit', 1, '100%'), kind('contract', 2, 1), kind('integration', 3, 1)],
+    projects: [
+      kind('unit', 1, '100%'),
+      kind('contract', 2, 1),
+      kind('integration', 3, 1),
+      kind('hostile', 4, 1),
+    ],
   },
 });

@@ -55,6 +55,11 @@ export class TestCluster implements AsyncDisposable {
     await cp(join(FIXTURES, name), join(this.paths.registry, as), { recursive: true });
   }
 
+  /** Removes a function that need not be there. */
+  async removeFunctionIfThere(name: string): Promise<void> {
+    await rm(join(this.paths.registry, name), { recursive: true, force: true });
+  }
+
   async removeFunction(name: string): Promise<void> {
     await rm(join(this.paths.registry, name), { recursive: true });
   }

