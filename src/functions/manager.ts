@@ -1,4 +1,5 @@
 import { OlError } from '../errors.ts';
+import { inTime } from '../in-time.ts';
 import type { Lock } from '../packages/lock.ts';
 import { checkFunctionName } from '../registry/names.ts';
 import type { Levels } from '../telemetry/metrics.ts';
@@ -76,10 +77,7 @@ export class FunctionManager {
   /** Refuses new requests from now on, and resolves when the accepted ones are answered, or after `graceMs`. */
   async drain(graceMs: number): Promise<void> {
     this.#isClosing = true;
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, graceMs);
-    await Promise.race([Promise.allSettled(this.#inFlight), late.promise]);
-    clearTimeout(timer);
+    await inTime(Promise.allSettled(this.#inFlight), graceMs, () => {});
   }
 
   #function(name: string): OlFunction {

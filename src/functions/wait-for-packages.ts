@@ -1,4 +1,5 @@
 import { OlError } from '../errors.ts';
+import { inTime } from '../in-time.ts';
 import type { Lock } from '../packages/lock.ts';
 import type { Packages } from '../packages/packages.ts';
 import type { Code, Registry } from '../registry/registry.ts';
@@ -19,15 +20,12 @@ export async function waitForPackages(
   installing: Promise<Lock | null>,
 ): Promise<Lock | null> {
   const letGo = registry.retain(code);
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    const requirements = packages.requirements(code).join(', ');
-    late.reject(new OlError('ERR_PACKAGES_WAIT', { name: code.name, limitMs: timeoutMs, requirements }));
-  }, timeoutMs);
   try {
-    return await Promise.race([installing, late.promise]);
+    return await inTime(installing, timeoutMs, () => {
+      const requirements = packages.requirements(code).join(', ');
+      throw new OlError('ERR_PACKAGES_WAIT', { name: code.name, limitMs: timeoutMs, requirements });
+    });
   } finally {
-    clearTimeout(timer);
     letGo();
   }
 }

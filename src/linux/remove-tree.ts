@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rename, rm, rmdir, unlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /**
@@ -18,6 +18,12 @@ export async function removeTree(dir: string): Promise<void> {
 /** Removes all that is in a directory, which stays. */
 export async function emptyDirectory(dir: string): Promise<void> {
   for (const name of await readdir(dir)) await removeTree(join(dir, name));
+}
+
+/** A directory that is there, and empty; only its owner writes to it. */
+export async function makeEmpty(dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o755 });
+  await emptyDirectory(dir);
 }
 
 /** Takes every directory out of the one that it is in before it looks into it, so that no path gets long. */

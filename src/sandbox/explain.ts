@@ -1,4 +1,5 @@
 import { OlError } from '../errors.ts';
+import { inTime } from '../in-time.ts';
 import { type Death, describeDeath, type MemoryBound, type SandboxRequest } from './sandbox.ts';
 import type { PipeError } from './server-pipe.ts';
 
@@ -54,7 +55,7 @@ export async function explainBroken(error: PipeError, request: SandboxRequest, i
 async function explainClosed(cause: PipeError, it: Broken): Promise<OlError> {
   const name = it.functionName;
   // One that we have killed ends, however long that takes.
-  const end = await (it.isBeingEnded ? it.ended : inTime(it.ended, it.closingMs));
+  const end = await (it.isBeingEnded ? it.ended : inTime(it.ended, it.closingMs, () => null));
   if (end === null) {
     it.destroy('it closed its connection');
     const reason = 'it closed its connection and went on';
@@ -73,16 +74,6 @@ async function explainClosed(cause: PipeError, it: Broken): Promise<OlError> {
     return new OlError('ERR_OUT_OF_MEMORY', { name, reason }, { cause });
   }
   return died(cause.failure === 'unread' ? 'ERR_SANDBOX_GONE' : 'ERR_SANDBOX_DIED');
-}
-
-async function inTime<T>(awaited: Promise<T>, ms: number): Promise<T | null> {
-  const timer = Promise.withResolvers<null>();
-  const timeout = setTimeout(() => timer.resolve(null), ms);
-  try {
-    return await Promise.race([awaited, timer.promise]);
-  } finally {
-    clearTimeout(timeout);
-  }
 }
 
 function explainMemory(bound: MemoryBound, { memLimitMb, memPoolMb }: NamedBounds): string {

@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { OlError } from '../errors.ts';
+import { inTime } from '../in-time.ts';
 import { hasUnread } from '../linux/sockets.ts';
 import { type AnswerHead, parseAnswerHead } from './answer-head.ts';
 import type { SandboxRequest, SandboxResponse } from './sandbox.ts';
@@ -8,6 +9,8 @@ import type { SandboxRequest, SandboxResponse } from './sandbox.ts';
 const MAX_HEAD_BYTES = 16 * 1024;
 /** Up to this size, copying a body costs less than a second buffer in the system call. */
 const JOINED_BYTES = 16 * 1024;
+/** How long what is under way on the connection of processes that have ended may take to arrive. */
+const LAST_BYTES_MS = 1000;
 const HEAD_END = Buffer.from('\r\n\r\n');
 /** What comes in is read into this, one chunk at a time, of whichever connection. What is kept of it is copied. */
 const chunkBuffer = Buffer.allocUnsafeSlow(64 * 1024);
@@ -98,6 +101,16 @@ export class ServerPipe {
   /** `failure` is what the exchange that is under way rejects with. */
   close(failure: PipeFailure = 'closed'): void {
     this.#fail(new PipeError(failure, 'the worker closed the connection'));
+  }
+
+  /**
+   * To be called when the sandbox's processes have ended. With the last process that has it, the kernel closes the other end, and
+   * tells of it after all that was sent: an answer, or that the request was never read. None of it must be lost because the
+   * processes' end is told first.
+   */
+  async closedByPeer(): Promise<void> {
+    await inTime(this.closed, LAST_BYTES_MS, () => this.close('unread'));
+    await this.closed;
   }
 
   /**

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Claim, UIDS_PER_WORKER, uidBase } from '../cluster/claims.ts';
@@ -6,7 +5,7 @@ import { realpathOf } from '../cluster/paths.ts';
 import type { Config } from '../config/load.ts';
 import { dockerSocket, openDocker } from '../docker/client.ts';
 import { removeContainers } from '../docker/containers.ts';
-import { emptyDirectory } from '../linux/remove-tree.ts';
+import { makeEmpty } from '../linux/remove-tree.ts';
 import { DockerEngine } from '../sandbox/docker/engine.ts';
 import type { Log } from '../telemetry/log.ts';
 
@@ -59,7 +58,6 @@ function noteImportCache({ importCacheKb, startupPkgs }: Config, log: Log): void
 }
 
 async function emptied(dir: string): Promise<string> {
-  await mkdir(dir, { recursive: true, mode: 0o755 });
-  await emptyDirectory(dir);
+  await makeEmpty(dir);
   return await realpathOf(dir);
 }

@@ -14,7 +14,7 @@ import { Pauser } from '../functions/pauser.ts';
 import { Turn } from '../functions/turn.ts';
 import { checkKernel } from '../linux/kernel.ts';
 import { availableMemoryMb } from '../linux/memory.ts';
-import { emptyDirectory } from '../linux/remove-tree.ts';
+import { makeEmpty } from '../linux/remove-tree.ts';
 import { scheduleWorker } from '../linux/scheduling.ts';
 import { publicModules } from '../packages/index-file.ts';
 import type { Packages } from '../packages/packages.ts';
@@ -322,7 +322,3 @@ function running({ config, log, server, functions, resources }: Running): Runnin
 }
 
 /** What a worker that died left there belongs to nobody any more. */
-async function makeEmpty(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o755 });
-  await emptyDirectory(path);
-}

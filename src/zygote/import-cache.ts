@@ -1,4 +1,5 @@
 import { isOlError, OlError } from '../errors.ts';
+import { inTime } from '../in-time.ts';
 import type { Code } from '../registry/registry.ts';
 import type { Lock, LockedPackage } from '../sandbox/lock.ts';
 import type { Engine, Sandbox } from '../sandbox/sandbox.ts';
@@ -142,20 +143,13 @@ export class ImportCache implements Engine {
     this.#growFor(packages);
     const best = this.#best('all', packages);
     if (best === null || best.zygote !== null) return best;
-    await this.#wait(best.made);
+    await inTime(best.made, this.#options.waitMs, () => {});
     return this.#best('ready', packages);
   }
 
   #best(which: 'ready' | 'all', packages: ReadonlySet<PackageKey>): LiveNode | null {
     const node = matcher(this.#tree.snapshot(which))(packages);
     return node === null ? null : this.#tree.get(node.id);
-  }
-
-  async #wait(made: Promise<void>): Promise<void> {
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, this.#options.waitMs);
-    await Promise.race([made, late.promise]);
-    clearTimeout(timer);
   }
 
   #growFor(packages: ReadonlySet<PackageKey>): void {

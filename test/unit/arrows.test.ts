@@ -7,6 +7,7 @@ const SRC = join(import.meta.dirname, '../../src');
 /** The ranks of the rooms: a room imports lower ones only. */
 const RANKS: Readonly<Record<string, number>> = {
   'errors.ts': 0,
+  'in-time.ts': 0,
   config: 1,
   telemetry: 2,
   linux: 3,

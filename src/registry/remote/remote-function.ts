@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isOlError, OlError } from '../../errors.ts';
+import { inTime } from '../../in-time.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Code } from '../registry.ts';
 import type { Outcome, Pulled, Puller } from './puller.ts';
@@ -57,7 +57,7 @@ export class RemoteFunction {
 
   /** As `Registry.pull`. */
   pull(): Code | Promise<Code> {
-    const { checkMs, now } = this.#options;
+    const { checkMs, patienceMs, now } = this.#options;
     const age = now() - this.#checkedAt;
     if (age < checkMs) {
       if (this.#pulled !== null) return this.#pulled.code;
@@ -67,7 +67,8 @@ export class RemoteFunction {
     if (this.#pulled === null) return this.#inTime(this.#check);
     // Nobody may wait for it: what comes of it is in the next pull.
     this.#check.catch(() => {});
-    return age < STALE * checkMs ? this.#pulled.code : this.#patiently(this.#check, this.#pulled.code);
+    const { code } = this.#pulled;
+    return age < STALE * checkMs ? code : inTime(this.#check, patienceMs, () => code);
   }
 
   /** Its copy had to go: the next pull gets it again. */
@@ -148,31 +149,12 @@ export class RemoteFunction {
     );
   }
 
-  async #patiently(check: Promise<Code>, known: Code): Promise<Code> {
-    const late = new AbortController();
-    const waited = sleep(this.#options.patienceMs, known, { signal: late.signal, ref: false });
-    waited.catch(() => {});
-    try {
-      return await Promise.race([check, waited]);
-    } finally {
-      late.abort();
-    }
-  }
-
   /** The pull goes on when the call has given up. */
   async #inTime(check: Promise<Code>): Promise<Code> {
     const { name, puller, timeoutMs } = this.#options;
-    const late = new AbortController();
-    const waited = sleep(timeoutMs, null, { signal: late.signal, ref: false });
-    waited.catch(() => {});
-    check.catch(() => {});
-    try {
-      const code = await Promise.race([check, waited]);
-      if (code !== null) return code;
+    return await inTime(check, timeoutMs, () => {
       const reason = `it has not come within ${timeoutMs} ms, and is still being waited for: call again later`;
       throw new OlError('ERR_REGISTRY', { name, server: puller.place, reason });
-    } finally {
-      late.abort();
-    }
+    });
   }
 }

@@ -8,9 +8,6 @@ import { type ProcessEnd, SandboxProcess } from './process.ts';
 import { Scratch } from './scratch.ts';
 import type { Zygote } from './zygote.ts';
 
-/** How long what is under way on the connection of a process that has ended may take to arrive. */
-const LAST_BYTES_MS = 1000;
-
 /** Where spares get what they are made of. */
 export interface SpareMaterials {
   readonly scratches: ScratchPool;
@@ -52,7 +49,9 @@ export class Spare {
     this.pipe = new ServerPipe(scratch.connection);
     undo.move();
     this.gone = this.process.ended.then(async (end) => {
-      await this.#pipeClosed();
+      // A spare that was forked in the same go has a copy of the listener until it has run for the first time. So what is
+      // still open after a while has never been accepted: nobody has read from it.
+      await this.pipe.closedByPeer();
       if (end.failure !== null) log.error({ failure: end.failure }, 'sandbox could not be made');
       if (cgroup !== null) cgroups?.giveBack(cgroup);
       await this.#kept;
@@ -69,18 +68,6 @@ export class Spare {
   /** Nobody uses its scratch directory again. */
   useUp(): void {
     this.#isUsedUp = true;
-  }
-
-  /**
-   * With the last process that has it, the kernel closes the other end, and tells of it after all that was sent: an
-   * answer, or that the request was never read. None of it must be lost because the process's end is told first.
-   */
-  async #pipeClosed(): Promise<void> {
-    // A spare that was forked in the same go has a copy of the listener until it has run for the first time. So what is still
-    // open then has never been accepted: nobody has read from it.
-    const late = setTimeout(() => this.pipe.close('unread'), LAST_BYTES_MS);
-    await this.pipe.closed;
-    clearTimeout(late);
   }
 }
 

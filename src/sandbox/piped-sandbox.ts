@@ -1,0 +1,126 @@
+import type { Log } from '../telemetry/log.ts';
+import {
+  type Broken,
+  explainBroken,
+  explainHidden,
+  explainScratch,
+  type NamedBounds,
+  type SandboxEnd,
+} from './explain.ts';
+import type { Death, Origin, Sandbox, SandboxRequest, SandboxResponse } from './sandbox.ts';
+import type { ScratchBound } from './scratch/scratch-bound.ts';
+import type { ScratchUsage } from './scratch/scratch-usage.ts';
+import type { Watchable, Watched } from './scratch/scratch-watch.ts';
+import { PipeError, type ServerPipe } from './server-pipe.ts';
+
+export interface PipedSandboxParts {
+  readonly functionName: string;
+  readonly instance: number;
+  readonly origin: Origin;
+  readonly pipe: ServerPipe;
+  /** Its scratch directory on the host. */
+  readonly scratchDir: string;
+  readonly bounds: NamedBounds;
+  /** How long the engine may take to tell that a sandbox has ended whose connection is closed. */
+  readonly closingMs: number;
+  readonly log: Log;
+}
+
+/**
+ * A sandbox that is reached over `server_pipe`, whichever engine has made it: exchanges and what it means when they break,
+ * what is told of its scratch space, and why it was ended. The engine's part is processes: pausing, killing, counting them.
+ */
+export abstract class PipedSandbox implements Sandbox, Watchable {
+  readonly id: string;
+  readonly functionName: string;
+  readonly origin: Origin;
+  readonly createdAt = performance.now();
+  readonly scratchDir: string;
+  abstract readonly dead: Promise<Death>;
+  protected readonly log: Log;
+  /** True when its processes have ended; the engine sets it. */
+  protected isDead = false;
+  protected watched: Watched | null = null;
+  /** Why we end it; null where we don't. */
+  protected reason: string | null = null;
+  readonly #pipe: ServerPipe;
+  readonly #bounds: NamedBounds;
+  readonly #closingMs: number;
+  /** What it had too much of in its scratch space, when it is ended for that. */
+  #overScratch: string | null = null;
+  #hasAnswered = false;
+
+  constructor(parts: PipedSandboxParts) {
+    this.id = `${parts.functionName}/${parts.instance}`;
+    this.functionName = parts.functionName;
+    this.origin = parts.origin;
+    this.scratchDir = parts.scratchDir;
+    this.log = parts.log;
+    this.#pipe = parts.pipe;
+    this.#bounds = parts.bounds;
+    this.#closingMs = parts.closingMs;
+  }
+
+  async request(request: SandboxRequest): Promise<SandboxResponse> {
+    this.unpause();
+    try {
+      const response = await this.#pipe.exchange(request);
+      this.#hasAnswered = true;
+      return response;
+    } catch (error) {
+      if (error instanceof PipeError) throw await explainBroken(error, request, this.#broken());
+      throw error;
+    }
+  }
+
+  isLoading(): boolean {
+    return !this.#hasAnswered && this.#pipe.isUnread();
+  }
+
+  destroy(reason: string): Promise<Death> {
+    if (!this.isDead) this.reason ??= reason;
+    this.kill();
+    return this.dead;
+  }
+
+  abstract pause(): Promise<void>;
+  abstract unpause(): void;
+  abstract pid(): number | null;
+  abstract memoryKb(): Promise<number>;
+  protected abstract kill(): void;
+  /** Resolves when its processes have ended, and before its scratch space is given back. */
+  protected abstract ended(): Promise<SandboxEnd>;
+
+  /** It runs its function's code from now on. */
+  watchBy(bound: Pick<ScratchBound, 'watch'>): void {
+    this.watched = bound.watch(this);
+  }
+
+  overScratch(usage: ScratchUsage): void {
+    const { reason, counted } = explainScratch(usage, this.#bounds);
+    this.#endForScratch(reason, counted, 'its scratch space was used up');
+  }
+
+  hidesScratch(tookMs: number): void {
+    this.#endForScratch(explainHidden(tookMs), {}, 'its scratch space could not be bounded');
+  }
+
+  #endForScratch(reason: string, counted: object, why: string): void {
+    this.#overScratch = reason;
+    this.log.warn({ sandboxId: this.id, ...counted, reason }, 'sandbox ended for its scratch space');
+    void this.destroy(why);
+  }
+
+  #broken(): Broken {
+    return {
+      functionName: this.functionName,
+      bounds: this.#bounds,
+      hasAnswered: this.#hasAnswered,
+      isBeingEnded: this.reason !== null,
+      overScratch: this.#overScratch,
+      closingMs: this.#closingMs,
+      ended: this.ended(),
+      destroy: (reason) => void this.destroy(reason),
+    };
+  }
+}
