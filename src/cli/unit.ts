@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { SLOTS } from '../cluster/claims.ts';
 import { readTemplate, writeWorkerConfig } from '../cluster/config-file.ts';
-import { openCluster, workerPaths } from '../cluster/paths.ts';
+import { planWorkers } from '../cluster/launch.ts';
+import { openCluster } from '../cluster/paths.ts';
 import { unitText } from '../cluster/unit.ts';
-import { OlError } from '../errors.ts';
 import { CLUSTER_FLAG, CLUSTER_HELP, example, needCluster, wholeNumber } from './command.ts';
 import { note, say } from './show.ts';
 
@@ -34,12 +34,10 @@ export function setup(command: Command): void {
 async function run(cluster: string, { numWorkers: count, port }: Options): Promise<void> {
   const paths = await openCluster(cluster);
   const template = await readTemplate(paths);
-  const first = port ?? template.checked.worker_port;
-  if (first + count - 1 > 65_535) throw new OlError('ERR_PORT_RANGE', { count, port: first });
-  for (let index = 0; index < count; index++)
-    await writeWorkerConfig(template, paths, workerPaths(paths, index), first === 0 ? 0 : first + index);
+  const plans = planWorkers(paths, template, { count, ...(port === undefined ? {} : { port }) });
+  for (const plan of plans) await writeWorkerConfig(template, paths, plan.worker, plan.port);
   const graceMs = template.checked.shutdown_grace_ms;
   say(unitText({ cluster: paths.root, graceMs, node: process.execPath }).trimEnd());
-  const names = Array.from({ length: count }, (_, index) => `openlambda@${index}`).join(' ');
+  const names = plans.map((_, index) => `openlambda@${index}`).join(' ');
   note(`save it as /etc/systemd/system/openlambda@.service, then: systemctl enable --now ${names}`);
 }
