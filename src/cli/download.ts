@@ -5,17 +5,17 @@ import { renameToNew } from '../cluster/files.ts';
 import { OlError } from '../errors.ts';
 import { unpackBundle } from '../registry/bundle/unpack.ts';
 import { example } from './command.ts';
-import { addRegistryFlags, type HandlerFlags, need, withStore } from './registry-flags.ts';
 import { progress, say, showBytes } from './show.ts';
+import { addHandlerFlags, type HandlerFlags, need, withStore } from './store.ts';
 import { withTemporaryDir } from './temporary.ts';
 
 const BUNDLE = /\.(tar\.gz|tgz)$/;
 
 export function setup(command: Command): void {
-  addRegistryFlags(command)
-    .option('--handler <name>', 'the name of the function')
-    .option('--file <path>', 'where to put it, not there yet: a name that ends in .tar.gz, or a directory')
-    .action((options: HandlerFlags) => run(command, options));
+  addHandlerFlags(
+    command,
+    'where to put it, not there yet: a name that ends in .tar.gz, or a directory',
+  ).action((options: HandlerFlags) => run(command, options));
   example(
     command,
     'admin download --cluster=my-cluster --handler=hello --file=hello.tar.gz',

@@ -1,17 +1,17 @@
 import type { Command } from 'commander';
 import type { StoredFunction } from '../registry/store/store.ts';
 import { example } from './command.ts';
-import { addRegistryFlags, type RegistryFlags, withStore } from './registry-flags.ts';
 import { say, showBytes } from './show.ts';
+import { addStoreFlags, type StoreFlags, withStore } from './store.ts';
 
-interface Options extends RegistryFlags {
+interface Options extends StoreFlags {
   readonly json?: boolean;
 }
 
 const VERSION_CHARACTERS = 16;
 
 export function setup(command: Command): void {
-  addRegistryFlags(command)
+  addStoreFlags(command)
     .option('--json', 'print data')
     .action((options: Options) => run(command, options));
   example(command, 'admin ls --cluster=my-cluster', 'admin ls --cluster=my-cluster --json');

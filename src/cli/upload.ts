@@ -8,15 +8,14 @@ import { parsePackagesFile } from '../packages/requirements.ts';
 import { packDirectory } from '../registry/bundle/pack.ts';
 import type { Store } from '../registry/store/store.ts';
 import { example } from './command.ts';
-import { addRegistryFlags, type HandlerFlags, need, withStore } from './registry-flags.ts';
 import { progress, say, showBytes } from './show.ts';
+import { addHandlerFlags, type HandlerFlags, need, withStore } from './store.ts';
 import { withTemporaryDir } from './temporary.ts';
 
 export function setup(command: Command): void {
-  addRegistryFlags(command)
-    .option('--handler <name>', 'the name of the function')
-    .option('--file <path>', 'its bundle, a .tar.gz with lambda_func.py at the top, or its directory')
-    .action((options: HandlerFlags) => run(command, options));
+  addHandlerFlags(command, 'its bundle, a .tar.gz with lambda_func.py at the top, or its directory').action(
+    (options: HandlerFlags) => run(command, options),
+  );
   example(
     command,
     'admin upload --cluster=my-cluster --handler=hello --file=quickstart/handlers/hello',
