@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, type WriteStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
@@ -14,20 +14,23 @@ import type { BundleOptions } from './read-bundle.ts';
 const TYPES = { file: '0', link: '2', directory: '5' } as const;
 
 /**
- * Packs a function's directory into a new file `to`, a .tar.gz: what the local registry would copy, and the same bytes for
- * the same content, whenever and by whomever it is packed.
+ * Packs a function's directory into a new file `to`, or an open one that stays open: a .tar.gz of what the local registry would
+ * copy, and the same bytes for the same content, whenever and by whomever it is packed.
  *
  * Throws ERR_CODE_REFUSED as the local registry does, ERR_CODE_BUSY where it changes meanwhile, or what the file
  * system throws (EEXIST where `to` is there). A file that was begun is left to the caller.
  */
-export async function packDirectory(dir: string, to: string, options: BundleOptions): Promise<void> {
+export async function packDirectory(
+  dir: string,
+  to: string | FileHandle,
+  options: BundleOptions,
+): Promise<void> {
   const { name, limits } = options;
   const root = await open(dir, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     const look = () => survey(root, { name, limits: { ...CODE_LIMITS, ...limits } });
     const before = await look();
-    const file = await open(to, 'wx', 0o600);
-    await pipeline(archive(root, before.entries, name), createGzip(), file.createWriteStream());
+    await pipeline(archive(root, before.entries, name), createGzip(), await writerTo(to));
     if ((await look()).digest !== before.digest) throw new Interrupted('changed', dir);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
@@ -35,6 +38,11 @@ export async function packDirectory(dir: string, to: string, options: BundleOpti
   } finally {
     await root.close();
   }
+}
+
+async function writerTo(to: string | FileHandle): Promise<WriteStream> {
+  if (typeof to !== 'string') return to.createWriteStream({ autoClose: false });
+  return (await open(to, 'wx', 0o600)).createWriteStream();
 }
 
 async function* archive(root: FileHandle, entries: readonly Entry[], name: string): AsyncGenerator<Buffer> {
