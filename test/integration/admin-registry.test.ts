@@ -26,8 +26,20 @@ function writeHandler(name: string, text: string): void {
   writeFileSync(place.path(name, 'lambda_func.py'), text);
 }
 
-test('`registry` starts one with new keys, which it shows once, fills the template, and says what to do next', async () => {
+test('a start that fails keeps nothing: no keys that nobody saw, and no address that the next start would take', async () => {
   await place.admin('new', '--cluster=c');
+  const before = place.read('c/config/template.json');
+  const { status, stdout, stderr } = await place.admin('registry', '--cluster=c', '--host=192.0.2.1');
+  expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+  expect(stderr).toMatch(
+    /the registry did not start: nobody can listen on 192\.0\.2\.1, port 9000.*--host of `admin registry`/,
+  );
+  expect(place.read('c/config/template.json')).toBe(before);
+  expect(existsSync(place.path('c/config/registry.json'))).toBe(false);
+  expect(existsSync(place.path('c/logs/registry.pid'))).toBe(false);
+});
+
+test('`registry` starts one with new keys, which it shows once, fills the template, and says what to do next', async () => {
   const { status, stdout, stderr } = await place.admin('registry', '--cluster=c', '--port=0');
   expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.stringContaining('admin upload') });
   const secret = /secret key {2}(\S{40})/.exec(stdout)?.[1] ?? 'none';
@@ -37,6 +49,7 @@ test('`registry` starts one with new keys, which it shows once, fills the templa
   expect(template()).toMatchObject({
     registry: 'remote',
     registry_server: expect.stringMatching(/^localhost:\d+$/),
+    registry_access_key: /access key {2}(OL\S+)/.exec(stdout)?.[1],
     registry_secret_key: secret,
   });
   expect([modeOf('c/config/template.json'), modeOf('c/config/registry.json')]).toEqual([0o600, 0o600]);
@@ -151,9 +164,30 @@ test('in the foreground it serves until it is told to end; keys come from the en
   expect(await exit).toEqual([0, null]);
 });
 
+test('keys of the environment are for this start and the next ones; they are shown nowhere', async () => {
+  await place.admin('new', '--cluster=d');
+  const keys = { OL_REGISTRY_ACCESS_KEY: 'mine', OL_REGISTRY_SECRET_KEY: 'my-own-secret' };
+  onTestFinished(async () => {
+    await place.admin('kill', '--cluster=d');
+  });
+  const started = await place.adminWith(keys, 'registry', '--cluster=d', '--port=0');
+  expect(started).toMatchObject({ status: 0, stdout: expect.not.stringContaining('key') });
+  const pid = Number(place.read('d/logs/registry.pid'));
+  for (const told of ['cmdline', 'environ'])
+    expect(readFileSync(`/proc/${pid}/${told}`, 'utf8')).not.toContain('my-own-secret');
+  expect(place.read('d/logs/registry.out')).not.toContain('my-own-secret');
+  expect(JSON.parse(place.read('d/config/registry.json'))).toMatchObject({ secret_key: 'my-own-secret' });
+  await place.admin('kill', '--cluster=d');
+  const again = await place.admin('registry', '--cluster=d');
+  expect(again).toMatchObject({ status: 0, stdout: expect.not.stringContaining('key') });
+  expect((await place.admin('ls', '--cluster=d')).status).toBe(0);
+});
+
 test('a mistake is said with what to do', async () => {
   const nowhere = await place.admin('registry');
   expect(nowhere).toMatchObject({ status: 2, stderr: expect.stringContaining('--cluster=my-cluster') });
+  const empty = await place.admin('registry', '--cluster=');
+  expect(empty).toMatchObject({ status: 2, stderr: expect.stringContaining('--cluster is empty') });
   const key = await place.admin('registry', '--cluster=c', '--secret-key=has a blank');
   expect(key).toMatchObject({ status: 1, stderr: expect.stringMatching(/--secret-key cannot be a key/) });
   expect(key.stderr).not.toContain('has a blank');

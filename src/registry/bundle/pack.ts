@@ -1,4 +1,4 @@
-import { constants, type WriteStream } from 'node:fs';
+import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
@@ -30,7 +30,9 @@ export async function packDirectory(
   try {
     const look = () => survey(root, { name, limits: { ...CODE_LIMITS, ...limits } });
     const before = await look();
-    await pipeline(archive(root, before.entries, name), createGzip(), await writerTo(to));
+    await inFile(to, (file) =>
+      pipeline(archive(root, before.entries, name), createGzip(), (chunks) => write(file, chunks)),
+    );
     if ((await look()).digest !== before.digest) throw new Interrupted('changed', dir);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
@@ -40,9 +42,15 @@ export async function packDirectory(
   }
 }
 
-async function writerTo(to: string | FileHandle): Promise<WriteStream> {
-  if (typeof to !== 'string') return to.createWriteStream({ autoClose: false });
-  return (await open(to, 'wx', 0o600)).createWriteStream();
+async function inFile(to: string | FileHandle, work: (file: FileHandle) => Promise<void>): Promise<void> {
+  if (typeof to !== 'string') return await work(to);
+  await using file = await open(to, 'wx', 0o600);
+  await work(file);
+}
+
+/** Not by a stream: one that does not close the file keeps others from closing it. */
+async function write(file: FileHandle, chunks: AsyncIterable<Buffer>): Promise<void> {
+  for await (const chunk of chunks) await file.writeFile(chunk);
 }
 
 async function* archive(root: FileHandle, entries: readonly Entry[], name: string): AsyncGenerator<Buffer> {
