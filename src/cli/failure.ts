@@ -45,7 +45,9 @@ function explainUsage({ code, message, exitCode }: CommanderError, help: string)
   // `admin` alone prints the help and nothing else.
   if (exitCode === 0 || code === 'commander.help') return null;
   const text = message.replace(/^error: /, '').replace(/\n\(Did you mean (.+)\?\)$/, ': did you mean $1?');
-  if (code === 'commander.excessArguments') return `${text} A cluster is named with --cluster.`;
+  if (code === 'commander.excessArguments') {
+    return `${text} A cluster is named with --cluster: see \`${help}\``;
+  }
   if (code === 'commander.invalidArgument') return text.replace(' is invalid. ', ' is invalid: ');
   return NEEDS_HELP.has(code) && !text.includes('did you mean') ? `${text}: see \`${help}\`` : text;
 }

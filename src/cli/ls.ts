@@ -23,7 +23,7 @@ async function run(command: Command, options: Options): Promise<void> {
     if (options.json)
       return say(JSON.stringify({ registry: store.place, functions: functions.map(asData) }, null, 2));
     for (const line of lines(functions)) say(line);
-    say(`${functions.length} functions in ${store.place}`);
+    say(`${functions.length} ${functions.length === 1 ? 'function' : 'functions'} in ${store.place}`);
   });
 }
 

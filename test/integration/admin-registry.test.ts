@@ -73,6 +73,18 @@ test('`status` shows it, and a second one is refused', async () => {
   });
 });
 
+test('its port is refused to the registry of another cluster, which is told whose it is', async () => {
+  await place.admin('new', '--cluster=other');
+  const { port } = JSON.parse(place.read('c/config/registry.json'));
+  const { status, stderr } = await place.admin('registry', '--cluster=other', `--port=${port}`);
+  expect({ status, stderr }).toEqual({
+    status: 1,
+    stderr: expect.stringMatching(
+      /is taken by the OpenLambda registry of cluster \S+\/c \(pid \d+\): choose/,
+    ),
+  });
+});
+
 test('what is uploaded is served by a worker; another version after a while; what is removed is gone', async () => {
   writeHandler('hello', 'def handler(event):\n    return f\'Hello, {event["name"]}!\'\n');
   const upload = ['upload', '--cluster=c', '--handler=hello', '--file=hello'];

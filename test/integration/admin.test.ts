@@ -72,7 +72,7 @@ describe('help and usage', () => {
       ['setconf', '--cluster=c'],
       "admin setconf: missing required argument 'json': see `admin help setconf`\n",
     ],
-    [['new', 'c'], expect.stringContaining('A cluster is named with --cluster.')],
+    [['new', 'c'], expect.stringContaining('A cluster is named with --cluster: see `admin help new`')],
     [['workers', '--cluster=c', '--port=70000'], expect.stringContaining('from 0 to 65535')],
     [['workers', '--cluster=c', '--num-workers=0'], expect.stringContaining('from 1 to')],
     [['new', '--cluster'], expect.stringContaining('argument missing')],
