@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
 import { isStillThere, readProcess } from '../helpers/processes.ts';
-import { CLI, usePlace } from './run-admin.ts';
+import { CLI, call, startWorker, usePlace } from './run-admin.ts';
 
 leavesNothing();
 const place = usePlace();
@@ -13,13 +13,6 @@ const place = usePlace();
 const modeOf = (...parts: string[]) => statSync(place.path(...parts)).mode & 0o777;
 const template = () => JSON.parse(place.read('c/config/template.json'));
 const pid = () => Number(place.read('c/logs/registry.pid'));
-const call = async (port: string, name: string, body: unknown) => {
-  const answer = await fetch(`http://localhost:${port}/runLambda/${name}`, {
-    method: 'POST',
-    body: JSON.stringify(body),
-  });
-  return { status: answer.status, body: await answer.text() };
-};
 
 function writeHandler(name: string, text: string): void {
   mkdirSync(place.path(name), { recursive: true });
@@ -90,8 +83,7 @@ test('what is uploaded is served by a worker; another version after a while; wha
   const upload = ['upload', '--cluster=c', '--handler=hello', '--file=hello'];
   expect(await place.admin(...upload)).toMatchObject({ status: 0 });
   await place.admin('setconf', '--cluster=c', '{"registry_check_ms": 50}');
-  const started = await place.admin('workers', '--cluster=c', '--port=0');
-  const port = /localhost:(\d+)/.exec(started.stdout)?.[1] ?? '';
+  const port = await startWorker(place);
   expect(modeOf('c/config/worker-0.json')).toBe(0o600);
   expect(await call(port, 'hello', { name: 'Alice' })).toEqual({ status: 200, body: '"Hello, Alice!"' });
   writeHandler('hello', 'def handler(event):\n    return 2\n');

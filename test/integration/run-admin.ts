@@ -71,3 +71,20 @@ export function writeFunction(registry: string, name: string, code: string): voi
   mkdirSync(join(registry, name), { recursive: true });
   writeFileSync(join(registry, name, 'lambda_func.py'), code);
 }
+
+/** Calls a function of the worker that listens there. */
+export async function call(port: string, name: string, body: unknown) {
+  const answer = await fetch(`http://localhost:${port}/runLambda/${name}`, {
+    method: 'POST',
+    body: JSON.stringify(body),
+  });
+  return { status: answer.status, body: await answer.text() };
+}
+
+/** Starts a worker of cluster `c`; returns its port. */
+export async function startWorker({ admin }: Place): Promise<string> {
+  const { stdout, stderr } = await admin('workers', '--cluster=c', '--port=0');
+  const port = /localhost:(\d+)/.exec(stdout)?.[1];
+  if (port === undefined) throw new Error(stderr);
+  return port;
+}

@@ -5,7 +5,7 @@ import { clusterPaths } from '../../src/cluster/paths.ts';
 import { bundleOf } from '../helpers/bundle.ts';
 import { gateOf } from '../helpers/gate.ts';
 import { until } from '../helpers/poll.ts';
-import type { Place } from './run-admin.ts';
+import { call, type Place, startWorker } from './run-admin.ts';
 
 /** As the fixture `gate`, but only for the call `last`. */
 const GATE = `
@@ -17,23 +17,6 @@ def handler(event):
         time.sleep(0.005)
     return event
 `;
-
-/** Calls a function of the worker that listens there. */
-export async function call(port: string, name: string, body: unknown) {
-  const answer = await fetch(`http://localhost:${port}/runLambda/${name}`, {
-    method: 'POST',
-    body: JSON.stringify(body),
-  });
-  return { status: answer.status, body: await answer.text() };
-}
-
-/** Starts a worker of cluster `c`; returns its port. */
-export async function startWorker({ admin }: Place): Promise<string> {
-  const { stdout, stderr } = await admin('workers', '--cluster=c', '--port=0');
-  const port = /localhost:(\d+)/.exec(stdout)?.[1];
-  if (port === undefined) throw new Error(stderr);
-  return port;
-}
 
 /** All files below a directory with their contents, and whether they can be executed. */
 function treeOf(dir: string): Record<string, string> {

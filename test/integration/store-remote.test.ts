@@ -6,8 +6,8 @@ import { bundleOfHandler } from '../helpers/bundle.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { etagOf, startOddBucket } from '../helpers/odd-bucket.ts';
 import { until } from '../helpers/poll.ts';
-import { CLI, usePlace } from './run-admin.ts';
-import { call, describeStoreCommands, startWorker } from './store-commands.ts';
+import { CLI, call, startWorker, usePlace } from './run-admin.ts';
+import { describeStoreCommands } from './store-commands.ts';
 
 leavesNothing();
 const place = usePlace();
