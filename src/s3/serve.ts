@@ -4,7 +4,7 @@ import type { Log } from '../telemetry/log.ts';
 import { type Answer, errorXml, sendAnswer } from './answer.ts';
 import { authorize, type Credentials } from './auth/authorize.ts';
 import { openPayload } from './body/payload.ts';
-import { type S3Error, S3Error as S3ErrorClass, toS3Error } from './errors.ts';
+import { S3Error, toS3Error } from './errors.ts';
 import { BODIES_MAX, HTTP_LIMITS } from './limits.ts';
 import type { Call } from './operations/operation.ts';
 import { parseRequest } from './request.ts';
@@ -64,7 +64,7 @@ export class RequestServer {
   }
 
   async *#read(request: IncomingMessage, beforeBody: () => unknown): AsyncGenerator<Buffer> {
-    if (this.#bodies >= BODIES_MAX) throw new S3ErrorClass('SlowDown');
+    if (this.#bodies >= BODIES_MAX) throw new S3Error('SlowDown');
     this.#bodies++;
     try {
       beforeBody();

@@ -8,18 +8,17 @@ import {
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
-  S3Client,
+  type S3Client,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { BucketConfig } from '../../src/config/load.ts';
+import { connectTo } from '../helpers/s3-client.ts';
 
 /** A server with one empty bucket. */
 export interface S3Fixture {
-  readonly url: string;
-  readonly accessKey: string;
-  readonly secretKey: string;
-  readonly bucket: string;
+  readonly bucket: BucketConfig;
   dispose(): Promise<void>;
 }
 
@@ -51,18 +50,9 @@ export function describeS3Contract(
     let client: S3Client;
     let Bucket: string;
 
-    function connect({ accessKey, secretKey, clockOffsetMs = 0 }: As = {}): S3Client {
-      return new S3Client({
-        endpoint: fixture.url,
-        region: 'us-east-1',
-        forcePathStyle: true,
-        maxAttempts: 1,
-        systemClockOffset: clockOffsetMs,
-        credentials: {
-          accessKeyId: accessKey ?? fixture.accessKey,
-          secretAccessKey: secretKey ?? fixture.secretKey,
-        },
-      });
+    function connect({ clockOffsetMs = 0, ...keys }: As = {}): S3Client {
+      const { bucket } = fixture;
+      return connectTo({ ...bucket, ...keys }, { maxAttempts: 1, systemClockOffset: clockOffsetMs });
     }
 
     /** Status and code that the server refuses with. */
@@ -85,7 +75,7 @@ export function describeS3Contract(
 
     beforeAll(async () => {
       fixture = await make();
-      Bucket = fixture.bucket;
+      Bucket = fixture.bucket.bucket;
       client = connect();
     });
     afterAll(async () => {
@@ -191,7 +181,7 @@ export function describeS3Contract(
 
     strictly('nothing is told without a signature', async () => {
       await put('secret', 'x');
-      expect((await fetch(`${fixture.url}/${Bucket}/secret`)).status).toBe(403);
+      expect((await fetch(`${fixture.bucket.server}/${Bucket}/secret`)).status).toBe(403);
     });
 
     /** Changes a request after it was signed. */

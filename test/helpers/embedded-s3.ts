@@ -8,6 +8,8 @@ import { silentLog } from '../../src/telemetry/log.ts';
 /** Our own S3 server in this process, with one bucket. */
 export interface EmbeddedS3 extends AsyncDisposable {
   readonly bucket: BucketConfig;
+  /** Where it keeps everything. */
+  readonly dir: string;
 }
 
 export async function startEmbeddedS3(): Promise<EmbeddedS3> {
@@ -16,6 +18,7 @@ export async function startEmbeddedS3(): Promise<EmbeddedS3> {
   const options = { ...keys, dir, host: '127.0.0.1', port: 0, buckets: ['registry'], log: silentLog() };
   const server = await startS3Server(options);
   return {
+    dir,
     bucket: { ...keys, server: `http://127.0.0.1:${server.port}`, bucket: 'registry', region: 'us-east-1' },
     async [Symbol.asyncDispose]() {
       await server.close();
