@@ -11,13 +11,20 @@ const LOCK_EX_NB = 2 | 4;
  * it ends. Waits for another holder at most `waitMs`, then throws ERR_LOCKED.
  */
 export async function withDirLock<T>(dir: string, waitMs: number, work: () => Promise<T>): Promise<T> {
+  await using _ = await lockDir(dir, waitMs);
+  return await work();
+}
+
+/** As `withDirLock`, until what it returns is disposed of. */
+export async function lockDir(dir: string, waitMs: number): Promise<AsyncDisposable> {
   const handle = await open(dir, 'r');
   try {
     await acquire(handle.fd, dir, waitMs);
-    return await work();
-  } finally {
     // Closing the only descriptor of this open file gives the lock back.
+    return { [Symbol.asyncDispose]: () => handle.close() };
+  } catch (error) {
     await handle.close();
+    throw error;
   }
 }
 

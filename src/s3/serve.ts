@@ -36,17 +36,31 @@ export class RequestServer {
     // Not the query: a presigned URL has its signature there.
     const [path = ''] = (request.url ?? '').split('?');
     const log = this.#serving.log.child({ requestId: id, method: request.method, path });
-    try {
-      const answer = await this.#answer(request, () => waitsForContinue && response.writeContinue());
+    let isAwaited = waitsForContinue;
+    const beforeBody = () => {
+      if (isAwaited) response.writeContinue();
+      isAwaited = false;
+    };
+    // Once the body is here it is us who take their time, with a disk that is slow to sync.
+    const take = () => request.socket.setTimeout(0);
+    request.once('end', take);
+    const send = async (answer: Answer) => {
+      request.off('end', take).socket.setTimeout(HTTP_LIMITS.idleMs);
+      // The client may send the body nevertheless, or the next request: nobody could tell which.
+      if (isAwaited) response.setHeader('connection', 'close');
       await sendAnswer(response, answer, request.method === 'HEAD');
+    };
+    try {
+      const answer = await this.#answer(request, beforeBody);
+      await send(answer);
       log.debug({ status: answer.status }, 's3 request answered');
     } catch (error) {
-      await refuse(request, response, toS3Error(error), log);
+      await refuse(request, response, toS3Error(error), { log, send });
     }
     drain(request);
   }
 
-  async #answer(request: IncomingMessage, beforeBody: () => unknown): Promise<Answer> {
+  async #answer(request: IncomingMessage, beforeBody: () => void): Promise<Answer> {
     const { credentials, buckets, uploads, now } = this.#serving;
     const parsed = parseRequest(request.method ?? '', request.url ?? '', request.rawHeaders);
     const authorized = authorize(parsed, credentials, now());
@@ -63,24 +77,30 @@ export class RequestServer {
     return await operation(call);
   }
 
-  async *#read(request: IncomingMessage, beforeBody: () => unknown): AsyncGenerator<Buffer> {
-    if (this.#bodies >= BODIES_MAX) throw new S3Error('SlowDown');
-    this.#bodies++;
+  async *#read(request: IncomingMessage, beforeBody: () => void): AsyncGenerator<Buffer> {
+    // Who sends none does not wait for those who do.
+    const weight = hasBody(request) ? 1 : 0;
+    if (this.#bodies + weight > BODIES_MAX) throw new S3Error('SlowDown');
+    this.#bodies += weight;
     try {
       beforeBody();
       // Destroying it would take the connection along, and the answer with it.
       yield* request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
     } finally {
-      this.#bodies--;
+      this.#bodies -= weight;
     }
   }
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 async function refuse(
   request: IncomingMessage,
   response: ServerResponse,
   error: S3Error,
-  log: Log,
+  { log, send }: { log: Log; send(answer: Answer): Promise<void> },
 ): Promise<void> {
   const { code, status } = error;
   if (request.socket.destroyed) return log.debug({ code }, 's3 client went away');
@@ -93,7 +113,7 @@ async function refuse(
   }
   const [path = ''] = (request.url ?? '').split('?');
   const xml = errorXml(error, path, String(response.getHeader('x-amz-request-id')));
-  await sendAnswer(response, { status, xml }, request.method === 'HEAD');
+  await send({ status, xml });
 }
 
 /** A client that is still sending reads its answer later: what comes is thrown away for a moment, then the connection ends. */
