@@ -13,12 +13,15 @@ export interface RawRequest extends PlainRequest {
 
 export const timeOf = (ms: number) => new Date(ms).toISOString().replaceAll(/[-:]|\.\d+/g, '');
 
-/** Percent-encodes as signatures have it; slashes stay. */
-export function encodePath(text: string): string {
+/** Percent-encodes as signatures have it. */
+export function encodeText(text: string): string {
   const encode = (char: string) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
-  return encodeURIComponent(text)
-    .replaceAll(/[!'()*]/g, encode)
-    .replaceAll('%2F', '/');
+  return encodeURIComponent(text).replaceAll(/[!'()*]/g, encode);
+}
+
+/** The same, and slashes stay. */
+export function encodePath(text: string): string {
+  return encodeText(text).replaceAll('%2F', '/');
 }
 
 /** Signs a request, whatever it says, and returns its head. */
