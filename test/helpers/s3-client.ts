@@ -1,6 +1,7 @@
 import {
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
+  DeleteObjectCommand,
   GetObjectCommand,
   PutObjectCommand,
   S3Client,
@@ -21,8 +22,8 @@ export class TestBucket implements Disposable {
   readonly client: S3Client;
   readonly #Bucket: string;
 
-  constructor(config: BucketConfig) {
-    this.client = connectTo(config, { maxAttempts: 1 });
+  constructor(config: BucketConfig, more: S3ClientConfig = {}) {
+    this.client = connectTo(config, { maxAttempts: 1, ...more });
     this.#Bucket = config.bucket;
   }
 
@@ -45,14 +46,18 @@ export class TestBucket implements Disposable {
     }
   }
 
+  async remove(key: string): Promise<void> {
+    await this.client.send(new DeleteObjectCommand(this.at(key, {})));
+  }
+
   async begin(key: string, more = {}): Promise<string> {
     const { UploadId } = await this.client.send(new CreateMultipartUploadCommand(this.at(key, more)));
     return UploadId ?? '';
   }
 
   /** Its ETag. */
-  async part(key: string, UploadId: string, PartNumber: number, Body: Buffer): Promise<string> {
-    const command = new UploadPartCommand(this.at(key, { UploadId, PartNumber, Body }));
+  async part(key: string, UploadId: string, PartNumber: number, Body: Buffer, more = {}): Promise<string> {
+    const command = new UploadPartCommand(this.at(key, { UploadId, PartNumber, Body, ...more }));
     return (await this.client.send(command)).ETag ?? '';
   }
 
