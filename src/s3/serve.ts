@@ -9,6 +9,7 @@ import { BODIES_MAX, HTTP_LIMITS } from './limits.ts';
 import type { Call } from './operations/operation.ts';
 import { parseRequest } from './request.ts';
 import { findOperation } from './routes.ts';
+import { watchSilence } from './silence.ts';
 import type { Buckets } from './store/buckets.ts';
 import type { Uploads } from './store/uploads.ts';
 
@@ -17,6 +18,8 @@ export interface Serving {
   readonly buckets: Buckets;
   readonly uploads: Uploads;
   readonly log: Log;
+  /** How long a client may be silent. */
+  readonly idleMs: number;
   now(): number;
 }
 
@@ -36,18 +39,15 @@ export class RequestServer {
     // Not the query: a presigned URL has its signature there.
     const [path = ''] = (request.url ?? '').split('?');
     const log = this.#serving.log.child({ requestId: id, method: request.method, path });
-    let isAwaited = waitsForContinue;
+    let isAsked = waitsForContinue;
     const beforeBody = () => {
-      if (isAwaited) response.writeContinue();
-      isAwaited = false;
+      if (isAsked) response.writeContinue();
+      isAsked = false;
     };
-    // Once the body is here it is us who take their time, with a disk that is slow to sync.
-    const take = () => request.socket.setTimeout(0);
-    request.once('end', take);
+    const { idleMs } = this.#serving;
+    const answering = watchSilence({ request, response }, { idleMs, isAsking: () => isAsked });
     const send = async (answer: Answer) => {
-      request.off('end', take).socket.setTimeout(HTTP_LIMITS.idleMs);
-      // The client may send the body nevertheless, or the next request: nobody could tell which.
-      if (isAwaited) response.setHeader('connection', 'close');
+      answering();
       await sendAnswer(response, answer, request.method === 'HEAD');
     };
     try {

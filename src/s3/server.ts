@@ -21,8 +21,10 @@ export interface S3ServerOptions {
   readonly log: Log;
   /** Made at start where they are missing. */
   readonly buckets?: readonly string[];
-  /** Milliseconds since 1970; for tests. */
+  /** For tests: milliseconds since 1970. */
   readonly now?: () => number;
+  /** For tests: how long a client may be silent. */
+  readonly idleMs?: number;
 }
 
 export interface S3Server {
@@ -52,7 +54,7 @@ export async function startS3Server(options: S3ServerOptions): Promise<S3Server>
     void served.finally(() => active.delete(served));
   };
   // The port first, since it tells soonest that this is a second start.
-  const server = await listenOn(options.host, options.port, createHttpServer(take, options.log));
+  const server = await listenOn(options.host, options.port, createHttpServer(take, options));
   let lock: AsyncDisposable | null = null;
   const close = async (graceMs = GRACE_MS) => {
     const cut = setTimeout(() => server.closeAllConnections(), graceMs);
@@ -75,17 +77,17 @@ export async function startS3Server(options: S3ServerOptions): Promise<S3Server>
 }
 
 async function prepare(options: S3ServerOptions): Promise<RequestServer> {
-  const { dir, accessKey, secretKey, log, now = Date.now } = options;
+  const { dir, accessKey, secretKey, log, now = Date.now, idleMs = HTTP_LIMITS.idleMs } = options;
   const layout = await prepareLayout(dir);
   const buckets = await Buckets.open(layout, log);
   for (const name of options.buckets ?? []) if (!buckets.has(name)) await buckets.create(name);
   const uploads = await Uploads.open(layout, now(), (name) => buckets.has(name));
-  return new RequestServer({ credentials: { accessKey, secretKey }, buckets, uploads, log, now });
+  return new RequestServer({ credentials: { accessKey, secretKey }, buckets, uploads, log, now, idleMs });
 }
 
 type Take = (request: IncomingMessage, response: ServerResponse, waitsForContinue: boolean) => void;
 
-function createHttpServer(take: Take, log: Log): Server {
+function createHttpServer(take: Take, { log, idleMs = HTTP_LIMITS.idleMs }: S3ServerOptions): Server {
   const options = {
     maxHeaderSize: HTTP_LIMITS.headerMaxBytes,
     headersTimeout: HTTP_LIMITS.headersTimeoutMs,
@@ -103,7 +105,7 @@ function createHttpServer(take: Take, log: Log): Server {
   server.on('connect', (_, socket) => answerWithoutRequest(new S3Error('MethodNotAllowed'), socket));
   server.maxHeadersCount = HTTP_LIMITS.headersMax;
   server.maxConnections = HTTP_LIMITS.connectionsMax;
-  server.timeout = HTTP_LIMITS.idleMs;
+  server.timeout = idleMs;
   server.on('clientError', (error, socket) => answerBroken(error, socket, log));
   // A connection that could not be taken is no reason to end.
   server.on('error', (error) => log.error({ err: error }, 's3 server'));
