@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { lastWords } from './failure.mjs';
 import { step } from './progress.mjs';
 
 const run = promisify(execFile);
@@ -26,7 +27,7 @@ export async function ensureDockerd() {
   try {
     await step('Install docker.io, for the tests with Docker', install);
   } catch (error) {
-    return `docker.io could not be installed: ${lastLine(error.stderr || error.message)}`;
+    return `docker.io could not be installed: ${lastWords(error)}`;
   }
   return findDockerd() === null ? 'docker.io is installed, and there is no dockerd in it' : null;
 }
@@ -35,8 +36,4 @@ async function install() {
   const options = { env: { ...process.env, ...QUIET }, maxBuffer: 16 * 1024 * 1024 };
   await run('apt-get', ['update', '-q'], options);
   await run('apt-get', ['install', '-y', '-q', '--no-install-recommends', 'docker.io'], options);
-}
-
-function lastLine(text) {
-  return String(text).trim().split('\n').at(-1);
 }

@@ -20,6 +20,14 @@ const FILE_TROUBLE = {
   ENOSPC: 'is on a full disk: the set-up needs about 600 MB there',
 };
 
+/** The last line that a program wrote before it failed, which says what is wrong. */
+export function lastWords(error) {
+  return String(error.stderr || error.message)
+    .trim()
+    .split('\n')
+    .at(-1);
+}
+
 /** What to tell the user about an error; one that is not foreseen is thrown on, with its stack. */
 export function sentenceFor(error) {
   if (error instanceof SetupError) return [error.details, error.message].filter(Boolean).join('\n');

@@ -7,20 +7,21 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { lastWords } from './failure.mjs';
 import { withLock } from './lock.mjs';
 import { PYTHON } from './machine.mjs';
+import { runPip } from './pip.mjs';
 import { step } from './progress.mjs';
-import { ROOT, SETUP_CACHE } from './where.mjs';
+import { withStage } from './stage.mjs';
+import { ROOT } from './where.mjs';
 
 const run = promisify(execFile);
 const PIN = join(ROOT, 'setup', 'uv', 'requirements.txt');
@@ -28,7 +29,7 @@ const DIR = join(ROOT, '.cache', 'uv');
 const STAGE = 'uv-';
 /** A machine without a network is not kept waiting by each start. */
 const AGAIN_MS = 24 * 60 * 60 * 1000;
-const WAIT = ['--retries', '1', '--timeout', '15'];
+const PATIENCE = { retries: 1, seconds: 15 };
 const PLATFORMS = { x64: 'musllinux_1_1_x86_64', arm64: 'musllinux_1_1_aarch64' };
 
 /** Puts uv at `.cache/uv/uv` where the checkout names one; says why where that is not possible, and goes on. */
@@ -43,7 +44,7 @@ export async function ensureUv() {
     } catch (error) {
       note('was not to be had');
       process.stderr.write(
-        `uv is not to be had: pip installs packages, which takes longer. ${reasonOf(error)}\n`,
+        `uv is not to be had: pip installs packages, which takes longer. ${lastWords(error)}\n`,
       );
     }
   });
@@ -66,13 +67,8 @@ function note(state) {
 }
 
 async function fetchUv(platform) {
-  for (const left of readdirSync(SETUP_CACHE).filter((name) => name.startsWith(STAGE)))
-    rmSync(join(SETUP_CACHE, left), { recursive: true });
-  const stage = mkdtempSync(join(SETUP_CACHE, STAGE));
-  try {
-    const wanted = ['--requirement', PIN, '--require-hashes', '--no-deps', '--only-binary', ':all:'];
-    const pip = ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-input', ...WAIT];
-    await run(PYTHON, [...pip, ...wanted, '--platform', platform, '--dest', stage]);
+  await withStage(STAGE, async (stage) => {
+    await runPip('download', PIN, PATIENCE, ['--platform', platform, '--dest', stage]);
     const wheel = readdirSync(stage).find((name) => name.endsWith('.whl'));
     await run(PYTHON, ['-m', 'zipfile', '--extract', join(stage, wheel), stage]);
     const data = readdirSync(stage).find((name) => name.endsWith('.data'));
@@ -80,13 +76,5 @@ async function fetchUv(platform) {
     chmodSync(program, 0o755);
     mkdirSync(DIR, { recursive: true });
     renameSync(program, join(DIR, 'uv'));
-  } finally {
-    rmSync(stage, { recursive: true });
-  }
-}
-
-/** pip's last words, which say what is wrong. */
-function reasonOf(error) {
-  const words = String(error.stderr || error.message).trim();
-  return words.split('\n').at(-1);
+  });
 }

@@ -151,7 +151,8 @@ export const ERRORS = {
   },
   ERR_BAD_ADDRESS: {
     status: 500,
-    message: 'the worker cannot listen on {host}, port {port}: {reason}; see worker_host in the config',
+    message:
+      'nobody can listen on {host}, port {port}, here ({reason}): name an address of this machine, with worker_host in the config or --host of `admin registry`',
   },
   ERR_WORKERS_FAILED: { status: 500, message: '{failed} of {count} workers did not start:{reasons}' },
   ERR_NO_WORKER: { status: 500, message: 'no worker runs {where}: start one with `{command}`' },

@@ -4,18 +4,20 @@ import type { Command } from 'commander';
 import { renameToNew } from '../cluster/files.ts';
 import { OlError } from '../errors.ts';
 import { unpackBundle } from '../registry/bundle/unpack.ts';
-import { example } from './command.ts';
-import { addRegistryFlags, type HandlerFlags, need, withStore } from './registry-flags.ts';
+import { example, UsageError } from './command.ts';
 import { progress, say, showBytes } from './show.ts';
+import { addHandlerFlags, type HandlerFlags, need, withStore } from './store.ts';
 import { withTemporaryDir } from './temporary.ts';
 
 const BUNDLE = /\.(tar\.gz|tgz)$/;
+/** Who asks for one of these does not mean a directory. */
+const OTHER_ARCHIVE = /\.(tar|zip|gz|bz2|xz|zst|tar\.\w+)$/i;
 
 export function setup(command: Command): void {
-  addRegistryFlags(command)
-    .option('--handler <name>', 'the name of the function')
-    .option('--file <path>', 'where to put it, not there yet: a name that ends in .tar.gz, or a directory')
-    .action((options: HandlerFlags) => run(command, options));
+  addHandlerFlags(
+    command,
+    'where to put it, not there yet: a name that ends in .tar.gz, or a directory',
+  ).action((options: HandlerFlags) => run(command, options));
   example(
     command,
     'admin download --cluster=my-cluster --handler=hello --file=hello.tar.gz',
@@ -26,6 +28,7 @@ export function setup(command: Command): void {
 async function run(command: Command, options: HandlerFlags): Promise<void> {
   const name = need(command, options, 'handler');
   const file = need(command, options, 'file');
+  checkEnding(file);
   const path = resolve(file);
   await withStore(command, options, async (store) => {
     await checkFree(path);
@@ -38,6 +41,13 @@ async function run(command: Command, options: HandlerFlags): Promise<void> {
       say(`downloaded ${name} to ${file}: ${showBytes(size)}`);
     });
   });
+}
+
+function checkEnding(file: string): void {
+  if (BUNDLE.test(file) || !OTHER_ARCHIVE.test(file)) return;
+  throw new UsageError(
+    `--file=${file} is neither a .tar.gz nor the name of a directory: bundles end in .tar.gz or .tgz`,
+  );
 }
 
 /** Checked as a worker does: what is in the registry may come from anybody. */

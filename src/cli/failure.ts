@@ -11,6 +11,13 @@ const REMEDIES: Readonly<Record<string, string>> = {
   EDQUOT: 'make room on that disk',
 };
 
+/** Mistakes that say nothing of what would be right. */
+const NEEDS_HELP = new Set([
+  'commander.unknownOption',
+  'commander.missingArgument',
+  'commander.optionMissingArgument',
+]);
+
 /** 0 for success, 1 for a failure, 2 for a mistake in the command line. */
 export function exitStatus(error: unknown): number {
   // Commander throws the help and the version that were asked for as well, with exit code 0.
@@ -18,9 +25,12 @@ export function exitStatus(error: unknown): number {
   return error instanceof UsageError ? 2 : 1;
 }
 
-/** What to tell the user about a thrown value; null for nothing. What nobody foresaw comes with its stack. */
-export function explain(error: unknown): string | null {
-  if (error instanceof CommanderError) return explainUsage(error);
+/**
+ * What to tell the user about a thrown value; null for nothing. What nobody foresaw comes with its stack. `help` is the command
+ * that prints the help of what was asked for.
+ */
+export function explain(error: unknown, help: string): string | null {
+  if (error instanceof CommanderError) return explainUsage(error, help);
   if (!(error instanceof Error)) return String(error);
   if (error instanceof OlError || error instanceof UsageError) return error.message;
   return 'code' in error ? explainErrno(error.message, String(error.code)) : (error.stack ?? error.message);
@@ -31,11 +41,13 @@ function explainErrno(message: string, errno: string): string {
   return remedy === undefined ? message : `${message}: ${remedy}`;
 }
 
-function explainUsage({ code, message, exitCode }: CommanderError): string | null {
+function explainUsage({ code, message, exitCode }: CommanderError, help: string): string | null {
   // `admin` alone prints the help and nothing else.
   if (exitCode === 0 || code === 'commander.help') return null;
   const text = message.replace(/^error: /, '').replace(/\n\(Did you mean (.+)\?\)$/, ': did you mean $1?');
-  if (code === 'commander.excessArguments') return `${text} A cluster is named with --cluster.`;
-  const isBare = code === 'commander.unknownOption' && !text.includes('did you mean');
-  return isBare ? `${text}: see \`admin help\`` : text;
+  if (code === 'commander.excessArguments') {
+    return `${text} A cluster is named with --cluster: see \`${help}\``;
+  }
+  if (code === 'commander.invalidArgument') return text.replace(' is invalid. ', ' is invalid: ');
+  return NEEDS_HELP.has(code) && !text.includes('did you mean') ? `${text}: see \`${help}\`` : text;
 }

@@ -9,9 +9,13 @@ const FLAGS: Readonly<Record<string, 'value' | 'alone'>> = {
   config: 'value',
   cores: 'value',
   costs: 'value',
+  dockerfile: 'value',
+  'dry-run': 'alone',
   file: 'value',
+  foreground: 'alone',
   handler: 'value',
   help: 'alone',
+  host: 'value',
   json: 'alone',
   'num-workers': 'value',
   out: 'value',
@@ -21,13 +25,11 @@ const FLAGS: Readonly<Record<string, 'value' | 'alone'>> = {
   'secret-key': 'value',
   seed: 'value',
   svg: 'value',
+  tag: 'value',
   tree: 'value',
   version: 'alone',
   workload: 'value',
 };
-
-/** The names of the long flags that `normaliseFlags` knows. */
-export const LONG_FLAGS: readonly string[] = Object.keys(FLAGS);
 
 /**
  * Makes Go's way to write flags commander's: `-cluster x` and `-cluster=x` become `--cluster x` and `--cluster=x`. A

@@ -1,17 +1,17 @@
 import type { Command } from 'commander';
 import type { StoredFunction } from '../registry/store/store.ts';
 import { example } from './command.ts';
-import { addRegistryFlags, type RegistryFlags, withStore } from './registry-flags.ts';
 import { say, showBytes } from './show.ts';
+import { addStoreFlags, type StoreFlags, withStore } from './store.ts';
 
-interface Options extends RegistryFlags {
+interface Options extends StoreFlags {
   readonly json?: boolean;
 }
 
 const VERSION_CHARACTERS = 16;
 
 export function setup(command: Command): void {
-  addRegistryFlags(command)
+  addStoreFlags(command)
     .option('--json', 'print data')
     .action((options: Options) => run(command, options));
   example(command, 'admin ls --cluster=my-cluster', 'admin ls --cluster=my-cluster --json');
@@ -23,7 +23,7 @@ async function run(command: Command, options: Options): Promise<void> {
     if (options.json)
       return say(JSON.stringify({ registry: store.place, functions: functions.map(asData) }, null, 2));
     for (const line of lines(functions)) say(line);
-    say(`${functions.length} functions in ${store.place}`);
+    say(`${functions.length} ${functions.length === 1 ? 'function' : 'functions'} in ${store.place}`);
   });
 }
 

@@ -43,8 +43,9 @@ async function main(args: readonly string[]): Promise<number> {
     });
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    const text = explain(error);
-    const name = asked !== undefined && Object.hasOwn(COMMANDS, asked) ? `admin ${asked}` : 'admin';
+    const isKnown = asked !== undefined && Object.hasOwn(COMMANDS, asked);
+    const text = explain(error, isKnown ? `admin help ${asked}` : 'admin help');
+    const name = isKnown ? `admin ${asked}` : 'admin';
     if (text !== null) process.stderr.write(`${name}: ${text}\n`);
     return exitStatus(error);
   }

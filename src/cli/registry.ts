@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { clusterPaths } from '../cluster/paths.ts';
-import type { RegistryFlags } from '../cluster/registry-config.ts';
+import type { RegistryOptions } from '../cluster/registry-config.ts';
 import { type StartedRegistry, startRegistry } from '../cluster/registry-launch.ts';
-import { CLUSTER_FLAG, example, UsageError, wholeNumber } from './command.ts';
+import { CLUSTER_FLAG, example, needCluster, UsageError, wholeNumber } from './command.ts';
+import { givenSettings } from './registry-settings.ts';
 import { note, say, shellWord, showPath } from './show.ts';
 
-interface Options extends RegistryFlags {
+interface Options extends RegistryOptions {
   readonly cluster?: string;
   readonly foreground?: boolean;
 }
@@ -26,7 +27,7 @@ export function setup(command: Command): void {
     )
     .option('--secret-key <key>', 'its secret (default: $OL_REGISTRY_SECRET_KEY, as before, else a new one)')
     .option('--foreground', 'serve in this process, for supervisors')
-    .action((options: Options) => run(options));
+    .action((options: Options) => run(command, options));
   example(
     command,
     'admin registry --cluster=my-cluster',
@@ -34,12 +35,12 @@ export function setup(command: Command): void {
   );
 }
 
-async function run({ cluster: given, foreground = false, ...options }: Options): Promise<void> {
-  const cluster = given === undefined ? here() : given;
-  const flags = withEnvironment(options);
-  if (!foreground) return tell(cluster, await startRegistry(cluster, flags));
+async function run(command: Command, options: Options): Promise<void> {
+  const cluster = options.cluster === undefined ? here() : needCluster(command, options);
+  const asked = askedOf(options);
+  if (!options.foreground) return tell(cluster, await startRegistry(cluster, asked));
   const { serveRegistry } = await import('./registry-serve.ts');
-  await serveRegistry(cluster, flags);
+  await serveRegistry(cluster, asked);
 }
 
 /** The seed's examples name no cluster. */
@@ -50,23 +51,23 @@ function here(): string {
   );
 }
 
-/** A secret on a command line can be read by everybody on the machine: the environment is the other way. */
-function withEnvironment(flags: RegistryFlags): RegistryFlags {
-  const { OL_REGISTRY_ACCESS_KEY: accessKey, OL_REGISTRY_SECRET_KEY: secretKey } = process.env;
+function askedOf({ host, port, ...flags }: Options): RegistryOptions {
+  if (host === '') throw new UsageError('--host is empty: name an address of this machine, or leave it out');
   return {
-    ...(accessKey === undefined ? {} : { accessKey }),
-    ...(secretKey === undefined ? {} : { secretKey }),
-    ...flags,
+    ...(host === undefined ? {} : { host }),
+    ...(port === undefined ? {} : { port }),
+    ...givenSettings(flags, ['accessKey', 'secretKey'], process.env),
   };
 }
 
-function tell(cluster: string, { url, pid, log, accessKey, secretKey, isNew }: StartedRegistry): void {
+function tell(cluster: string, { url, pid, log, newKeys }: StartedRegistry): void {
   say(`registry  ${url}  pid ${pid}  log ${showPath(log)}`);
-  if (isNew) {
-    say(`access key  ${accessKey}`);
-    say(`secret key  ${secretKey}`);
+  const { accessKey, secretKey } = newKeys;
+  if (accessKey !== undefined) say(`access key  ${accessKey}`);
+  if (secretKey !== undefined) say(`secret key  ${secretKey}`);
+  if (accessKey !== undefined || secretKey !== undefined) {
     note(
-      'the keys are shown this once; they are in config/registry.json and the template, for you alone to read',
+      'new keys are shown this once; they are in config/registry.json and the template, for you alone to read',
     );
   }
   const flag = `--cluster=${shellWord(cluster)}`;

@@ -1,12 +1,10 @@
 import type { Command } from 'commander';
 import { example } from './command.ts';
-import { addRegistryFlags, type HandlerFlags, need, withStore } from './registry-flags.ts';
 import { say } from './show.ts';
+import { addHandlerFlags, type HandlerFlags, need, withStore } from './store.ts';
 
 export function setup(command: Command): void {
-  addRegistryFlags(command)
-    .option('--handler <name>', 'the name of the function')
-    .action((options: HandlerFlags) => run(command, options));
+  addHandlerFlags(command, null).action((options: HandlerFlags) => run(command, options));
   example(command, 'admin rm --cluster=my-cluster --handler=hello');
 }
 

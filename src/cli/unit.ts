@@ -1,28 +1,16 @@
 import type { Command } from 'commander';
-import { SLOTS } from '../cluster/claims.ts';
 import { readTemplate, writeWorkerConfig } from '../cluster/config-file.ts';
-import { openCluster, workerPaths } from '../cluster/paths.ts';
+import { planWorkers } from '../cluster/launch.ts';
+import { openCluster } from '../cluster/paths.ts';
 import { unitText } from '../cluster/unit.ts';
-import { OlError } from '../errors.ts';
-import { CLUSTER_FLAG, CLUSTER_HELP, example, needCluster, wholeNumber } from './command.ts';
+import { example, needCluster } from './command.ts';
 import { note, say } from './show.ts';
-
-interface Options {
-  readonly cluster?: string;
-  readonly numWorkers: number;
-  readonly port?: number;
-}
+import { addWorkerFlags, countAndPort, type WorkerFlags } from './worker-flags.ts';
 
 export function setup(command: Command): void {
-  command
-    .option(CLUSTER_FLAG, CLUSTER_HELP)
-    .option('--num-workers <n>', 'for how many workers to write config files', wholeNumber(1, SLOTS), 1)
-    .option(
-      '--port <port>',
-      'port of the first one, the next ones follow (default: worker_port of the template)',
-      wholeNumber(1, 65_535),
-    )
-    .action((options: Options) => run(needCluster(command, options), options));
+  addWorkerFlags(command, { count: 'for how many workers to write config files', zero: null }).action(
+    (flags: WorkerFlags) => run(needCluster(command, flags), flags),
+  );
   example(
     command,
     'admin unit --cluster=/srv/my-cluster > /etc/systemd/system/openlambda@.service',
@@ -31,15 +19,13 @@ export function setup(command: Command): void {
 }
 
 /** Writes the config files that the unit names, as `workers` would, and prints the unit. */
-async function run(cluster: string, { numWorkers: count, port }: Options): Promise<void> {
+async function run(cluster: string, flags: WorkerFlags): Promise<void> {
   const paths = await openCluster(cluster);
   const template = await readTemplate(paths);
-  const first = port ?? template.checked.worker_port;
-  if (first + count - 1 > 65_535) throw new OlError('ERR_PORT_RANGE', { count, port: first });
-  for (let index = 0; index < count; index++)
-    await writeWorkerConfig(template, paths, workerPaths(paths, index), first === 0 ? 0 : first + index);
+  const plans = planWorkers(paths, template, countAndPort(flags));
+  for (const plan of plans) await writeWorkerConfig(template, paths, plan.worker, plan.port);
   const graceMs = template.checked.shutdown_grace_ms;
   say(unitText({ cluster: paths.root, graceMs, node: process.execPath }).trimEnd());
-  const names = Array.from({ length: count }, (_, index) => `openlambda@${index}`).join(' ');
+  const names = plans.map((_, index) => `openlambda@${index}`).join(' ');
   note(`save it as /etc/systemd/system/openlambda@.service, then: systemctl enable --now ${names}`);
 }

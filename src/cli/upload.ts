@@ -1,22 +1,24 @@
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { OlError } from '../errors.ts';
+import { openAnonymous } from '../linux/anonymous-file.ts';
 import { packagesText } from '../packages/packages-file.ts';
 import { parsePackagesFile } from '../packages/requirements.ts';
 import { packDirectory } from '../registry/bundle/pack.ts';
+import { handlePath } from '../registry/files.ts';
+import { HANDLER_FILE } from '../registry/handler-file.ts';
 import type { Store } from '../registry/store/store.ts';
 import { example } from './command.ts';
-import { addRegistryFlags, type HandlerFlags, need, withStore } from './registry-flags.ts';
 import { progress, say, showBytes } from './show.ts';
-import { withTemporaryDir } from './temporary.ts';
+import { addHandlerFlags, type HandlerFlags, need, withStore } from './store.ts';
 
 export function setup(command: Command): void {
-  addRegistryFlags(command)
-    .option('--handler <name>', 'the name of the function')
-    .option('--file <path>', 'its bundle, a .tar.gz with lambda_func.py at the top, or its directory')
-    .action((options: HandlerFlags) => run(command, options));
+  addHandlerFlags(command, 'its bundle, a .tar.gz with lambda_func.py at the top, or its directory').action(
+    (options: HandlerFlags) => run(command, options),
+  );
   example(
     command,
     'admin upload --cluster=my-cluster --handler=hello --file=quickstart/handlers/hello',
@@ -29,13 +31,20 @@ async function run(command: Command, options: HandlerFlags): Promise<void> {
   const file = need(command, options, 'file');
   await withStore(command, options, async (store) => {
     if (!(await isDirectory(file))) return await put(store, name, file);
-    await withTemporaryDir(tmpdir(), async (dir) => {
-      const bundle = join(dir, `${name}.tar.gz`);
-      progress(`packing ${file}`);
-      await packDirectory(file, bundle, { name });
-      await put(store, name, bundle);
-    });
+    await checkHandlerFile(file);
+    progress(`packing ${file}`);
+    // Without a name, nothing of it is left however this ends.
+    await using bundle = await openAnonymous(tmpdir());
+    await packDirectory(file, bundle, { name });
+    await put(store, name, handlePath(bundle));
   });
+}
+
+/** Before a directory that was not meant is packed, which may be large. */
+async function checkHandlerFile(dir: string): Promise<void> {
+  if (existsSync(join(dir, HANDLER_FILE))) return;
+  const reason = `it has no ${HANDLER_FILE}: write the function's code to ${join(dir, HANDLER_FILE)}, or name the directory that has it`;
+  throw new OlError('ERR_FILE_INVALID', { path: dir, reason });
 }
 
 async function put(store: Store, name: string, file: string): Promise<void> {

@@ -1,25 +1,13 @@
 import type { Command } from 'commander';
-import { SLOTS } from '../cluster/claims.ts';
 import { type StartStep, startWorkers } from '../cluster/launch.ts';
-import { CLUSTER_FLAG, CLUSTER_HELP, example, needCluster, wholeNumber } from './command.ts';
+import { example, needCluster } from './command.ts';
 import { note, say, showPath } from './show.ts';
-
-interface Options {
-  readonly cluster?: string;
-  readonly numWorkers: number;
-  readonly port?: number;
-}
+import { addWorkerFlags, countAndPort, type WorkerFlags } from './worker-flags.ts';
 
 export function setup(command: Command): void {
-  command
-    .option(CLUSTER_FLAG, CLUSTER_HELP)
-    .option('--num-workers <n>', 'how many workers to start', wholeNumber(1, SLOTS), 1)
-    .option(
-      '--port <port>',
-      'port of the first one, the next ones follow; 0 takes free ones (default: worker_port of the template)',
-      wholeNumber(0, 65_535),
-    )
-    .action((options: Options) => run(needCluster(command, options), options));
+  addWorkerFlags(command, { count: 'how many workers to start', zero: 'takes free ones' }).action(
+    (flags: WorkerFlags) => run(needCluster(command, flags), flags),
+  );
   example(
     command,
     'admin workers --cluster=my-cluster',
@@ -27,8 +15,8 @@ export function setup(command: Command): void {
   );
 }
 
-async function run(cluster: string, { numWorkers, port }: Options): Promise<void> {
-  await startWorkers(cluster, { count: numWorkers, ...(port === undefined ? {} : { port }), onStep: tell });
+async function run(cluster: string, flags: WorkerFlags): Promise<void> {
+  await startWorkers(cluster, { ...countAndPort(flags), onStep: tell });
 }
 
 function tell(step: StartStep): void {

@@ -35,15 +35,6 @@ export async function setTemplate(cluster: string, text: string): Promise<readon
   });
 }
 
-/** Sets keys of the template of a cluster, which stays as it is otherwise; returns all of it. Throws ERR_CONFIG_INVALID. */
-export async function fillTemplate(
-  paths: ClusterPaths,
-  keys: Readonly<Record<string, unknown>>,
-): Promise<Readonly<Record<string, unknown>>> {
-  await setTemplate(paths.root, JSON.stringify(keys));
-  return (await readTemplate(paths)).raw;
-}
-
 /** Writes the config file of a worker: the template, and what is this worker's own. */
 export async function writeWorkerConfig(
   template: ConfigText,

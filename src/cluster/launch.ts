@@ -57,7 +57,7 @@ export async function startWorkers(cluster: string, options: StartOptions = {}):
   // Two at once would write each other's pid files.
   return await withDirLock(paths.logs, 5000, async () => {
     const template = await readTemplate(paths);
-    const plans = plan(paths, template, options);
+    const plans = planWorkers(paths, template, options);
     const host = template.checked.worker_host;
     await checkNoneRuns(paths, plans, options);
     for (const { port } of plans) await checkPortFree(port, host);
@@ -65,12 +65,18 @@ export async function startWorkers(cluster: string, options: StartOptions = {}):
   });
 }
 
-interface Plan {
+/** A worker that is to be, and its port. */
+export interface Plan {
   readonly worker: WorkerPaths;
   readonly port: number;
 }
 
-function plan(paths: ClusterPaths, template: ConfigText, options: StartOptions): Plan[] {
+/** Worker 0 and so on, their ports one after the other; 0 for free ones. Throws ERR_NO_SLOT, ERR_PORT_RANGE. */
+export function planWorkers(
+  paths: ClusterPaths,
+  template: ConfigText,
+  options: Pick<StartOptions, 'count' | 'port'>,
+): Plan[] {
   const { count = 1, port: first = template.checked.worker_port } = options;
   if (count > SLOTS) throw new OlError('ERR_NO_SLOT', { slots: SLOTS });
   if (first + count - 1 > 65_535) throw new OlError('ERR_PORT_RANGE', { count, port: first });

@@ -45,6 +45,7 @@ export interface WorkerPaths {
   readonly spares: string;
   readonly importCache: string;
   readonly code: string;
+  readonly pulled: string;
 }
 
 /** The directories that a new cluster has. */
@@ -83,6 +84,7 @@ export function workerPaths(cluster: ClusterPaths, index: number): WorkerPaths {
     spares: join(dir, 'spares'),
     importCache: join(dir, 'import-cache'),
     code: join(dir, 'code'),
+    pulled: join(dir, 'pulled.json'),
   };
 }
 

@@ -1,7 +1,8 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { OlError } from '../errors.ts';
 import { type ClaimRecord, listClaims } from './claims.ts';
-import { processName } from './process.ts';
+import { processArgs, processCwd, processName } from './process.ts';
+import { registryClusterOf } from './service.ts';
 
 export interface PortOwner {
   readonly pid: number;
@@ -41,12 +42,17 @@ export async function portTaken(port: number, host: string, use?: PortUse | null
   const owner = (use ?? (await portUse(port, host)))?.owner ?? null;
   if (owner === null) return new OlError('ERR_PORT_TAKEN', { port, host });
   const claim = (await listClaims()).live.find(({ pid }) => pid === owner.pid);
-  const program = claim === undefined ? owner.program : ownWorker(claim);
+  const program = claim === undefined ? (ownRegistry(owner) ?? owner.program) : ownWorker(claim);
   return new OlError('ERR_PORT_HELD', { port, host, program, pid: owner.pid });
 }
 
 function ownWorker(claim: ClaimRecord): string {
   return `the OpenLambda worker of cluster ${claim.cluster}`;
+}
+
+function ownRegistry({ pid }: PortOwner): string | null {
+  const cluster = registryClusterOf(processArgs(pid) ?? [], processCwd(pid) ?? '/');
+  return cluster === null ? null : `the OpenLambda registry of cluster ${cluster}`;
 }
 
 interface Row {

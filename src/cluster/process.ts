@@ -1,4 +1,5 @@
 import { readFileSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OlError } from '../errors.ts';
 import { isProcessGone } from '../linux/process-gone.ts';
@@ -37,9 +38,14 @@ export function identify(pid: number): ProcessId | null {
   return ticks === null ? null : { pid, startTicks: ticks };
 }
 
+/** Node's name for the thread that a process is listed by, whatever it runs. */
+const NODE_THREAD = 'MainThread';
+
 /** The program's name, or null where the process is gone. */
 export function processName(pid: number): string | null {
-  return readProc(pid, 'comm')?.trimEnd() ?? null;
+  const name = readProc(pid, 'comm')?.trimEnd() ?? null;
+  if (name !== NODE_THREAD) return name;
+  return basename(processArgs(pid)?.[0] ?? name);
 }
 
 /** The program's arguments, or null where the process is gone. */

@@ -16,14 +16,13 @@ export interface RegistryConfig {
   readonly secretKey: string;
 }
 
-export interface RegistryFlags {
-  readonly host?: string;
-  readonly port?: number;
-  readonly accessKey?: string;
-  readonly secretKey?: string;
-}
+/** What is asked for; what is left out is as it was written last. */
+export type RegistryOptions = Partial<RegistryConfig>;
 
-const DEFAULT_PORT = 9000;
+/** Keys of a registry. */
+export type RegistryKeys = Pick<RegistryConfig, 'accessKey' | 'secretKey'>;
+
+const DEFAULTS = { host: 'localhost', port: 9000 };
 const schema = z.strictObject({
   host: z.string().min(1),
   port: z.int().min(0).max(65_535),
@@ -41,6 +40,11 @@ export async function readRegistryConfig(paths: ClusterPaths): Promise<RegistryC
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
+  return parseRegistryConfig(text, path);
+}
+
+/** Reads what `registryConfigText` made; `path` is for the message. Throws ERR_CONFIG_INVALID, which quotes nothing of it. */
+export function parseRegistryConfig(text: string, path: string): RegistryConfig {
   const { success, data, error } = schema.safeParse(parseJson(text, path));
   if (success)
     return { host: data.host, port: data.port, accessKey: data.access_key, secretKey: data.secret_key };
@@ -49,43 +53,52 @@ export async function readRegistryConfig(paths: ClusterPaths): Promise<RegistryC
   throw new OlError('ERR_CONFIG_INVALID', { path, reason });
 }
 
+export function registryConfigText({ host, port, accessKey, secretKey }: RegistryConfig): string {
+  return `${JSON.stringify({ host, port, access_key: accessKey, secret_key: secretKey }, null, 2)}\n`;
+}
+
+/** The config to start with, and those of its keys that nobody has seen yet. */
+export interface SettledRegistry {
+  readonly config: RegistryConfig;
+  readonly newKeys: Partial<RegistryKeys>;
+}
+
 /**
- * The flags, else what was written last, else new keys and the usual port; written down, readable by the owner alone.
- * `isNew` where the secret was made here, and nobody has seen it.
+ * What was asked for, else what was written last (null for nothing), else `fresh` keys and the usual place. Throws ERR_BAD_KEY.
  */
-export async function settleRegistryConfig(
-  paths: ClusterPaths,
-  flags: RegistryFlags,
-): Promise<{ readonly config: RegistryConfig; readonly isNew: boolean }> {
-  const before = await readRegistryConfig(paths);
-  const config: RegistryConfig = {
-    host: flags.host ?? before?.host ?? 'localhost',
-    port: flags.port ?? before?.port ?? DEFAULT_PORT,
-    accessKey: checked('--access-key', flags.accessKey) ?? before?.accessKey ?? newAccessKey(),
-    secretKey: checked('--secret-key', flags.secretKey) ?? before?.secretKey ?? newSecretKey(),
+export function settleRegistryConfig(
+  before: RegistryConfig | null,
+  asked: RegistryOptions,
+  fresh: RegistryKeys,
+): SettledRegistry {
+  checkKey('--access-key', asked.accessKey);
+  checkKey('--secret-key', asked.secretKey);
+  const config = { ...DEFAULTS, ...fresh, ...before, ...asked };
+  const isNew = (key: keyof RegistryKeys) => config[key] === fresh[key];
+  return {
+    config,
+    newKeys: {
+      ...(isNew('accessKey') ? { accessKey: fresh.accessKey } : {}),
+      ...(isNew('secretKey') ? { secretKey: fresh.secretKey } : {}),
+    },
   };
-  await writeRegistryConfig(paths, config);
-  return { config, isNew: flags.secretKey === undefined && before === null };
+}
+
+/** As long as those that S3 clients are used to; letters and digits only, so that no shell minds. */
+export function makeRegistryKeys(): RegistryKeys {
+  return {
+    accessKey: `OL${randomBytes(9).toString('hex').toUpperCase()}`,
+    secretKey: randomBytes(20).toString('hex'),
+  };
 }
 
 /** Written whole or not at all, for its owner alone to read. */
 export async function writeRegistryConfig(paths: ClusterPaths, config: RegistryConfig): Promise<void> {
-  const { host, port, accessKey: access_key, secretKey: secret_key } = config;
-  const text = JSON.stringify({ host, port, access_key, secret_key }, null, 2);
-  await writeSecretAtomic(paths.registryConfig, `${text}\n`);
+  await writeSecretAtomic(paths.registryConfig, registryConfigText(config));
 }
 
 /** A key that a header can't hold would never be accepted. Throws ERR_BAD_KEY, without the key. */
-function checked(flag: string, key: string | undefined): string | undefined {
-  if (key === undefined || registryKey().safeParse(key).success) return key;
+function checkKey(flag: string, key: string | undefined): void {
+  if (key === undefined || registryKey().safeParse(key).success) return;
   throw new OlError('ERR_BAD_KEY', { flag });
-}
-
-/** As long as those that S3 clients are used to; letters and digits only, so that no shell minds. */
-function newAccessKey(): string {
-  return `OL${randomBytes(9).toString('hex').toUpperCase()}`;
-}
-
-function newSecretKey(): string {
-  return randomBytes(20).toString('hex');
 }

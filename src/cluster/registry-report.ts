@@ -24,7 +24,9 @@ export async function registryReport(paths: ClusterPaths): Promise<RegistryRepor
   const config = await readRegistryConfig(paths);
   const url = config === null ? 'registry' : workerUrl(config.host, config.port);
   if (file.kind === 'stale') return { pid: null, url, log: service.log, error: 'it has ended' };
-  return { pid: file.process.pid, url, log: service.log, error: await ping(url) };
+  // A first start writes down where it serves once it does.
+  const error = config === null ? 'it is starting' : await ping(url);
+  return { pid: file.process.pid, url, log: service.log, error };
 }
 
 /** Any answer will do: it says nothing to who does not sign. */

@@ -4,6 +4,8 @@ import type { ClusterPaths, WorkerPaths } from './paths.ts';
 
 const CLI = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
 
+const REGISTRY_ARGS = [CLI, 'registry', '--foreground'];
+
 /** A process that a cluster has in the background. */
 export interface Service {
   /** For messages: `worker-0`, `registry`. */
@@ -24,15 +26,19 @@ export function workerService(worker: WorkerPaths): Service {
 }
 
 export function registryService({ root, registryPid, registryLog }: ClusterPaths): Service {
-  const always = [CLI, 'registry', '--foreground'];
   return {
     name: 'registry',
     pid: registryPid,
     log: registryLog,
-    args: [...always, `--cluster=${root}`],
+    args: [...REGISTRY_ARGS, `--cluster=${root}`],
     // A supervisor may have named the cluster in another way, or not at all.
-    isRunBy: (args, cwd) => always.every((arg) => args.includes(arg)) && clusterIn(args, cwd) === root,
+    isRunBy: (args, cwd) => registryClusterOf(args, cwd) === root,
   };
+}
+
+/** The cluster whose registry is a process with these arguments, and this working directory; null for no registry. */
+export function registryClusterOf(args: readonly string[], cwd: string): string | null {
+  return REGISTRY_ARGS.every((arg) => args.includes(arg)) ? clusterIn(args, cwd) : null;
 }
 
 /** The cluster that a command line names, links not resolved; without one it is the working directory. */

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open, stat } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { OlError } from '../errors.ts';
 import { writeFileAtomic } from '../linux/durable.ts';
+import { HAS_INPUT } from './input.ts';
 import { readTail } from './log-tail.ts';
 import { parseReadyLine, READY_FD_ENV } from './ready.ts';
 import type { Service } from './service.ts';
@@ -20,17 +21,25 @@ export interface Spawned {
   outcome(timeoutMs: number): Promise<Outcome>;
 }
 
-/** Starts a process in the background, in a session of its own, and writes its pid file. */
-export async function spawnService(service: Service): Promise<Spawned> {
+/**
+ * Starts a process in the background, in a session of its own, and writes its pid file. What it gets as `input` it has to ask
+ * for by `takeInput`.
+ */
+export async function spawnService(service: Service, input: string | null = null): Promise<Spawned> {
   const log = await open(service.log, 'a');
   try {
     const logStart = (await stat(service.log)).size;
     const child = spawn(process.execPath, service.args, {
       cwd: '/',
       detached: true,
-      env: { ...smallEnvironment(process.env), [READY_FD_ENV]: '3' },
-      stdio: ['ignore', log.fd, log.fd, 'pipe'],
+      env: {
+        ...smallEnvironment(process.env),
+        ...(input === null ? {} : HAS_INPUT),
+        [READY_FD_ENV]: '3',
+      },
+      stdio: [input === null ? 'ignore' : 'pipe', log.fd, log.fd, 'pipe'],
     });
+    if (input !== null) give(child.stdin as Writable, input);
     const said = readAll(child.stdio[3] as Readable);
     const ended = endOf(child);
     await Promise.race([once(child, 'spawn'), ended]);
@@ -82,6 +91,12 @@ async function silentEnd({ service, logStart }: Starting, how: string): Promise<
   return { ready: false, code: null, reason: `${how}${last}` };
 }
 
+function give(stdin: Writable, input: string): void {
+  // Whoever does not read it has ended, which is told by that.
+  stdin.on('error', () => {});
+  stdin.end(input);
+}
+
 async function readAll(pipe: Readable): Promise<string> {
   let text = '';
   for await (const chunk of pipe.setEncoding('utf8')) text += chunk;
@@ -114,11 +129,15 @@ const KEPT = [
 ];
 /** Our own, and where packages come from. */
 const KEPT_PREFIXES = ['OL_', 'PIP_'];
+/** For `admin`: a worker has the keys in its config file, the registry is given them. */
+const DROPPED_PREFIX = 'OL_REGISTRY_';
 
 /** What a worker needs of the environment and no more: it lives on after the shell whose secrets these may be. */
 export function smallEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(
-    ([name]) => KEPT.includes(name) || KEPT_PREFIXES.some((prefix) => name.startsWith(prefix)),
+    ([name]) =>
+      !name.startsWith(DROPPED_PREFIX) &&
+      (KEPT.includes(name) || KEPT_PREFIXES.some((prefix) => name.startsWith(prefix))),
   );
   return Object.fromEntries(kept);
 }

@@ -50,8 +50,8 @@ const KILL_MS = 10_000;
 const DEFAULT_GRACE_MS = 10_000;
 
 /**
- * Ends every worker and sandbox of a cluster, and its registry, waits until they are gone, and removes what dead ones left. A cluster
- * without workers is no error, nor one whose directory was removed while it ran. Throws ERR_CLUSTER_MISSING, ERR_KILL_FAILED.
+ * Ends every worker and sandbox of a cluster, and its registry, waits until they are gone, and removes what dead ones left;
+ * code that was pulled from a remote registry stays for the next start. A cluster without workers is no error, nor one whose directory was removed while it ran. Throws ERR_CLUSTER_MISSING, ERR_KILL_FAILED.
  */
 export async function stopCluster(cluster: string, options: StopOptions): Promise<StoppedWorker[]> {
   const paths = await findCluster(cluster);
@@ -174,7 +174,8 @@ async function removeLeftovers(paths: ClusterPaths): Promise<void> {
     const worker = workerPaths(paths, index);
     await emptyDir(worker.handlers);
     await emptyDir(worker.spares);
-    await emptyDir(worker.code);
+    // Of a remote registry, which may be away at the next start: it knows of these which are whole, and tidies up.
+    if ((await kindOf(worker.pulled)) === null) await emptyDir(worker.code);
   }
 }
 

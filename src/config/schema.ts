@@ -14,12 +14,15 @@ const port = z
   .pipe(count(0, 65_535))
   .describe('Port that the worker listens on; 0 takes a free one. A string ("8080") works too.');
 
+const REGISTRY_SERVER = '`host:port`, or a URL with http or https, without a user, a query or a fragment';
 const registryServer = z
   .string()
   .regex(
     /^(https?:\/\/)?([A-Za-z0-9._-]{1,255}|\[[0-9a-fA-F:.]{2,45}\])(:\d{1,5})?(\/[A-Za-z0-9._~/-]*)?$/,
-    '`host:port`, or a URL with http or https, without a user, a query or a fragment',
-  );
+    REGISTRY_SERVER,
+  )
+  // Ports beyond the last one, for instance.
+  .refine((server) => URL.canParse(`http://${server.replace(/^https?:\/\//, '')}`), REGISTRY_SERVER);
 /** Visible ASCII: both travel in headers. */
 export const registryKey = () => z.string().regex(/^[!-~]{1,256}$/, '1 to 256 visible ASCII characters');
 

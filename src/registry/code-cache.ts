@@ -64,7 +64,7 @@ export class CodeCache {
 
   /**
    * Makes the directory, and empties it: what an earlier worker left may be half-written. Only the copies that are to be
-   * `kept`, which are known to be complete, stay, each as the newest of its function.
+   * `kept`, which are known to be complete, stay as far as there is room, each as the newest of its function.
    */
   static async open(options: CodeCacheOptions, kept: readonly Copy[] = []): Promise<CodeCache> {
     const cache = new CodeCache(options);
@@ -149,6 +149,8 @@ export class CodeCache {
   }
 
   #keep(copy: Copy): void {
+    // The bound may be lower than it was.
+    if (this.#bytes + copy.bytes > this.#options.maxBytes) return;
     const added = this.#add(copy);
     if (existsSync(added.code.dir)) this.#newest.set(copy.name, added.code);
     else this.#drop(added);

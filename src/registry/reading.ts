@@ -5,12 +5,11 @@ import { OlError } from '../errors.ts';
 import type { CodeCache, Held } from './code-cache.ts';
 import { checkQuiet, copyCode, QUIET_MS } from './copy.ts';
 import { errnoOf } from './files.ts';
+import { HANDLER_FILE, hasHandlerFile } from './handler-file.ts';
 import { Interrupted } from './interrupted.ts';
 import type { CodeLimits } from './limits.ts';
 import { type Survey, survey } from './survey.ts';
 import type { WatchSet } from './watches.ts';
-
-const HANDLER_FILE = 'lambda_func.py';
 
 /** What one reading found: enough to see later, without copying, that nothing has changed. */
 export interface Reading {
@@ -97,7 +96,7 @@ async function openRoot({ name, path }: ReadOptions): Promise<FileHandle> {
 }
 
 function checkHandlerFile({ entries }: Survey, { name, path }: ReadOptions): void {
-  if (entries.some((entry) => entry.path === HANDLER_FILE && entry.kind !== 'directory')) return;
+  if (hasHandlerFile(entries)) return;
   throw noFunction(name, path);
 }
 

@@ -19,15 +19,20 @@ export function xmlAnswer(name: string, content: Content): Answer {
 
 export function errorXml(error: S3Error, resource: string, requestId: string): string {
   const fields = Object.entries(error.fields);
-  const common: Content = [
+  const common: [string, string][] = [
     ['Code', error.code],
     ['Message', error.message],
     ...fields,
     ['Resource', resource],
     ['RequestId', requestId],
   ];
-  return writeXml('Error', common, true);
+  const printable = common.map(([name, text]) => [name, text.replaceAll(UNSAYABLE, '\ufffd')] as const);
+  return writeXml('Error', printable, true);
 }
+
+/** What no parser of XML 1.0 takes, not even as a reference. A key's name has to be exact; what is said about one need not. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it is about these
+const UNSAYABLE = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g;
 
 /** Sends it; a HEAD gets the headers alone. Throws where the connection or the file fails. */
 export async function sendAnswer(response: ServerResponse, answer: Answer, isHead: boolean): Promise<void> {

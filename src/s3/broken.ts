@@ -13,6 +13,11 @@ export function answerBroken(error: NodeJS.ErrnoException, socket: Duplex, log: 
   }
   const known = toKnown(error);
   log.info({ status: known.status, code: known.code }, 's3 request refused');
+  answerWithoutRequest(known, socket);
+}
+
+/** The answer is the last that goes over the connection. */
+export function answerWithoutRequest(known: S3Error, socket: Duplex): void {
   const body = errorXml(known, '', '');
   const head = [
     `HTTP/1.1 ${known.status} ${STATUS_CODES[known.status]}`,
@@ -20,6 +25,7 @@ export function answerBroken(error: NodeJS.ErrnoException, socket: Duplex, log: 
     'Content-Type: application/xml',
     `Content-Length: ${Buffer.byteLength(body)}`,
   ];
+  socket.on('error', () => {}); // the client is gone, and so is whom to tell
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 

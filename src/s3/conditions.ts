@@ -17,6 +17,13 @@ export function checkRead(headers: Headers, meta: ObjectMeta): 'send' | 'not mod
   return meta.modifiedMs <= since ? 'not modified' : 'send';
 }
 
+/** The Range header, where If-Range allows it: a part of another version than the client has is of no use. RFC 9110, 13.1.5. */
+export function rangeIn(headers: Headers, { etag, modifiedMs }: ObjectMeta): string | undefined {
+  const condition = headers.get('if-range');
+  const isSame = condition === undefined || condition === `"${etag}"` || Date.parse(condition) === modifiedMs;
+  return isSame ? headers.get('range') : undefined;
+}
+
 /** What a PUT, a completed upload or a DELETE asks of what is there. */
 export function writeGuard(headers: Headers): Guard {
   const [match, noneMatch] = [headers.get('if-match'), headers.get('if-none-match')];

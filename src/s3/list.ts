@@ -1,4 +1,4 @@
-import { lowerBound } from './store/key-order.ts';
+import { compareKeys, lowerBound } from './store/key-order.ts';
 
 export interface ListOptions {
   readonly prefix: string;
@@ -22,7 +22,7 @@ export function listPage(
 ): ListPage {
   const page = { keys: [] as string[], prefixes: [] as string[] };
   let last: string | null = null;
-  let at = lowerBound(keys, after > prefix ? after : prefix);
+  let at = lowerBound(keys, compareKeys(after, prefix) > 0 ? after : prefix);
   for (let key = keys[at]; key?.startsWith(prefix); key = keys[at]) {
     const common = commonPrefix(key, prefix, delimiter);
     const entry = common ?? key;

@@ -14,6 +14,8 @@ const KEPT = [
 const META = 'x-amz-meta-';
 /** S3's bound on a user's own metadata, names and values together. */
 const META_MAX_BYTES = 2048;
+/** RFC 9110, 5.6.2. */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 /** What a query may say instead, as in `response-content-type`. */
 const OVERRIDES = 'response-';
 
@@ -32,7 +34,11 @@ export function headersToKeep(
     if ((KEPT.includes(name) || name.startsWith(META)) && text !== '') kept[name] = text;
   }
   if (metaBytes > META_MAX_BYTES) throw new S3Error('MetadataTooLarge');
-  for (const value of Object.values(kept)) refuseControls(value);
+  for (const [name, value] of Object.entries(kept)) {
+    // One that came in the query may be anything.
+    if (!TOKEN.test(name)) throw new S3Error('InvalidArgument', 'the name of a header is none');
+    refuseControls(value);
+  }
   return kept;
 }
 

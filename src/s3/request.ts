@@ -5,6 +5,7 @@ export interface S3Request {
   readonly method: string;
   /** Decoded; begins with a slash. */
   readonly path: string;
+  /** Null for the service itself; a name that no bucket has otherwise, at worst. */
   readonly bucket: string | null;
   readonly key: string | null;
   /** Decoded names and values. */
@@ -31,7 +32,7 @@ export function parseRequest(method: string, url: string, rawHeaders: readonly s
   return {
     method,
     path,
-    bucket: bucket === '' ? null : bucket,
+    bucket: path === '/' ? null : bucket,
     key: key === '' ? null : key,
     query,
     headers: parseHeaders(rawHeaders),

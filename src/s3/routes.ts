@@ -1,5 +1,6 @@
 import { S3Error } from './errors.ts';
 import * as buckets from './operations/buckets.ts';
+import { completeUpload } from './operations/complete-upload.ts';
 import * as multipart from './operations/multipart.ts';
 import * as objects from './operations/objects.ts';
 import type { Operation } from './operations/operation.ts';
@@ -14,7 +15,7 @@ const PARAMETERS = [
 const PARAMETER_FORMS =
   /^(?:X-Amz-(?:Algorithm|Credential|Date|Expires|SignedHeaders|Signature|Content-Sha256)|response-.*|x-amz-(?:meta-|checksum-|sdk-checksum-).*|x-amz-user-agent)$/i;
 const HEADERS =
-  /^x-amz-(?:date|content-sha256|decoded-content-length|trailer|user-agent|request-payer|checksum-.*|sdk-checksum-algorithm|meta-.*)$/;
+  /^x-amz-(?:date|content-sha256|decoded-content-length|trailer|user-agent|request-payer|checksum-.*|sdk-checksum-algorithm|mp-object-size|meta-.*)$/;
 /** Headers that ask for what every object here has anyway. */
 const SAID_ANYWAY: Readonly<Record<string, string>> = {
   'x-amz-acl': 'private',
@@ -40,7 +41,7 @@ const OBJECT: Table = {
   DELETE: objects.deleteObject,
   'POST uploads': multipart.createUpload,
   'PUT uploadId': multipart.uploadPart,
-  'POST uploadId': multipart.completeUpload,
+  'POST uploadId': completeUpload,
   'DELETE uploadId': multipart.abortUpload,
   'GET uploadId': multipart.listParts,
 };
@@ -55,6 +56,8 @@ export function findOperation({ method, bucket, key, query, headers }: S3Request
     if (!name.startsWith('x-amz-') || HEADERS.test(name) || SAID_ANYWAY[name] === value) continue;
     throw new S3Error('NotImplemented', `the header ${name}`);
   }
+  if (query.has('partNumber') && !query.has('uploadId'))
+    throw new S3Error('NotImplemented', 'a part of an object');
   const table = bucket === null ? SERVICE : key === null ? BUCKET : OBJECT;
   const word = SUBRESOURCES.find((name) => query.has(name));
   const operation = table[word === undefined ? method : `${method} ${word}`];

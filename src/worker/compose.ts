@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cgroup } from '../cgroup/cgroup.ts';
 import { chooseDriver } from '../cgroup/choose.ts';
@@ -123,8 +123,12 @@ async function createRegistry(
     log,
   };
   const { registryBucket: bucket, registryDir } = config;
-  if (bucket === null) return await createLocalRegistry({ ...common, registryDir });
   const pulledFile = join(config.workerDir, 'pulled.json');
+  if (bucket === null) {
+    // It would speak of copies that this registry has put in their place.
+    await rm(pulledFile, { force: true });
+    return await createLocalRegistry({ ...common, registryDir });
+  }
   const { registryCheckMs: checkMs, registryTimeoutMs: timeoutMs } = config;
   return await createRemoteRegistry({ ...common, bucket, pulledFile, checkMs, timeoutMs });
 }

@@ -1,11 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { BucketConfig } from '../../src/config/load.ts';
 import { createRemoteRegistry } from '../../src/registry/remote/remote.ts';
 import { silentLog } from '../../src/telemetry/log.ts';
 import { bundleOf } from '../helpers/bundle.ts';
+import { connectTo } from '../helpers/s3-client.ts';
 import type { RegistryFixture } from './registry.contract.ts';
 
 const CHECK_MS = 60_000;
@@ -27,7 +28,7 @@ export async function makeRemote(
     log: silentLog(),
     now: () => performance.now() + passedMs,
   });
-  const client = clientOf(config);
+  const client = connectTo(config);
   const Bucket = config.bucket;
   return {
     registry,
@@ -47,9 +48,4 @@ export async function makeRemote(
       await rm(root, { recursive: true });
     },
   };
-}
-
-function clientOf({ server, region, accessKey, secretKey }: BucketConfig): S3Client {
-  const credentials = { accessKeyId: accessKey, secretAccessKey: secretKey };
-  return new S3Client({ endpoint: server, region, credentials, forcePathStyle: true });
 }

@@ -5,8 +5,7 @@ import { describeS3Contract, type S3Fixture } from './s3.contract.ts';
 
 async function makeRclone(): Promise<S3Fixture> {
   const server = await startRclone();
-  const { server: url, accessKey, secretKey, bucket } = server.bucket;
-  return { url, accessKey, secretKey, bucket, dispose: async () => await server[Symbol.asyncDispose]() };
+  return { bucket: server.bucket, dispose: async () => await server[Symbol.asyncDispose]() };
 }
 
 const reason = whyNoTestTools();

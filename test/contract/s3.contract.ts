@@ -8,18 +8,17 @@ import {
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
-  S3Client,
+  type S3Client,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { BucketConfig } from '../../src/config/load.ts';
+import { connectTo, refusalOf } from '../helpers/s3-client.ts';
 
 /** A server with one empty bucket. */
 export interface S3Fixture {
-  readonly url: string;
-  readonly accessKey: string;
-  readonly secretKey: string;
-  readonly bucket: string;
+  readonly bucket: BucketConfig;
   dispose(): Promise<void>;
 }
 
@@ -51,29 +50,9 @@ export function describeS3Contract(
     let client: S3Client;
     let Bucket: string;
 
-    function connect({ accessKey, secretKey, clockOffsetMs = 0 }: As = {}): S3Client {
-      return new S3Client({
-        endpoint: fixture.url,
-        region: 'us-east-1',
-        forcePathStyle: true,
-        maxAttempts: 1,
-        systemClockOffset: clockOffsetMs,
-        credentials: {
-          accessKeyId: accessKey ?? fixture.accessKey,
-          secretAccessKey: secretKey ?? fixture.secretKey,
-        },
-      });
-    }
-
-    /** Status and code that the server refuses with. */
-    async function refusal(work: Promise<unknown>): Promise<[number | undefined, string]> {
-      try {
-        await work;
-      } catch (error) {
-        const { $metadata, name: code } = error as { $metadata?: { httpStatusCode?: number }; name: string };
-        return [$metadata?.httpStatusCode, code];
-      }
-      throw new Error('it was not refused');
+    function connect({ clockOffsetMs = 0, ...keys }: As = {}): S3Client {
+      const { bucket } = fixture;
+      return connectTo({ ...bucket, ...keys }, { maxAttempts: 1, systemClockOffset: clockOffsetMs });
     }
 
     const put = (Key: string, Body: string, more = {}) =>
@@ -85,7 +64,7 @@ export function describeS3Contract(
 
     beforeAll(async () => {
       fixture = await make();
-      Bucket = fixture.bucket;
+      Bucket = fixture.bucket.bucket;
       client = connect();
     });
     afterAll(async () => {
@@ -115,20 +94,20 @@ export function describeS3Contract(
       await put('digits', '0123456789');
       expect(await get('digits', { Range: 'bytes=2-4' })).toBe('234');
       expect(await get('digits', { Range: 'bytes=-3' })).toBe('789');
-      expect((await refusal(get('digits', { Range: 'bytes=10-' })))[0]).toBe(416);
+      expect((await refusalOf(get('digits', { Range: 'bytes=10-' })))[0]).toBe(416);
     });
 
     strictly('an object that has not changed is not sent again', async () => {
       const { ETag } = await put('same', 'same');
-      expect((await refusal(get('same', { IfNoneMatch: ETag })))[0]).toBe(304);
-      expect((await refusal(get('same', { IfMatch: '"other"' })))[0]).toBe(412);
+      expect((await refusalOf(get('same', { IfNoneMatch: ETag })))[0]).toBe(304);
+      expect((await refusalOf(get('same', { IfMatch: '"other"' })))[0]).toBe(412);
     });
 
     test('what is deleted is gone, once or twice', async () => {
       await put('gone', 'x');
       for (let time = 0; time < 2; time++)
         await client.send(new DeleteObjectCommand({ Bucket, Key: 'gone' }));
-      expect(await refusal(get('gone'))).toEqual([404, 'NoSuchKey']);
+      expect(await refusalOf(get('gone'))).toEqual([404, 'NoSuchKey']);
     });
 
     strictly('many are deleted at once', async () => {
@@ -174,7 +153,7 @@ export function describeS3Contract(
     test('an upload that is aborted leaves no object', async () => {
       const { UploadId } = await client.send(new CreateMultipartUploadCommand({ Bucket, Key: 'aborted' }));
       await client.send(new AbortMultipartUploadCommand({ Bucket, Key: 'aborted', UploadId }));
-      expect(await refusal(get('aborted'))).toEqual([404, 'NoSuchKey']);
+      expect(await refusalOf(get('aborted'))).toEqual([404, 'NoSuchKey']);
     });
 
     test.each<readonly [string, As, string]>([
@@ -183,15 +162,15 @@ export function describeS3Contract(
       ...(isStrict ? OTHER_CLOCKS : []),
     ])('%s is refused', async (_, as, code) => {
       const other = connect(as);
-      const answer = await refusal(other.send(new PutObjectCommand({ Bucket, Key: 'refused', Body: 'x' })));
+      const answer = await refusalOf(other.send(new PutObjectCommand({ Bucket, Key: 'refused', Body: 'x' })));
       other.destroy();
       expect(answer).toEqual([403, code]);
-      expect(await refusal(get('refused'))).toEqual([404, 'NoSuchKey']);
+      expect(await refusalOf(get('refused'))).toEqual([404, 'NoSuchKey']);
     });
 
     strictly('nothing is told without a signature', async () => {
       await put('secret', 'x');
-      expect((await fetch(`${fixture.url}/${Bucket}/secret`)).status).toBe(403);
+      expect((await fetch(`${fixture.bucket.server}/${Bucket}/secret`)).status).toBe(403);
     });
 
     /** Changes a request after it was signed. */
@@ -213,12 +192,12 @@ export function describeS3Contract(
       const other = tampered((request) => {
         request.body = 'evil!';
       });
-      const answer = await refusal(
+      const answer = await refusalOf(
         other.send(new PutObjectCommand({ Bucket, Key: 'changed', Body: 'good!' })),
       );
       other.destroy();
       expect(answer).toEqual([400, 'XAmzContentSHA256Mismatch']);
-      expect(await refusal(get('changed'))).toEqual([404, 'NoSuchKey']);
+      expect(await refusalOf(get('changed'))).toEqual([404, 'NoSuchKey']);
     });
 
     test('a changed header is refused', async () => {
@@ -226,7 +205,7 @@ export function describeS3Contract(
         headers['x-amz-meta-who'] = 'Mallory';
       });
       const command = new PutObjectCommand({ Bucket, Key: 'changed', Body: 'x', Metadata: { who: 'Alice' } });
-      const answer = await refusal(other.send(command));
+      const answer = await refusalOf(other.send(command));
       other.destroy();
       expect(answer).toEqual([403, 'SignatureDoesNotMatch']);
     });

@@ -1,9 +1,10 @@
-import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { describe, test } from 'vitest';
 import type { BucketConfig } from '../../src/config/load.ts';
 import { S3Store } from '../../src/registry/store/s3-store.ts';
 import { startEmbeddedS3 } from '../helpers/embedded-s3.ts';
 import { startRclone } from '../helpers/rclone.ts';
+import { connectTo } from '../helpers/s3-client.ts';
 import { whyNoTestTools } from '../helpers/test-tools.ts';
 import { describeStoreContract, type StoreFixture } from './store.contract.ts';
 
@@ -11,9 +12,8 @@ type Start = () => Promise<AsyncDisposable & { readonly bucket: BucketConfig }>;
 
 const makeStore = (start: Start) => async (): Promise<StoreFixture> => {
   const server = await start();
-  const { server: endpoint, bucket: Bucket, region, accessKey, secretKey } = server.bucket;
-  const credentials = { accessKeyId: accessKey, secretAccessKey: secretKey };
-  const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true });
+  const { bucket: Bucket } = server.bucket;
+  const client = connectTo(server.bucket);
   const store = await S3Store.open(server.bucket, 10_000);
   return {
     store,

@@ -46,7 +46,8 @@ export class RawConnection implements Disposable {
 
   /** All that comes before the other side closes. */
   async untilClosed(): Promise<string> {
-    if (!this.#ended) await once(this.#socket, 'close');
+    // Not `once` of node:events, for which a reset is an error.
+    if (!this.#ended) await new Promise((resolve) => this.#socket.once('close', resolve));
     return this.#received;
   }
 

@@ -19,8 +19,12 @@ const COMMANDS = [
   'workers',
   'worker-exec',
   'status',
+  'registry',
+  'packages',
+  'image',
   'fit',
   'simulate',
+  'unit',
   'kill',
 ];
 
@@ -39,7 +43,7 @@ describe('help and usage', () => {
   test.each(COMMANDS)('the help of %s has an example, and is the same in each way to ask', async (name) => {
     const { status, stdout } = await admin('help', name);
     expect(status).toBe(0);
-    expect(stdout).toContain(`Example:\n  admin ${name} --`);
+    expect(stdout).toContain(`Example:\n  admin ${name} `);
     expect((await admin(name, '--help')).stdout).toBe(stdout);
     expect((await admin(name, '-help')).stdout).toBe(stdout);
   });
@@ -62,9 +66,13 @@ describe('help and usage', () => {
       ['workers', '--num-worker=2'],
       "admin workers: unknown option '--num-worker=2': did you mean --num-workers?\n",
     ],
-    [['status', '--zyx'], "admin status: unknown option '--zyx': see `admin help`\n"],
-    [['setconf', '--cluster=c'], "admin setconf: missing required argument 'json'\n"],
-    [['new', 'c'], expect.stringContaining('A cluster is named with --cluster.')],
+    [['status', '--zyx'], "admin status: unknown option '--zyx': see `admin help status`\n"],
+    [['--zyx'], "admin: unknown option '--zyx': see `admin help`\n"],
+    [
+      ['setconf', '--cluster=c'],
+      "admin setconf: missing required argument 'json': see `admin help setconf`\n",
+    ],
+    [['new', 'c'], expect.stringContaining('A cluster is named with --cluster: see `admin help new`')],
     [['workers', '--cluster=c', '--port=70000'], expect.stringContaining('from 0 to 65535')],
     [['workers', '--cluster=c', '--num-workers=0'], expect.stringContaining('from 1 to')],
     [['new', '--cluster'], expect.stringContaining('argument missing')],

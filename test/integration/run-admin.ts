@@ -17,14 +17,21 @@ export interface Ran {
 export interface Place {
   readonly dir: string;
   admin(...args: string[]): Promise<Ran>;
+  /** With these variables beside those of the environment. */
+  adminWith(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Ran>;
   path(...parts: string[]): string;
   read(...parts: string[]): string;
 }
 
 /** Runs a program to its end; never throws for its exit status. */
-export function run(file: string, args: readonly string[], cwd: string): Promise<Ran> {
+export function run(
+  file: string,
+  args: readonly string[],
+  cwd: string,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    execFile(file, args, { cwd }, (error, stdout, stderr) => {
+    execFile(file, args, { cwd, env }, (error, stdout, stderr) => {
       const status = error === null ? 0 : error.code;
       if (typeof status === 'number') resolve({ status, stdout, stderr });
       else reject(error);
@@ -35,7 +42,9 @@ export function run(file: string, args: readonly string[], cwd: string): Promise
 /** Gives the file's tests a directory of their own; its cluster `c` is ended and everything removed afterwards. */
 export function usePlace(): Place {
   let dir = '';
-  const admin = (...args: string[]) => run(process.execPath, [CLI, ...args], dir);
+  const adminWith = (env: NodeJS.ProcessEnv, ...args: string[]) =>
+    run(process.execPath, [CLI, ...args], dir, { ...process.env, ...env });
+  const admin = (...args: string[]) => adminWith({}, ...args);
   beforeAll(async () => {
     dir = await makeTestDir();
   });
@@ -51,6 +60,7 @@ export function usePlace(): Place {
       return dir;
     },
     admin,
+    adminWith,
     path,
     read,
   };
@@ -60,4 +70,21 @@ export function usePlace(): Place {
 export function writeFunction(registry: string, name: string, code: string): void {
   mkdirSync(join(registry, name), { recursive: true });
   writeFileSync(join(registry, name, 'lambda_func.py'), code);
+}
+
+/** Calls a function of the worker that listens there. */
+export async function call(port: string, name: string, body: unknown) {
+  const answer = await fetch(`http://localhost:${port}/runLambda/${name}`, {
+    method: 'POST',
+    body: JSON.stringify(body),
+  });
+  return { status: answer.status, body: await answer.text() };
+}
+
+/** Starts a worker of cluster `c`; returns its port. */
+export async function startWorker({ admin }: Place): Promise<string> {
+  const { stdout, stderr } = await admin('workers', '--cluster=c', '--port=0');
+  const port = /localhost:(\d+)/.exec(stdout)?.[1];
+  if (port === undefined) throw new Error(stderr);
+  return port;
 }

@@ -1,3 +1,4 @@
+import { HANDLER_FILE } from '../handler-file.ts';
 import type { CodeLimits } from '../limits.ts';
 import { whyLinkRefused } from '../links.ts';
 import { isSkipped } from '../skip.ts';
@@ -5,8 +6,6 @@ import { byPath, type Item } from '../version.ts';
 import { checkText, stepsOf } from './names.ts';
 import { Refused, shown } from './refused.ts';
 import type { TarEntry } from './tar-reader.ts';
-
-export const HANDLER_FILE = 'lambda_func.py';
 
 /** What is to be done for an entry, in this order. */
 export interface Admitted {

@@ -14,20 +14,25 @@ import type { BundleOptions } from './read-bundle.ts';
 const TYPES = { file: '0', link: '2', directory: '5' } as const;
 
 /**
- * Packs a function's directory into a new file `to`, a .tar.gz: what the local registry would copy, and the same bytes for
- * the same content, whenever and by whomever it is packed.
+ * Packs a function's directory into a new file `to`, or an open one that stays open: a .tar.gz of what the local registry would
+ * copy, and the same bytes for the same content, whenever and by whomever it is packed.
  *
  * Throws ERR_CODE_REFUSED as the local registry does, ERR_CODE_BUSY where it changes meanwhile, or what the file
  * system throws (EEXIST where `to` is there). A file that was begun is left to the caller.
  */
-export async function packDirectory(dir: string, to: string, options: BundleOptions): Promise<void> {
+export async function packDirectory(
+  dir: string,
+  to: string | FileHandle,
+  options: BundleOptions,
+): Promise<void> {
   const { name, limits } = options;
   const root = await open(dir, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     const look = () => survey(root, { name, limits: { ...CODE_LIMITS, ...limits } });
     const before = await look();
-    const file = await open(to, 'wx', 0o600);
-    await pipeline(archive(root, before.entries, name), createGzip(), file.createWriteStream());
+    await inFile(to, (file) =>
+      pipeline(archive(root, before.entries, name), createGzip(), (chunks) => write(file, chunks)),
+    );
     if ((await look()).digest !== before.digest) throw new Interrupted('changed', dir);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
@@ -35,6 +40,17 @@ export async function packDirectory(dir: string, to: string, options: BundleOpti
   } finally {
     await root.close();
   }
+}
+
+async function inFile(to: string | FileHandle, work: (file: FileHandle) => Promise<void>): Promise<void> {
+  if (typeof to !== 'string') return await work(to);
+  await using file = await open(to, 'wx', 0o600);
+  await work(file);
+}
+
+/** Not by a stream: one that does not close the file keeps others from closing it. */
+async function write(file: FileHandle, chunks: AsyncIterable<Buffer>): Promise<void> {
+  for await (const chunk of chunks) await file.writeFile(chunk);
 }
 
 async function* archive(root: FileHandle, entries: readonly Entry[], name: string): AsyncGenerator<Buffer> {

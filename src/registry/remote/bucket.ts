@@ -1,5 +1,6 @@
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
 import type { BucketConfig } from '../../config/load.ts';
+import { type Connection, connect, isNoSuchKey, placeOf, type Sdk } from './connect.ts';
 import { saveBody } from './save-body.ts';
 import { Stall } from './stall.ts';
 import { Trouble } from './trouble.ts';
@@ -36,32 +37,25 @@ export class Bucket {
   readonly #config: BucketConfig;
   readonly #limits: BucketLimits;
   readonly #client: S3Client;
-  readonly #sdk: typeof import('@aws-sdk/client-s3');
+  readonly #sdk: Sdk;
   readonly #closing = new AbortController();
   #down: { readonly trouble: Trouble; readonly untilMs: number } | null = null;
 
-  private constructor(config: BucketConfig, limits: BucketLimits, sdk: typeof import('@aws-sdk/client-s3')) {
+  private constructor(config: BucketConfig, limits: BucketLimits, { client, sdk }: Connection) {
     this.#config = config;
     this.#limits = limits;
+    this.#client = client;
     this.#sdk = sdk;
-    this.#client = new sdk.S3Client({
-      endpoint: config.server,
-      region: config.region,
-      // Names of buckets need not be names of hosts.
-      forcePathStyle: true,
-      credentials: { accessKeyId: config.accessKey, secretAccessKey: config.secretKey },
-      maxAttempts: ATTEMPTS,
-    });
   }
 
-  /** Asks nobody. The SDK is loaded here: it takes a fifth of a second, which a local registry does without. */
+  /** Asks nobody. */
   static async open(config: BucketConfig, limits: BucketLimits): Promise<Bucket> {
-    return new Bucket(config, limits, await import('@aws-sdk/client-s3'));
+    return new Bucket(config, limits, await connect(config, { maxAttempts: ATTEMPTS }));
   }
 
   /** For messages: server and bucket. */
   get place(): string {
-    return `${this.#config.server}/${this.#config.bucket}`;
+    return placeOf(this.#config);
   }
 
   /**
@@ -125,9 +119,9 @@ export class Bucket {
 
 /** The two refusals that are answers. Throws every other one. */
 function answerOf(error: unknown): Fetched {
-  const { name, $metadata } = error as { name?: string; $metadata?: { httpStatusCode?: number } };
+  const { $metadata } = error as { $metadata?: { httpStatusCode?: number } };
   if ($metadata?.httpStatusCode === 304) return { kind: 'unchanged' };
-  if (name === 'NoSuchKey') return { kind: 'missing' };
+  if (isNoSuchKey(error)) return { kind: 'missing' };
   throw error;
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { HANDLER_FILE } from '../bundle/contents.ts';
+import { hasHandlerFile } from '../handler-file.ts';
 import { CODE_LIMITS } from '../limits.ts';
 import { survey } from '../survey.ts';
 import { readSurveyed } from '../surveyed-file.ts';
@@ -21,8 +21,7 @@ export async function digestOf(dir: string, name: string): Promise<Digest | null
   const root = await open(dir, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     const { entries, newestMs } = await survey(root, { name, limits: CODE_LIMITS });
-    const hasHandler = entries.some(({ kind, path }) => path === HANDLER_FILE && kind !== 'directory');
-    if (!hasHandler) return null;
+    if (!hasHandlerFile(entries)) return null;
     const hashes = new Map<string, string>();
     let bytes = 0;
     for (const entry of entries) {

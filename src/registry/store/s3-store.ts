@@ -7,14 +7,13 @@ import { OlError } from '../../errors.ts';
 import { checkBundle } from '../bundle/check.ts';
 import { eachOf, errnoOf } from '../files.ts';
 import { checkFunctionName, isFunctionName } from '../names.ts';
+import { type Connection, connect, isNoSuchKey, placeOf, type Sdk } from '../remote/connect.ts';
 import { saveBody } from '../remote/save-body.ts';
 import { Stall } from '../remote/stall.ts';
 import { Trouble } from '../remote/trouble.ts';
 import { troubleOf } from '../remote/trouble-of.ts';
 import { md5Of } from './md5.ts';
 import type { PutOptions, Store, StoredFunction } from './store.ts';
-
-type Sdk = typeof import('@aws-sdk/client-s3');
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -45,31 +44,27 @@ export class S3Store implements Store {
   readonly #sdk: Sdk;
   readonly #client: S3Client;
 
-  private constructor(config: BucketConfig, timeoutMs: number, sdk: Sdk) {
+  private constructor(config: BucketConfig, timeoutMs: number, { sdk, client }: Connection) {
     this.#config = config;
     this.#timeoutMs = timeoutMs;
     this.#sdk = sdk;
-    this.#client = new sdk.S3Client({
-      endpoint: config.server,
-      region: config.region,
-      // Names of buckets need not be names of hosts.
-      forcePathStyle: true,
-      credentials: { accessKeyId: config.accessKey, secretAccessKey: config.secretKey },
+    this.#client = client;
+  }
+
+  /** Asks nobody. `timeoutMs` is how long the server may be silent. */
+  static async open(config: BucketConfig, timeoutMs: number): Promise<S3Store> {
+    const connection = await connect(config, {
       // A content that is streamed can't be given twice, and the MD5 that goes with it is known by every server.
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
       // What fails is thrown; the SDK's own words would stand between ours on the terminal.
       logger: SILENT,
     });
-  }
-
-  /** Asks nobody. `timeoutMs` is how long the server may be silent. */
-  static async open(config: BucketConfig, timeoutMs: number): Promise<S3Store> {
-    return new S3Store(config, timeoutMs, await import('@aws-sdk/client-s3'));
+    return new S3Store(config, timeoutMs, connection);
   }
 
   get place(): string {
-    return `${this.#config.server}/${this.#config.bucket}`;
+    return placeOf(this.#config);
   }
 
   async list(): Promise<readonly StoredFunction[]> {
@@ -200,6 +195,5 @@ function hasAnswered(error: unknown): boolean {
 
 /** A HEAD has no body that could tell a missing object from a missing bucket. */
 function isMissing(error: unknown): boolean {
-  const name = error instanceof Error ? error.name : '';
-  return name === 'NoSuchKey' || name === 'NotFound';
+  return isNoSuchKey(error) || (error instanceof Error && error.name === 'NotFound');
 }

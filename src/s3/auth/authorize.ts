@@ -1,7 +1,7 @@
-import { timingSafeEqual } from 'node:crypto';
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { S3Error } from '../errors.ts';
 import type { S3Request } from '../request.ts';
-import { canonicalRequest, type Scope, sha256Hex, sign, signingKey, stringToSign } from './canonical.ts';
+import { canonicalRequest, type Scope, sign, signingKey, stringToSign } from './canonical.ts';
 import { type Claim, readClaim } from './credential.ts';
 
 export interface Credentials {
@@ -51,7 +51,8 @@ export function authorize(request: S3Request, credentials: Credentials, now: num
 /** Takes as long for a near miss as for a far one. */
 export function isSame(a: string, b: string): boolean {
   // Hashing first makes both the same length.
-  return timingSafeEqual(Buffer.from(sha256Hex(a)), Buffer.from(sha256Hex(b)));
+  const [left, right] = [a, b].map((text) => createHash('sha256').update(text, 'utf16le').digest());
+  return timingSafeEqual(left as Buffer, right as Buffer);
 }
 
 function checkTime({ timeMs, expiresMs }: Claim, now: number): void {
@@ -63,8 +64,14 @@ function checkTime({ timeMs, expiresMs }: Claim, now: number): void {
   if (now > timeMs + expiresMs) throw new S3Error('AccessDenied', 'the request has expired');
 }
 
-/** What a header of S3 says has to be what was signed, so that nobody on the way adds one. */
+/** What a header of S3 says has to be what was signed, so that nobody on the way adds one, or takes one away. */
 function checkSignedHeaders({ headers }: S3Request, { signedHeaders }: Claim): void {
+  // It would count as one with an empty value.
+  const absent = signedHeaders.filter((name) => !headers.has(name));
+  if (absent.length > 0) {
+    const fields = { HeadersNotSent: absent.join(', ') };
+    throw new S3Error('AccessDenied', 'there were signed headers that did not come', { fields });
+  }
   const needed = [...headers.keys()].filter((name) => name === 'host' || name.startsWith('x-amz-'));
   const unsigned = needed.filter((name) => !signedHeaders.includes(name));
   if (!headers.has('host')) unsigned.push('host');

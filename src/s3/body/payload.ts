@@ -17,6 +17,8 @@ import type { Digest } from './crc-tables.ts';
 export interface Payload {
   /** Data without framing. Only counts when it ends without an error (S3Error, or the connection's). */
   readonly data: AsyncIterable<Buffer>;
+  /** Of the checksum in the result. */
+  readonly algorithm: ChecksumAlgorithm | null;
   /** What the body was, once `data` has ended. */
   result(): PayloadResult;
 }
@@ -32,14 +34,16 @@ export interface PayloadOptions {
   readonly maxBytes: number;
   /** Computed where the request promises no checksum. */
   readonly algorithm?: ChecksumAlgorithm | null;
+  /** Whether checksums in headers are of something else than this body. */
+  readonly isForeignChecksum?: boolean;
 }
 
 /** The forms of a body in chunks: whether these are signed, and whether trailers follow. */
-const STREAMING: Readonly<Record<string, { signed: boolean; trailer: boolean }>> = {
-  'STREAMING-AWS4-HMAC-SHA256-PAYLOAD': { signed: true, trailer: false },
-  'STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER': { signed: true, trailer: true },
-  'STREAMING-UNSIGNED-PAYLOAD-TRAILER': { signed: false, trailer: true },
-};
+const STREAMING: ReadonlyMap<string, { signed: boolean; trailer: boolean }> = new Map([
+  ['STREAMING-AWS4-HMAC-SHA256-PAYLOAD', { signed: true, trailer: false }],
+  ['STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER', { signed: true, trailer: true }],
+  ['STREAMING-UNSIGNED-PAYLOAD-TRAILER', { signed: false, trailer: true }],
+]);
 
 /** Looks at what the headers promise; throws S3Error before anything is read where that cannot hold. */
 export function openPayload(
@@ -48,7 +52,7 @@ export function openPayload(
   authorized: Authorized,
   options: PayloadOptions,
 ): Payload {
-  const promise = readPromise(request, authorized);
+  const promise = readPromise(request, authorized, options);
   if ((promise.size ?? 0) > options.maxBytes) throw new S3Error('EntityTooLarge');
   const meter = new Meter(promise, options);
   const { form } = promise;
@@ -60,7 +64,7 @@ export function openPayload(
           trailers: promise.trailer === null ? [] : [promise.trailer],
           onTrailers: (values) => meter.trailers(values),
         });
-  return { data: meter.measure(data), result: () => meter.result() };
+  return { data: meter.measure(data), algorithm: meter.algorithm, result: () => meter.result() };
 }
 
 interface Promised {
@@ -73,8 +77,12 @@ interface Promised {
   readonly trailer: string | null;
 }
 
-function readPromise({ headers }: S3Request, { payload }: Authorized): Promised {
-  const form = STREAMING[payload] ?? null;
+function readPromise(
+  { headers }: S3Request,
+  { payload }: Authorized,
+  { isForeignChecksum = false }: PayloadOptions,
+): Promised {
+  const form = STREAMING.get(payload) ?? null;
   if (form === null && payload.startsWith('STREAMING-'))
     throw new S3Error('NotImplemented', payload.slice(0, 80));
   const sha256 = /^[0-9a-f]{64}$/.test(payload) ? payload : null;
@@ -82,7 +90,7 @@ function readPromise({ headers }: S3Request, { payload }: Authorized): Promised 
     throw new S3Error('InvalidArgument', 'x-amz-content-sha256 is none of the values that it may have');
   }
   const size = sizeOf(headers, form !== null);
-  const checksum = checksumInHeaders(headers);
+  const checksum = isForeignChecksum ? null : checksumInHeaders(headers);
   const trailer = trailerOf(headers, form?.trailer === true);
   if (checksum !== null && trailer !== null)
     throw new S3Error('InvalidRequest', 'expecting a single checksum');
@@ -120,7 +128,7 @@ class Meter {
   readonly #maxBytes: number;
   readonly #md5 = createHash('md5');
   readonly #sha256: Hash | null;
-  readonly #algorithm: ChecksumAlgorithm | null;
+  readonly algorithm: ChecksumAlgorithm | null;
   readonly #digest: Digest | null;
   #size = 0;
   #trailer: string | null = null;
@@ -131,8 +139,8 @@ class Meter {
     this.#maxBytes = maxBytes;
     this.#sha256 = promise.sha256 === null ? null : createHash('sha256');
     const promised = promise.trailer === null ? promise.checksum?.algorithm : toAlgorithm(promise.trailer);
-    this.#algorithm = promised ?? algorithm;
-    this.#digest = this.#algorithm === null ? null : createDigest(this.#algorithm);
+    this.algorithm = promised ?? algorithm;
+    this.#digest = this.algorithm === null ? null : createDigest(this.algorithm);
   }
 
   trailers(values: ReadonlyMap<string, string>): void {
@@ -171,10 +179,9 @@ class Meter {
   }
 
   #checksum(promised: string | null): Checksum | null {
-    if (this.#algorithm === null || this.#digest === null) return null;
+    if (this.algorithm === null || this.#digest === null) return null;
     const value = this.#digest.digest('base64');
-    if (promised !== null && checkedValue(this.#algorithm, promised) !== value)
-      throw new S3Error('BadDigest');
-    return { algorithm: this.#algorithm, value, type: 'full' };
+    if (promised !== null && checkedValue(this.algorithm, promised) !== value) throw new S3Error('BadDigest');
+    return { algorithm: this.algorithm, value, type: 'full' };
   }
 }

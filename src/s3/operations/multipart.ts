@@ -1,22 +1,15 @@
 import { type Answer, xmlAnswer } from '../answer.ts';
-import { type Checksum, checksumInHeaders, createDigest, toAlgorithm } from '../body/checksum.ts';
-import type { Digest } from '../body/crc-tables.ts';
-import { writeGuard } from '../conditions.ts';
+import { toAlgorithm } from '../body/checksum.ts';
 import { S3Error } from '../errors.ts';
 import { OBJECT_MAX_BYTES } from '../limits.ts';
 import { checksumHeaders, headersToKeep } from '../object-headers.ts';
-import { multipartEtag, type Part, type Upload } from '../store/uploads.ts';
-import { type NamedPart, partList } from '../xml/documents.ts';
+import type { Upload } from '../store/upload-dir.ts';
 import type { Element } from '../xml/write.ts';
 import { isoTime } from './buckets.ts';
 import { wholeSeconds } from './objects.ts';
-import { type Call, numberIn, readNoBody, readSmallBody } from './operation.ts';
+import { type Call, numberIn, readNoBody } from './operation.ts';
 
-/** All but the last part have to be this large. */
-const PART_MIN_BYTES = 5 * 1024 * 1024;
 const PARTS_MAX = 10_000;
-/** 10,000 parts, each with an ETag and a checksum. */
-const COMPLETE_MAX_BYTES = 4 * 1024 * 1024;
 const PAGE_MAX = 1000;
 
 export async function createUpload(call: Call): Promise<Answer> {
@@ -45,7 +38,10 @@ export async function uploadPart(call: Call): Promise<Answer> {
   if (number < 1 || number > PARTS_MAX)
     throw new S3Error('InvalidArgument', 'partNumber has to be from 1 to 10000');
   const upload = uploadOf(call);
-  const payload = call.body({ maxBytes: OBJECT_MAX_BYTES, algorithm: upload.info.algorithm });
+  const { algorithm } = upload.info;
+  const payload = call.body({ maxBytes: OBJECT_MAX_BYTES, algorithm });
+  if (algorithm !== null && payload.algorithm !== algorithm)
+    throw new S3Error('InvalidRequest', `the checksum of a part of this upload has to be ${algorithm}`);
   const part = await call.uploads.putPart(upload, number, payload, wholeSeconds(call.now()));
   return { status: 200, headers: { etag: `"${part.etag}"`, ...checksumHeaders(part) } };
 }
@@ -55,99 +51,6 @@ export async function abortUpload(call: Call): Promise<Answer> {
   const upload = uploadOf(call);
   await call.uploads.locked(upload, () => call.uploads.remove(upload));
   return { status: 204 };
-}
-
-/** Puts the parts together to an object, which appears at once. */
-export async function completeUpload(call: Call): Promise<Answer> {
-  const { headers } = call.request;
-  const named = partList(await readSmallBody(call, COMPLETE_MAX_BYTES));
-  const upload = uploadOf(call);
-  const promised = checksumInWords(headers);
-  const meta = await call.uploads.locked(upload, async () => {
-    const parts = chooseParts(upload, named);
-    const sum = new ObjectChecksum(upload, parts);
-    const describe = () => ({
-      key: call.key,
-      etag: multipartEtag(parts),
-      size: parts.reduce((total, { size }) => total + size, 0),
-      modifiedMs: wholeSeconds(call.now()),
-      headers: upload.info.headers,
-      checksum: sum.checked(promised),
-    });
-    const bucket = call.buckets.get(call.bucket);
-    const done = await bucket.put(
-      sum.watch(call.uploads.read(upload, parts)),
-      describe,
-      writeGuard(headers),
-      call.key,
-    );
-    await call.uploads.remove(upload);
-    return done;
-  });
-  const answer = xmlAnswer('CompleteMultipartUploadResult', [
-    ['Location', `/${call.bucket}/${call.key}`],
-    ['Bucket', call.bucket],
-    ['Key', call.key],
-    ['ETag', `"${meta.etag}"`],
-  ]);
-  return { ...answer, headers: checksumHeaders(meta) };
-}
-
-/** `<base64>` or `<base64>-<parts>`; the second is no checksum of bytes, so it is not read as one. */
-function checksumInWords(headers: ReadonlyMap<string, string>): string | null {
-  const bare = new Map([...headers].map(([name, value]) => [name, value.replace(/-\d+$/, '')] as const));
-  const found = checksumInHeaders(bare);
-  return found === null ? null : (headers.get(`x-amz-checksum-${found.algorithm}`) ?? null);
-}
-
-function chooseParts({ parts, info }: Upload, named: readonly NamedPart[]): readonly Part[] {
-  const chosen = named.map(({ number, etag, checksums }, at) => {
-    if (at > 0 && number <= (named[at - 1]?.number ?? 0)) throw new S3Error('InvalidPartOrder');
-    const part = parts.get(number);
-    const expected = info.algorithm === null ? undefined : checksums.get(info.algorithm);
-    const isRight = expected === undefined || expected === part?.checksum?.value;
-    if (part?.etag !== etag || !isRight) throw new S3Error('InvalidPart', `part ${number}`);
-    return part;
-  });
-  if (chosen.slice(0, -1).some(({ size }) => size < PART_MIN_BYTES)) throw new S3Error('EntityTooSmall');
-  if (chosen.reduce((total, { size }) => total + size, 0) > OBJECT_MAX_BYTES)
-    throw new S3Error('EntityTooLarge');
-  return chosen;
-}
-
-/** The checksum of an object made of parts: of its bytes, or of the parts' checksums. */
-class ObjectChecksum {
-  readonly #upload: Upload;
-  readonly #parts: readonly Part[];
-  readonly #digest: Digest | null;
-
-  constructor(upload: Upload, parts: readonly Part[]) {
-    const { algorithm } = upload.info;
-    this.#upload = upload;
-    this.#parts = parts;
-    this.#digest = algorithm === null ? null : createDigest(algorithm);
-  }
-
-  async *watch(data: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const piece of data) {
-      if (this.#upload.info.type === 'full') this.#digest?.update(piece);
-      yield piece;
-    }
-  }
-
-  /** Throws BadDigest where it is not what was promised. */
-  checked(promised: string | null): Checksum | null {
-    const { algorithm, type } = this.#upload.info;
-    if (algorithm === null || this.#digest === null) return null;
-    if (type === 'composite') {
-      for (const { checksum } of this.#parts)
-        this.#digest.update(Buffer.from(checksum?.value ?? '', 'base64'));
-    }
-    const suffix = type === 'full' ? '' : `-${this.#parts.length}`;
-    const value = `${this.#digest.digest('base64')}${suffix}`;
-    if (promised !== null && promised !== value) throw new S3Error('BadDigest');
-    return { algorithm, value, type };
-  }
 }
 
 export async function listParts(call: Call): Promise<Answer> {
@@ -205,7 +108,7 @@ export async function listUploads(call: Call): Promise<Answer> {
   ]);
 }
 
-function uploadOf(call: Call): Upload {
+export function uploadOf(call: Call): Upload {
   call.buckets.get(call.bucket);
   return call.uploads.get(call.request.query.get('uploadId') ?? '', call.bucket, call.key);
 }

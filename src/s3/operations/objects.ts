@@ -1,6 +1,6 @@
 import { type Answer, xmlAnswer } from '../answer.ts';
 import type { Payload } from '../body/payload.ts';
-import { checkRead, writeGuard } from '../conditions.ts';
+import { checkRead, rangeIn, writeGuard } from '../conditions.ts';
 import { S3Error } from '../errors.ts';
 import { OBJECT_MAX_BYTES } from '../limits.ts';
 import { checksumHeaders, headersOf, headersToKeep } from '../object-headers.ts';
@@ -44,13 +44,17 @@ export async function getObject(call: Call): Promise<Answer> {
   await readNoBody(call);
   const { meta, handle } = await call.buckets.get(call.bucket).open(call.key);
   try {
-    const isWhole = headers.get('range') === undefined;
-    const told = headersOf(meta, query, isWhole && headers.get('x-amz-checksum-mode') === 'ENABLED');
+    const wanted = rangeIn(headers, meta);
+    const told = headersOf(
+      meta,
+      query,
+      wanted === undefined && headers.get('x-amz-checksum-mode') === 'ENABLED',
+    );
     if (checkRead(headers, meta) === 'not modified') {
       await handle.close();
       return { status: 304, headers: told };
     }
-    const range = parseRange(headers.get('range'), meta.size);
+    const range = parseRange(wanted, meta.size);
     if (range === null) return { status: 200, headers: told, file: { handle, start: 0, length: meta.size } };
     const contentRange = `bytes ${range.start}-${range.start + range.length - 1}/${meta.size}`;
     return { status: 206, headers: { ...told, 'content-range': contentRange }, file: { handle, ...range } };

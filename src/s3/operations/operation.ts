@@ -20,10 +20,14 @@ export interface Call {
 export type Operation = (call: Call) => Promise<Answer> | Answer;
 
 /** The whole of a small body. Throws MaxMessageLengthExceeded for a larger one. */
-export async function readSmallBody(call: Call, maxBytes: number): Promise<Buffer> {
+export async function readSmallBody(
+  call: Call,
+  maxBytes: number,
+  options: Pick<PayloadOptions, 'isForeignChecksum'> = {},
+): Promise<Buffer> {
   const pieces: Buffer[] = [];
   try {
-    for await (const piece of call.body({ maxBytes }).data) pieces.push(piece);
+    for await (const piece of call.body({ ...options, maxBytes }).data) pieces.push(piece);
   } catch (error) {
     if (!(error instanceof S3Error) || error.code !== 'EntityTooLarge') throw error;
     throw new S3Error('MaxMessageLengthExceeded', undefined, { cause: error });

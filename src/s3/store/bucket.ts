@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { syncDir } from '../../linux/durable.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { S3Error } from '../errors.ts';
-import { readObjects } from './disk.ts';
+import { readObjects, removeDir } from './disk.ts';
 import { type Incoming, receive } from './incoming.ts';
 import { KeyIndex } from './key-index.ts';
 import { KeyLock } from './key-lock.ts';
@@ -23,6 +23,7 @@ export class Bucket {
   readonly #temporary: string;
   readonly #index: KeyIndex<ObjectMeta>;
   readonly #locks = new KeyLock();
+  #isRetired = false;
 
   static async open(
     dir: string,
@@ -91,7 +92,7 @@ export class Bucket {
 
   /** Removes an object; does nothing where there is none. */
   async delete(key: string, guard: Guard): Promise<void> {
-    await this.#locks.run(key, async () => {
+    await this.#change(key, async () => {
       guard(this.look(key));
       if (this.look(key) === null) return;
       await unlink(this.#path(key));
@@ -100,23 +101,44 @@ export class Bucket {
     });
   }
 
+  /** Removes the bucket, with nothing under way in it. Throws BucketNotEmpty. */
+  async retire(): Promise<void> {
+    this.#isRetired = true;
+    try {
+      await this.#locks.idle();
+      if (this.size > 0) throw new S3Error('BucketNotEmpty');
+      await removeDir(this.dir);
+    } catch (error) {
+      this.#isRetired = false;
+      // There is a file that is no object.
+      if ((error as NodeJS.ErrnoException).code === 'ENOTEMPTY')
+        throw new S3Error('BucketNotEmpty', undefined, { cause: error });
+      throw error;
+    }
+  }
+
   async #commit(incoming: Incoming, meta: ObjectMeta, guard: Guard): Promise<void> {
     const { key } = meta;
     try {
-      await this.#locks.run(key, async () => {
+      await this.#change(key, async () => {
         guard(this.look(key));
         if (this.look(key) === null && this.size >= OBJECTS_MAX) {
           throw new S3Error('ServiceUnavailable', `a bucket holds ${OBJECTS_MAX} objects at most`);
         }
         await incoming.commit(this.#path(key));
+        // Before it is synced: where that fails, the index still says what the directory does.
         this.#index.set(key, meta);
+        await syncDir(this.dir);
       });
-    } catch (error) {
+    } finally {
       await incoming.discard();
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-        throw new S3Error('NoSuchBucket', undefined, { cause: error });
-      throw error;
     }
+  }
+
+  /** A removed bucket takes no more changes: one of the same name may have its directory by now. */
+  async #change(key: string, work: () => Promise<void>): Promise<void> {
+    if (this.#isRetired) throw new S3Error('NoSuchBucket', undefined, { fields: { BucketName: this.name } });
+    await this.#locks.run(key, work);
   }
 
   #path(key: string): string {

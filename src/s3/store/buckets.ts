@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Log } from '../../telemetry/log.ts';
 import { S3Error } from '../errors.ts';
 import { Bucket } from './bucket.ts';
-import { type Layout, listDirs, madeAt, makeDir, removeDir } from './disk.ts';
+import { type Layout, listDirs, madeAt, makeDir } from './disk.ts';
 
 const BUCKETS_MAX = 100;
 /** S3's rule: 3 to 63 lower-case letters, digits, dots and hyphens, no address. It makes a safe directory name, too. */
@@ -59,16 +59,7 @@ export class Buckets {
   /** Throws BucketNotEmpty. */
   async remove(name: string): Promise<void> {
     await this.#inTurn(async () => {
-      const bucket = this.get(name);
-      if (bucket.size > 0) throw new S3Error('BucketNotEmpty');
-      try {
-        await removeDir(bucket.dir);
-      } catch (error) {
-        // An object came in between, or there is a file that is none.
-        if ((error as NodeJS.ErrnoException).code === 'ENOTEMPTY')
-          throw new S3Error('BucketNotEmpty', undefined, { cause: error });
-        throw error;
-      }
+      await this.get(name).retire();
       this.#buckets.delete(name);
     });
   }

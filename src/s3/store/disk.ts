@@ -37,8 +37,9 @@ export async function listDirs(dir: string): Promise<string[]> {
 /** What is known about every object of a bucket, read from the ends of its files. What is no object is told to the log. */
 export async function readObjects(dir: string, log: Log): Promise<ObjectMeta[]> {
   const found: ObjectMeta[] = [];
-  for (const name of await readdir(dir)) {
-    const meta = await readObject(join(dir, name));
+  for (const entry of await readdir(dir, { withFileTypes: true })) {
+    const { name } = entry;
+    const meta = entry.isFile() ? await readObject(join(dir, name)) : null;
     if (meta === null || fileNameOf(meta.key) !== name)
       log.warn({ path: join(dir, name) }, 'this file is no object');
     else found.push(meta);

@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { syncDir } from '../../linux/durable.ts';
+import { join } from 'node:path';
 
 /** A file that is still being written: it has no name that counts until `commit`. */
 export interface Incoming {
-  /** Gives it its name, which may replace another file, durably. */
+  /** Gives it its name, which may replace another file; the caller syncs that directory. */
   commit(path: string): Promise<void>;
   /** Removes it; does nothing after a commit. */
   discard(): Promise<void>;
@@ -28,10 +27,7 @@ export async function receive(
     throw error;
   }
   return {
-    async commit(path) {
-      await rename(temporary, path);
-      await syncDir(dirname(path));
-    },
+    commit: (path) => rename(temporary, path),
     discard: () => rm(temporary, { force: true }),
   };
 }

@@ -2,6 +2,11 @@
 export class KeyLock {
   readonly #tails = new Map<string, Promise<unknown>>();
 
+  /** Resolves when all that was to run until now has ended. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#tails.values());
+  }
+
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(key) ?? Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -1,47 +1,21 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDir, writeFileAtomic } from '../../linux/durable.ts';
-import type { Checksum } from '../body/checksum.ts';
 import type { Payload } from '../body/payload.ts';
 import { S3Error } from '../errors.ts';
+import { OBJECT_MAX_BYTES } from '../limits.ts';
 import { type Layout, listDirs, removeDurably } from './disk.ts';
-import { receive } from './incoming.ts';
+import { type Incoming, receive } from './incoming.ts';
 import { KeyLock } from './key-lock.ts';
+import { compareKeys } from './key-order.ts';
 import { encodeFooter } from './object-file.ts';
-
-/** What an upload in parts was begun with; kept as JSON in its directory. */
-export interface UploadInfo {
-  readonly bucket: string;
-  readonly key: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly algorithm: Checksum['algorithm'] | null;
-  readonly type: Checksum['type'];
-  readonly startedMs: number;
-}
-
-export interface Part {
-  readonly number: number;
-  /** The hex of its MD5. */
-  readonly etag: string;
-  readonly size: number;
-  readonly modifiedMs: number;
-  readonly checksum: Checksum | null;
-}
-
-export interface Upload {
-  readonly id: string;
-  readonly info: UploadInfo;
-  readonly parts: Map<number, Part>;
-}
+import { INFO, type Part, partFile, readUpload, type Upload, type UploadInfo } from './upload-dir.ts';
 
 const UPLOADS_MAX = 1000;
-/** One that nobody has completed within a week is removed by the next start. */
+/** One that nobody has completed within a week is removed by the next start, and when another one begins. */
 const STALE_MS = 7 * 24 * 3600 * 1000;
-const INFO = 'upload.json';
-/** `<number>.json` says that the file of that number counts, and what it is. */
-const PART = /^(\d{1,5})\.json$/;
 
 /** Uploads in parts that are neither completed nor aborted: a directory each, with a file for each part. */
 export class Uploads {
@@ -49,13 +23,16 @@ export class Uploads {
   readonly #uploads = new Map<string, Upload>();
   readonly #locks = new KeyLock();
 
-  static async open(layout: Layout, now: number): Promise<Uploads> {
+  /** Finds those that are there. Those that were not begun to the end, are too old, or of a bucket that is not `wanted` are removed. */
+  static async open(layout: Layout, now: number, wanted: (bucket: string) => boolean): Promise<Uploads> {
     const uploads = new Uploads(layout);
     for (const id of await listDirs(layout.uploads)) {
       const upload = await readUpload(join(layout.uploads, id), id);
-      if (upload !== null && now - upload.info.startedMs < STALE_MS) uploads.#uploads.set(id, upload);
-      // Killed while it was begun, or nobody wants it any more.
-      else await removeDurably(join(layout.uploads, id), join(layout.temporary, id));
+      if (upload !== null && wanted(upload.info.bucket) && !isStale(upload, now)) {
+        uploads.#uploads.set(id, upload);
+      } else {
+        await removeDurably(join(layout.uploads, id), join(layout.temporary, id));
+      }
     }
     return uploads;
   }
@@ -67,8 +44,7 @@ export class Uploads {
   /** By key, then by age. */
   list(bucket: string): readonly Upload[] {
     const ours = [...this.#uploads.values()].filter(({ info }) => info.bucket === bucket);
-    const order = (a: UploadInfo, b: UploadInfo) =>
-      a.key === b.key ? a.startedMs - b.startedMs : a.key < b.key ? -1 : 1;
+    const order = (a: UploadInfo, b: UploadInfo) => compareKeys(a.key, b.key) || a.startedMs - b.startedMs;
     return ours.sort((a, b) => order(a.info, b.info));
   }
 
@@ -80,33 +56,59 @@ export class Uploads {
   }
 
   async create(info: UploadInfo): Promise<string> {
+    await this.#removeStale(info.startedMs);
     if (this.#uploads.size >= UPLOADS_MAX)
       throw new S3Error('SlowDown', 'there are too many uploads in parts');
     const id = randomUUID();
     const dir = join(this.#layout.uploads, id);
     await mkdir(dir, { mode: 0o700 });
-    await writeFileAtomic(join(dir, INFO), JSON.stringify(info), 0o600);
-    await syncDir(this.#layout.uploads);
+    try {
+      await writeFileAtomic(join(dir, INFO), JSON.stringify(info), 0o600);
+      await syncDir(this.#layout.uploads);
+    } catch (error) {
+      await rm(dir, { recursive: true });
+      throw error;
+    }
     this.#uploads.set(id, { id, info, parts: new Map() });
     return id;
   }
 
-  /** Takes in a part, which replaces one of the same number. */
+  async #removeStale(now: number): Promise<void> {
+    for (const upload of [...this.#uploads.values()].filter((one) => isStale(one, now))) {
+      await this.#locks.run(upload.id, async () => {
+        if (this.#uploads.has(upload.id)) await this.remove(upload);
+      });
+    }
+  }
+
+  /** Takes in a part, which replaces one of the same number. Throws EntityTooLarge where all would be too much for an object. */
   async putPart(upload: Upload, number: number, payload: Payload, now: number): Promise<Part> {
     const incoming = await receive(this.#layout.temporary, payload.data, () => encodeFooter({}));
     const { size, md5, checksum } = payload.result();
     const part = { number, etag: md5.toString('hex'), size, modifiedMs: now, checksum };
     try {
-      await this.locked(upload, async () => {
-        const path = this.#partPath(upload, part);
-        await incoming.commit(path);
-        await writeFileAtomic(join(this.#dir(upload), `${number}.json`), JSON.stringify(part), 0o600);
-        upload.parts.set(number, part);
-      });
+      await this.locked(upload, () => this.#take(upload, part, incoming));
     } finally {
       await incoming.discard();
     }
     return part;
+  }
+
+  async #take(upload: Upload, part: Part, incoming: Incoming): Promise<void> {
+    const before = upload.parts.get(part.number);
+    const others = [...upload.parts.values()].filter((one) => one !== before);
+    if (sizeOf([...others, part]) > OBJECT_MAX_BYTES) throw new S3Error('EntityTooLarge');
+    const path = this.#partPath(upload, part);
+    const isSame = before?.etag === part.etag;
+    await incoming.commit(path);
+    try {
+      await writeFileAtomic(join(this.#dir(upload), `${part.number}.json`), JSON.stringify(part), 0o600);
+    } catch (error) {
+      if (!isSame) await rm(path);
+      throw error;
+    }
+    upload.parts.set(part.number, part);
+    if (before !== undefined && !isSame) await rm(this.#partPath(upload, before));
   }
 
   /** Runs what must not meet another change of this upload. Throws NoSuchUpload where it is over. */
@@ -134,9 +136,8 @@ export class Uploads {
     return join(this.#layout.uploads, id);
   }
 
-  /** The content is in the name: a part that is replaced does not change under its description. */
-  #partPath(upload: Upload, { number, etag }: Part): string {
-    return join(this.#dir(upload), `${number}-${etag}.part`);
+  #partPath(upload: Upload, part: Part): string {
+    return join(this.#dir(upload), partFile(part));
   }
 }
 
@@ -147,14 +148,11 @@ export function multipartEtag(parts: readonly Part[]): string {
   return `${hash.digest('hex')}-${parts.length}`;
 }
 
-async function readUpload(dir: string, id: string): Promise<Upload | null> {
-  const names = await readdir(dir);
-  if (!names.includes(INFO)) return null;
-  const info = JSON.parse(await readFile(join(dir, INFO), 'utf8')) as UploadInfo;
-  const parts = new Map<number, Part>();
-  for (const name of names.filter((one) => PART.test(one))) {
-    const part = JSON.parse(await readFile(join(dir, name), 'utf8')) as Part;
-    parts.set(part.number, part);
-  }
-  return { id, info, parts };
+/** In bytes, of all together. */
+export function sizeOf(parts: readonly Part[]): number {
+  return parts.reduce((total, { size }) => total + size, 0);
+}
+
+function isStale({ info }: Upload, now: number): boolean {
+  return now - info.startedMs >= STALE_MS;
 }

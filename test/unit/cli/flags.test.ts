@@ -1,12 +1,14 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
 import type { Setup } from '../../../src/cli/command.ts';
-import { LONG_FLAGS, normaliseFlags } from '../../../src/cli/flags.ts';
+import { normaliseFlags } from '../../../src/cli/flags.ts';
 
 const rooms = new URL('../../../src/cli/', import.meta.url);
-/** Commands are the files that have a `setup`; worker-exec's imports the whole worker. */
-const COMMANDS = ['new', 'setconf', 'workers', 'worker-exec', 'status', 'fit', 'simulate', 'kill'];
+/** Commands are the files that have a `setup`. */
+const COMMANDS = readdirSync(rooms).filter((file) =>
+  readFileSync(new URL(file, rooms), 'utf8').includes('export function setup('),
+);
 
 test.each([
   [
@@ -38,11 +40,14 @@ test('the value of a flag stays as it is, and so does all after --', () => {
 });
 
 test('every flag of every command is known', async () => {
-  for (const name of COMMANDS) {
-    const { setup } = (await import(new URL(`${name}.ts`, rooms).href)) as { setup: Setup };
-    const command = new Command(name);
+  expect(COMMANDS).toEqual(expect.arrayContaining(['new.ts', 'upload.ts', 'registry.ts', 'packages.ts']));
+  for (const file of COMMANDS) {
+    const { setup } = (await import(new URL(file, rooms).href)) as { setup: Setup };
+    const command = new Command(file);
     setup(command);
-    for (const { long } of command.options) expect(LONG_FLAGS).toContain(long?.slice(2));
+    for (const { long, required } of command.options) {
+      const next = required ? '-odd' : '--odd';
+      expect(normaliseFlags([String(long), '-odd']), file).toEqual([long, next]);
+    }
   }
-  expect(readdirSync(rooms)).toEqual(expect.arrayContaining(COMMANDS.map((name) => `${name}.ts`)));
 });

@@ -25,6 +25,7 @@ describe('paths of a cluster', () => {
       spares: '/c/workers/worker-2/spares',
       importCache: '/c/workers/worker-2/import-cache',
       code: '/c/workers/worker-2/code',
+      pulled: '/c/workers/worker-2/pulled.json',
     });
   });
 

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { basename } from 'node:path';
 import { expect, test } from 'vitest';
 import {
   identify,
@@ -49,6 +50,10 @@ test('a signal reaches a process, and waiting ends when it is gone', async () =>
   expect(signal({ ...id, startTicks: id.startTicks + 1 }, 'SIGTERM')).toBe(false);
   expect(signal(id, 'SIGTERM')).toBe(true);
   expect(await waitGone([id], 10_000)).toEqual([]);
+});
+
+test('a program of Node is called as it was started, not as its thread', () => {
+  expect(processName(process.pid)).toBe(basename(process.argv0));
 });
 
 test('a zombie counts as gone', async () => {

@@ -10,7 +10,8 @@ import { useTempDir } from './temp-dir.ts';
 const temp = useTempDir();
 
 test('a worker gets a small environment', () => {
-  const env = { PATH: '/bin', HOME: '/root', AWS_SECRET_ACCESS_KEY: 'x', NODE_AUTH_TOKEN: 'x', OL_X: '1' };
+  const secrets = { AWS_SECRET_ACCESS_KEY: 'x', NODE_AUTH_TOKEN: 'x', OL_REGISTRY_SECRET_KEY: 'x' };
+  const env = { PATH: '/bin', HOME: '/root', OL_X: '1', ...secrets };
   expect(smallEnvironment(env)).toEqual({ PATH: '/bin', HOME: '/root', OL_X: '1' });
 });
 

@@ -99,6 +99,16 @@ test('an evicted version that somebody retained in time stays until it is releas
   expect(existsSync(code.dir)).toBe(false);
 });
 
+test('a start keeps no more than there is room for', async ({ context, expect }) => {
+  const copies = [copyOf('a', 2), copyOf('b', 2), copyOf('c', 1)];
+  for (const { name, version } of copies)
+    await mkdir(join(context.dir, name, version.slice(0, 16)), { recursive: true });
+  const cache = await context.open(copies);
+  expect(readdirSync(context.dir).sort()).toEqual(['a', 'c']);
+  expect(cache.newest('b')).toBeNull();
+  await cache.close();
+});
+
 test('a start removes everything but the copies that are to be kept', async ({ context, expect }) => {
   const [kept, old, other] = [copyOf('a', 1, '1'), copyOf('a', 1, '2'), copyOf('b')];
   for (const { name, version } of [kept, old, other])

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   chmod,
   link as linkHard,
@@ -224,5 +225,33 @@ test('packages.txt is shown to its checker, by whatever name its content comes',
     const seen: string[] = [];
     await checkBundle(file, { name: 'f', checkPackages: (text, name) => seen.push(`${name}: ${text}`) });
     expect(seen).toEqual(['f: numpy\n']);
+  }
+});
+
+const manySizes = [0, 1, 65_535, 65_536, 65_537, 300_000, ...Array.from({ length: 200 }, (_, at) => at)];
+const manyFiles = manySizes.map((size, at) => ({
+  name: `f${at}`,
+  body: randomBytes(size),
+}));
+
+test('many files, small ones and large ones and second names of them, come out as they went in', async () => {
+  const { into, unpack } = await setUp();
+  const copies = manyFiles.map(({ name }) => ({ name: `${name}.copy`, type: '1', target: name }));
+  const parts = manyFiles.flatMap((file, at) => [file, ...copies.slice(at, at + 1)]);
+  await unpack(bundleOf(...parts));
+  for (const { name, body } of manyFiles) {
+    expect(body.equals(await readFile(join(into, name))), name).toBe(true);
+    expect(body.equals(await readFile(join(into, `${name}.copy`))), `${name}.copy`).toBe(true);
+  }
+  expect((await readdir(into)).length).toBe(2 * manyFiles.length + 1);
+});
+
+test('where it fails with files still being written, nothing is left', async () => {
+  const { unpack, untouched } = await setUp();
+  const evil = { name: 'evil', type: '2', target: '/etc/passwd' };
+  for (let count = 1; count < manyFiles.length; count += 20) {
+    const refused = unpack(bundleOf(...manyFiles.slice(-count), evil));
+    await expect(refused).rejects.toMatchObject({ code: 'ERR_BUNDLE_REFUSED' });
+    expect(await untouched()).toEqual(UNTOUCHED);
   }
 });
