@@ -29,6 +29,7 @@ const DOCKER: readonly ExpectedSkip[] = [
   'test/integration/docker-life.test.ts > what outlives a worker with docker',
   'test/integration/docker-refusals.test.ts > a worker with docker',
   'test/integration/docker-sandboxes.test.ts > a worker with docker',
+  'test/integration/packages-pip.test.ts > with docker',
 ].map((title) => ({ test: `${title} > runs`, reason: NO_DOCKER }));
 
 export const EXPECTED_SKIPS: readonly ExpectedSkip[] = [...V2, ...QUOTAS, ...DOCKER];
