@@ -5,6 +5,7 @@ import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import type { BucketConfig } from '../../src/config/load.ts';
 import type { ConfigFile } from '../../src/config/schema.ts';
 import { packDirectory } from '../../src/registry/bundle/pack.ts';
+import { isFunctionName } from '../../src/registry/names.ts';
 import { S3Store } from '../../src/registry/store/s3-store.ts';
 import type { Store } from '../../src/registry/store/store.ts';
 
@@ -44,8 +45,9 @@ export class BucketUpload {
     this.#scratchDir = scratchDir;
   }
 
-  /** Packs a function's directory, and puts it in the place of what was there. */
+  /** Packs a function's directory, and puts it in the place of what was there. What is no function is left alone. */
   async put(name: string, dir: string): Promise<void> {
+    if (!isFunctionName(name)) return;
     const temporary = await mkdtemp(join(this.#scratchDir, 'bundle-'));
     try {
       const bundle = join(temporary, 'bundle.tar.gz');

@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs';
 import { ControlFile, ifThere, readKey } from '../../cgroup/control-file.ts';
 import { parseHierarchies } from '../../cgroup/tree.ts';
 import { isProcessGone } from '../../linux/process-gone.ts';
+import type { MemoryOfContainer } from './memory.ts';
 
 const BYTES_PER_KB = 1024;
 
 /** What the kernel counts for a container, whichever cgroup the daemon has put it in. */
-export class ContainerMemory {
+export class ContainerMemory implements MemoryOfContainer {
   readonly #usage: ControlFile;
   readonly #stat: string;
   readonly #inactive: string;
@@ -32,7 +33,6 @@ export class ContainerMemory {
     this.#inactive = isV1 ? 'total_inactive_file' : 'inactive_file';
   }
 
-  /** 0 when it is gone. */
   kb(): number {
     let bytes = 0;
     if (this.#isClosed) return 0;
@@ -42,7 +42,6 @@ export class ContainerMemory {
     return Math.ceil(bytes / BYTES_PER_KB);
   }
 
-  /** How much of it the kernel takes back by itself. */
   reclaimableKb(): number {
     let bytes = 0;
     if (this.#isClosed) return 0;

@@ -4,8 +4,10 @@ import { removeContainer } from '../../docker/containers.ts';
 import { signalName } from '../../linux/signals.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { ContainerMemory } from './container-memory.ts';
+import type { MemoryOfContainer } from './memory.ts';
 import { Pausing } from './pausing.ts';
 import { type ContainerRequest, type ContainerSettings, containerSpec } from './spec.ts';
+import { StatsMemory } from './stats-memory.ts';
 
 /** An exit code above this is how the daemon tells of a signal. */
 const SIGNALLED = 128;
@@ -26,8 +28,7 @@ export class Container {
   readonly ended: Promise<ContainerEnd>;
   /** Resolves when the daemon has forgotten it. Never rejects. */
   readonly gone: Promise<void>;
-  /** Null where it can't be seen. */
-  readonly memory: ContainerMemory | null;
+  readonly memory: MemoryOfContainer;
   readonly #daemon: Daemon;
   readonly #container: DockerContainer;
   readonly #log: Log;
@@ -60,7 +61,8 @@ export class Container {
     this.#container = container;
     this.#log = log;
     this.#pid = pid > 0 ? pid : null;
-    this.memory = this.#pid === null ? null : ContainerMemory.open(this.#pid);
+    const seen = this.#pid === null ? null : ContainerMemory.open(this.#pid);
+    this.memory = seen ?? new StatsMemory(daemon, container.id, log);
     this.#pausing = new Pausing({
       pause: () => this.#step('pausing a container', () => this.#container.pause()),
       unpause: () => this.#step('unpausing a container', () => this.#container.unpause()),
@@ -126,7 +128,7 @@ export class Container {
     } finally {
       this.#hasEnded = true;
       this.#pid = null;
-      this.memory?.close();
+      this.memory.close();
     }
   }
 

@@ -7,7 +7,6 @@ import {
   type NamedBounds,
   type SandboxEnd,
 } from '../explain.ts';
-import { memoryOfTree } from '../memory.ts';
 import type { Death, Sandbox, SandboxRequest, SandboxResponse } from '../sandbox.ts';
 import type { ScratchBound } from '../scratch/scratch-bound.ts';
 import type { ScratchUsage } from '../scratch/scratch-usage.ts';
@@ -121,10 +120,7 @@ export class DockerSandbox implements Sandbox, Watchable {
   }
 
   async memoryKb(): Promise<number> {
-    const pid = this.pid();
-    if (pid === null) return 0;
-    const { memory } = this.#container;
-    return memory === null ? await memoryOfTree(pid) : memory.kb();
+    return this.#container.memory.kb();
   }
 
   async #end(release: () => Promise<void>): Promise<Death> {
