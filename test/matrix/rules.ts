@@ -11,7 +11,7 @@ export interface CellFilter {
 export interface Rule {
   /** Files below `test/integration`, without `.test.ts`. */
   readonly files: readonly string[];
-  /** How titles begin, as they stand in the file; left out for the whole file. */
+  /** Parts of titles, as they stand in the file; left out for the whole file. */
   readonly titles?: readonly string[];
   /** The cells where it is run; `once`: by `npm test` alone, whose workers are as they are by default. */
   readonly only: CellFilter | 'once';
@@ -32,7 +32,7 @@ export function whyNotIn(
   const { file, title } = where;
   const found = rules.find(({ files, titles, only }) => {
     const isMeant =
-      files.includes(file) && (titles === undefined || titles.some((one) => title?.startsWith(one)));
+      files.includes(file) && (titles === undefined || titles.some((one) => title?.includes(one)));
     return isMeant && (only === 'once' || !matches(only, cell));
   });
   return found?.because ?? null;

@@ -10,6 +10,7 @@ import { RULES } from './table.ts';
 
 const INTEGRATION = 'test/integration';
 const ENDING = '.test.ts';
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** What became of a cell: it was run, or not, and why. */
 export interface CellResult {
@@ -25,13 +26,17 @@ export function integrationFiles(root: string): string[] {
   return names.filter((name) => name.endsWith(ENDING)).map((name) => name.slice(0, -ENDING.length));
 }
 
-/** Runs cells one after the other; `args` go to vitest, which runs all files of the cell where none names a file. */
+/**
+ * Runs cells one after the other; `args` go to vitest, which runs all files of the cell where none names a file. Told to end,
+ * it ends what runs, begins no more, and tidies up.
+ */
 export async function runCells(
   cells: readonly Cell[],
   args: readonly string[],
   root: string,
 ): Promise<CellResult[]> {
   await using services = new Services();
+  using told = new Told();
   const results: CellResult[] = [];
   for (const [index, cell] of cells.entries()) {
     const skipped = whyImpossible(cell) ?? whyNotHere(cell);
@@ -41,8 +46,25 @@ export async function runCells(
     const start = performance.now();
     const tally = skipped === null ? await runCell(cell, { args, root, services }) : EMPTY;
     results.push({ cell, skipped, tally, seconds: (performance.now() - start) / 1000 });
+    if (told.isOver) break;
   }
   return results;
+}
+
+/** Whether this process was told to end; while it lives, that does not end it by itself. */
+class Told implements Disposable {
+  isOver = false;
+  readonly #note = () => {
+    this.isOver = true;
+  };
+
+  constructor() {
+    for (const signal of SIGNALS) process.on(signal, this.#note);
+  }
+
+  [Symbol.dispose](): void {
+    for (const signal of SIGNALS) process.off(signal, this.#note);
+  }
 }
 
 interface CellRun {
@@ -57,5 +79,5 @@ async function runCell(cell: Cell, { args, root, services }: CellRun): Promise<T
   const all = files.map((file) => `${INTEGRATION}/${file}${ENDING}`);
   const what = args.some((arg) => arg.includes(ENDING)) ? args : [...all, ...args];
   const tally = await runVitest(what, root, { [CELL_VARIABLE]: JSON.stringify(running) });
-  return addTallies(tally, { ...EMPTY, failures: await services.containersLeft() });
+  return addTallies(tally, { ...EMPTY, failures: await services.takeContainersLeft() });
 }

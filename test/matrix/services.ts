@@ -1,4 +1,5 @@
 import type { BucketConfig } from '../../src/config/load.ts';
+import { removeContainer } from '../../src/docker/containers.ts';
 import type { RunningCell } from '../helpers/cell.ts';
 import { startEmbeddedS3 } from '../helpers/embedded-s3.ts';
 import { startRclone } from '../helpers/rclone.ts';
@@ -28,12 +29,13 @@ export class Services implements AsyncDisposable {
     return { cell, settings, server: cell.registry === 'local' ? null : await this.#server(cell.registry) };
   }
 
-  /** What a cell has left in the daemon: nothing, or its tests have not tidied up. */
-  async containersLeft(): Promise<string[]> {
+  /** What a cell has left in the daemon: nothing, or its tests have not tidied up. It is removed, so that the next one has its own. */
+  async takeContainersLeft(): Promise<string[]> {
     if (this.#dockerd === null) return [];
-    const { docker } = await this.#dockerd.open();
-    const found = await docker.listContainers({ all: true });
-    return found.map(({ Id, Status }) => `container ${Id.slice(0, 12)}: ${Status}`);
+    const daemon = await this.#dockerd.open();
+    const found = await daemon.docker.listContainers({ all: true });
+    for (const { Id } of found) await removeContainer(daemon, Id);
+    return found.map(({ Id, Status }) => `left behind: container ${Id.slice(0, 12)}, ${Status}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

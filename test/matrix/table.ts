@@ -1,5 +1,8 @@
 import type { Rule } from './rules.ts';
 
+const WITH_HANDLER_CACHE = ['handler', 'both'] as const;
+const LOOKS = 'looks at a sandbox after its answer: without a handler cache there is none';
+
 /** Every other file of `test/integration` is run in every cell, and so is every other test of a file that is. */
 export const RULES: readonly Rule[] = [
   {
@@ -8,19 +11,162 @@ export const RULES: readonly Rule[] = [
     because: 'about commands and the set-up',
   },
   {
-    files: ['admin-registry', 'admin-workers', 'bench', 'neighbours', 'old-kernel', 'packages-real'],
+    files: ['admin-registry', 'admin-workers', 'bench', 'neighbours', 'packages-real', 'start-failures'],
     only: 'once',
-    because: 'makes a cluster, or a load, of its own',
+    because: 'makes clusters or loads of its own',
   },
   {
-    files: ['docker-crash', 'docker-images', 'docker-life', 'docker-refusals', 'docker-sandboxes'],
+    files: [
+      'docker-crash',
+      'docker-images',
+      'docker-life',
+      'docker-memory',
+      'docker-refusals',
+      'docker-sandboxes',
+    ],
     only: 'once',
-    because: 'about docker: it starts a daemon and workers of its own',
+    because: 'about docker alone, with a daemon of its own',
   },
   {
-    files: ['native-zygote', 'package-zygote', 'package-zygote-bounds', 'packages-pip', 'scratch-quota'],
+    files: [
+      'native-zygote',
+      'old-kernel',
+      'package-zygote',
+      'package-zygote-bounds',
+      'packages-pip',
+      'scratch-quota',
+    ],
     only: 'once',
-    because: 'about one engine alone, without a worker or on a disk of its own',
+    because: 'about one engine without a worker, or on a kernel or disk of its own',
   },
-  { files: ['matrix-smoke'], only: 'once', because: 'makes the cells by itself' },
+  { files: ['matrix'], only: 'once', because: 'goes through the cells by itself' },
+  {
+    files: [
+      'compiled-code',
+      'crash',
+      'import-cache',
+      'isolation-files',
+      'isolation-identity',
+      'isolation-reach',
+      'networks',
+      'scratch-removal',
+      'zygote-death',
+    ],
+    only: { engine: 'sock' },
+    because: 'about what sock is made of; of docker, docker-*.test.ts and test/contract tell',
+  },
+  {
+    files: ['import-cache'],
+    only: { caches: ['import', 'both'] },
+    because: 'about the import cache',
+  },
+  {
+    files: [
+      'function-output',
+      'isolation-identity',
+      'life',
+      'memory-pool',
+      'queue',
+      'scaling',
+      'scratch',
+      'seeing',
+    ],
+    only: { caches: WITH_HANDLER_CACHE },
+    because: LOOKS,
+  },
+  {
+    files: [
+      'bounds',
+      'crash',
+      'function-deaths',
+      'function-output',
+      'http-connections',
+      'http-limits',
+      'import-cache',
+      'isolation-files',
+      'isolation-identity',
+      'isolation-reach',
+      'life',
+      'memory-pool',
+      'networks',
+      'packages-index',
+      'queue',
+      'scaling',
+      'scratch',
+      'scratch-removal',
+      'seeing',
+      'shutdown',
+      'zygote-death',
+    ],
+    only: { registry: 'local' },
+    because: 'the registry has no part in it',
+  },
+  {
+    files: ['bounds'],
+    titles: [
+      'an idle sandbox is paused',
+      'a busy loop gets no more than its share',
+      'the next call gets a fresh sandbox',
+    ],
+    only: { caches: WITH_HANDLER_CACHE },
+    because: LOOKS,
+  },
+  {
+    files: ['crash'],
+    titles: ['the death of one is not felt by the others'],
+    only: { caches: WITH_HANDLER_CACHE },
+    because: LOOKS,
+  },
+  {
+    files: ['function-deaths'],
+    titles: [
+      'a call over the time limit is 504',
+      'children that a handler leaves',
+      'a sandbox that dies between two calls',
+    ],
+    only: { caches: WITH_HANDLER_CACHE },
+    because: LOOKS,
+  },
+  {
+    files: ['function-errors', 'http-limits'],
+    titles: ['and the sandbox lives on'],
+    only: { caches: WITH_HANDLER_CACHE },
+    because: LOOKS,
+  },
+  {
+    files: ['isolation-reach'],
+    titles: ['an abstract socket of another sandbox', 'no process of the machine can be sent a signal'],
+    only: { caches: WITH_HANDLER_CACHE },
+    because: LOOKS,
+  },
+  {
+    files: ['isolation-files'],
+    titles: ['of the machine, the root shows the base image alone'],
+    only: { caches: WITH_HANDLER_CACHE },
+    because: 'the code of a second sandbox has been compiled, which can be seen beside it',
+  },
+  {
+    files: ['local-registry'],
+    titles: ['state of a function lasts from call to call', 'as many sandboxes as requests at a time'],
+    only: { caches: WITH_HANDLER_CACHE },
+    because: LOOKS,
+  },
+  {
+    files: ['worker-http'],
+    titles: ['the first call of a sandbox is told as a cold start'],
+    only: { caches: WITH_HANDLER_CACHE },
+    because: LOOKS,
+  },
+  {
+    files: ['local-registry'],
+    titles: ['a function whose handler file alone is removed', 'a whole function that is renamed into place'],
+    only: { registry: 'local' },
+    because: 'about files of a directory',
+  },
+  {
+    files: ['worker-http'],
+    titles: ['a function that is not there is 404'],
+    only: { registry: 'local' },
+    because: 'the message names the directory',
+  },
 ];
