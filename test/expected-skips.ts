@@ -33,4 +33,14 @@ const DOCKER: readonly ExpectedSkip[] = [
   'test/integration/packages-pip.test.ts > with docker',
 ].map((title) => ({ test: `${title} > runs`, reason: NO_DOCKER }));
 
-export const EXPECTED_SKIPS: readonly ExpectedSkip[] = [...V2, ...QUOTAS, ...DOCKER];
+const CELLS: readonly ExpectedSkip[] = [
+  'none/local',
+  'none/embedded',
+  'handler/local',
+  'handler/embedded',
+].map((cell) => ({
+  test: `test/integration/matrix.test.ts > a worker > of the cell docker/${cell} has its code, its packages, and the caches that it should`,
+  reason: NO_DOCKER,
+}));
+
+export const EXPECTED_SKIPS: readonly ExpectedSkip[] = [...V2, ...QUOTAS, ...DOCKER, ...CELLS];
