@@ -1,3 +1,4 @@
+import { OlError } from '../../errors.ts';
 import type { Log } from '../../telemetry/log.ts';
 import {
   type Broken,
@@ -64,6 +65,8 @@ export class DockerSandbox implements Sandbox, Watchable {
   }
 
   async request(request: SandboxRequest): Promise<SandboxResponse> {
+    // The daemon takes a while to end it. Until then it would take requests, and lose them.
+    if (this.#reason !== null) throw this.#gone(this.#reason);
     this.unpause();
     try {
       const response = await this.#pipe.exchange(request);
@@ -143,6 +146,10 @@ export class DockerSandbox implements Sandbox, Watchable {
   /** The daemon has one bound for each container, and none for all together. */
   #death({ code, signal, isOutOfMemory }: ContainerEnd): Death {
     return { code, signal, reason: this.#reason, outOfMemory: isOutOfMemory ? 'sandbox' : null };
+  }
+
+  #gone(how: string): OlError {
+    return new OlError('ERR_SANDBOX_GONE', { name: this.functionName, how });
   }
 
   #endForScratch(reason: string, counted: object, why: string): void {
