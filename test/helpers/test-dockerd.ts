@@ -8,11 +8,11 @@ import { buildImage, importMachine } from '../../src/docker/build-image.ts';
 import { type Daemon, openDocker } from '../../src/docker/client.ts';
 import { isOlError } from '../../src/errors.ts';
 import { until } from './poll.ts';
+import { isStillThere, listProcesses } from './processes.ts';
 import { makeTestDir, removeEmptyRoot } from './test-root.ts';
 
 const CGROUP_ROOT = '/sys/fs/cgroup';
-/** Its name is known to what looks for groups that tests have left. */
-const CGROUP = `openlambda-dockerd-${process.pid}`;
+let started = 0;
 /** Of the images of tests. */
 export const TEST_IMAGE = 'openlambda/test';
 
@@ -29,6 +29,8 @@ export const NO_DOCKER: string | null =
 export class TestDockerd implements AsyncDisposable {
   readonly dir: string;
   readonly socket: string;
+  /** Its name is known to what looks for groups that tests have left. */
+  readonly #cgroup = `openlambda-dockerd-${process.pid}-${++started}`;
   readonly #child: ChildProcess;
 
   static async start(): Promise<TestDockerd> {
@@ -53,7 +55,7 @@ export class TestDockerd implements AsyncDisposable {
     const listen = ['--host', `unix://${this.socket}`, '--pidfile', join(dir, 'pid')];
     const alone = ['--iptables=false', '--ip6tables=false', '--bridge=none', '--ip-forward=false'];
     const apart = ['--pdeathsig', 'TERM', 'unshare', '--mount', '--propagation', 'slave'];
-    const words = [...apart, program, ...listen, ...own, ...alone, '--cgroup-parent', `/${CGROUP}`];
+    const words = [...apart, program, ...listen, ...own, ...alone, '--cgroup-parent', `/${this.#cgroup}`];
     this.#child = spawn('setpriv', words, { stdio: ['ignore', log, log] });
     closeSync(log);
   }
@@ -76,7 +78,8 @@ export class TestDockerd implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#end('SIGTERM');
-    await removeGroups();
+    await this.#endShims();
+    await removeGroups(this.#cgroup);
     await rm(this.dir, { recursive: true });
     await removeEmptyRoot();
   }
@@ -88,6 +91,13 @@ export class TestDockerd implements AsyncDisposable {
       return await this.open().catch(ifNotYet);
     });
     await importMachine(daemon, TEST_IMAGE);
+  }
+
+  /** After a crash the daemon's helpers live on, one for each container, and what they look after. */
+  async #endShims(): Promise<void> {
+    const shims = listProcesses().filter(({ command }) => command.includes(this.dir));
+    for (const { pid } of shims) process.kill(pid, 'SIGKILL');
+    await until('end of the daemon’s helpers', () => !shims.some(isStillThere));
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
@@ -103,14 +113,17 @@ function ifNotYet(error: unknown): null {
   throw error;
 }
 
-/** The daemon leaves the group above those of its containers, in every hierarchy. */
-async function removeGroups(): Promise<void> {
-  for (const name of await readdir(CGROUP_ROOT)) {
-    await rmdir(join(CGROUP_ROOT, name, CGROUP)).catch(ifMissing);
+/** The daemon leaves the group above those of its containers, in every hierarchy; one that has crashed, these too. */
+async function removeGroups(group: string): Promise<void> {
+  for (const place of ['.', ...(await readdir(CGROUP_ROOT))]) {
+    const dir = join(CGROUP_ROOT, place, group);
+    const below = await readdir(dir, { withFileTypes: true }).catch(ifMissing);
+    for (const entry of below ?? []) if (entry.isDirectory()) await rmdir(join(dir, entry.name));
+    await rmdir(dir).catch(ifMissing);
   }
-  await rmdir(join(CGROUP_ROOT, CGROUP)).catch(ifMissing);
 }
 
-function ifMissing(error: NodeJS.ErrnoException): void {
+function ifMissing(error: NodeJS.ErrnoException): null {
   if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error;
+  return null;
 }

@@ -1,12 +1,24 @@
+import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { requestOf } from '../contract/sandbox.contract.ts';
 import { makeDockerEngine } from '../helpers/docker-engine.ts';
 import { describeWithDocker, TestDockerd } from '../helpers/dockerd.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
+import { isStillThere, readProcess } from '../helpers/processes.ts';
+import { python } from '../helpers/python.ts';
 
 leavesNothing();
 
 const ECHO = 'def handler(event): return event\n';
+
+/** Goes on writing, whatever becomes of its connection. */
+const WRITER = python`
+  import threading
+  def write():
+      while True: open('/host/file', 'w').write('x')
+  threading.Thread(target=write).start()
+  def handler(event): return event
+`;
 
 describeWithDocker('a Docker daemon that goes away', () => {
   test('ends its containers, of which the engine is told, and what comes then is refused', async () => {
@@ -27,6 +39,25 @@ describeWithDocker('a Docker daemon that goes away', () => {
       });
     } finally {
       await fixture.dispose();
+    }
+  });
+
+  test('when it crashes, its containers are ended without it, paused ones too, before anybody gets what they had', async () => {
+    const dockerd = await TestDockerd.start();
+    const fixture = await makeDockerEngine(dockerd);
+    try {
+      const code = await fixture.code('writer', WRITER);
+      const all = await Promise.all([1, 2].map(() => fixture.engine.create(code, null)));
+      for (const sandbox of all) await sandbox.request(requestOf(1));
+      await all[0]?.pause();
+      const processes = all.map((sandbox) => readProcess(sandbox.pid() ?? 0));
+      await dockerd.crash();
+      await Promise.all(all.map(({ dead }) => dead));
+      for (const one of processes) expect(one !== null && isStillThere(one)).toBe(false);
+      for (const { id } of all) expect(existsSync(fixture.scratch(id))).toBe(false);
+    } finally {
+      await fixture.dispose();
+      await dockerd[Symbol.asyncDispose]();
     }
   });
 });

@@ -102,6 +102,30 @@ export const RULES: readonly Rule[] = [
     because: 'the registry has no part in it',
   },
   {
+    files: ['queue'],
+    titles: ['idle sandboxes beyond handler_cache_size are ended'],
+    only: { engine: 'sock' },
+    because: 'one container takes more memory than the bound that it sets',
+  },
+  {
+    files: ['scaling'],
+    titles: ['a hundred calls at once of a function that sleeps'],
+    only: { engine: 'sock' },
+    because: 'a daemon does not make fifty containers in the second that the calls take',
+  },
+  {
+    files: ['memory-pool'],
+    titles: ['sandboxes that grow beyond the pool at once'],
+    only: { engine: 'sock' },
+    because: 'with docker the kernel does not hold the pool (docs/engines.md)',
+  },
+  {
+    files: ['local-registry'],
+    titles: ['each of a hundred edits in a row', 'edits under load lose no request'],
+    only: { engine: 'sock' },
+    because: 'a container for each edit takes minutes; several-workers.test.ts makes some edits with docker',
+  },
+  {
     files: ['bounds'],
     titles: [
       'an idle sandbox is paused',

@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { ControlFile, ifThere, readKey } from '../../cgroup/control-file.ts';
-import { parseHierarchies } from '../../cgroup/tree.ts';
-import { isProcessGone } from '../../linux/process-gone.ts';
+import { cgroupsOf } from './cgroup-of.ts';
 import type { MemoryOfContainer } from './memory.ts';
 
 const BYTES_PER_KB = 1024;
@@ -15,8 +13,7 @@ export class ContainerMemory implements MemoryOfContainer {
 
   /** Of the container whose first process is `pid`. Null where its cgroup can't be seen from here, or is gone. */
   static open(pid: number): ContainerMemory | null {
-    const membership = readIfThere(`/proc/${pid}/cgroup`);
-    const found = parseHierarchies(readFileSync('/proc/self/mountinfo', 'utf8'), membership);
+    const found = cgroupsOf(pid);
     const v1 = found.find(({ controllers }) => controllers.includes('memory'));
     const own = v1 ?? found.find(({ version }) => version === 2);
     if (own === undefined) return null;
@@ -54,14 +51,5 @@ export class ContainerMemory implements MemoryOfContainer {
   close(): void {
     this.#isClosed = true;
     this.#usage.close();
-  }
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (isProcessGone(error)) return '';
-    throw error;
   }
 }

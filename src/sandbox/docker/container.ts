@@ -1,9 +1,11 @@
 import type { Container as DockerContainer } from 'dockerode';
+import type { ProcessId } from '../../cluster/process.ts';
 import { asked, type Daemon, isMissing, statusOf } from '../../docker/client.ts';
-import { removeContainer } from '../../docker/containers.ts';
+import { removeContainer, waitForContainer } from '../../docker/containers.ts';
 import { signalName } from '../../linux/signals.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { ContainerMemory } from './container-memory.ts';
+import { endLost, firstProcessOf } from './lost.ts';
 import type { MemoryOfContainer } from './memory.ts';
 import { Pausing } from './pausing.ts';
 import { type ContainerRequest, type ContainerSettings, containerSpec } from './spec.ts';
@@ -33,6 +35,8 @@ export class Container {
   readonly #container: DockerContainer;
   readonly #log: Log;
   readonly #pausing: Pausing;
+  /** That process, whatever its number means later; null where it can't be told from others. */
+  readonly #first: ProcessId | null;
   #pid: number | null;
   #removal: Promise<void> | null = null;
   #hasEnded = false;
@@ -61,6 +65,7 @@ export class Container {
     this.#container = container;
     this.#log = log;
     this.#pid = pid > 0 ? pid : null;
+    this.#first = this.#pid === null ? null : firstProcessOf(container.id, this.#pid);
     const seen = this.#pid === null ? null : ContainerMemory.open(this.#pid);
     this.memory = seen ?? new StatsMemory(daemon, container.id, log);
     this.#pausing = new Pausing({
@@ -124,6 +129,7 @@ export class Container {
         );
         await this.#remove();
       }
+      if (this.#first !== null) await endLost(this.#first);
       return ENDED_BY_US;
     } finally {
       this.#hasEnded = true;
@@ -133,10 +139,10 @@ export class Container {
   }
 
   async #askForEnd(): Promise<ContainerEnd> {
-    const { StatusCode } = (await this.#container.wait()) as { StatusCode: number };
+    const status = await waitForContainer(this.#daemon, this.#container.id, 'not-running');
     if (this.#removal !== null) return ENDED_BY_US;
     const { State } = await this.#container.inspect();
-    return endOf(StatusCode, State.OOMKilled);
+    return endOf(status, State.OOMKilled);
   }
 
   #remove(): Promise<void> {
