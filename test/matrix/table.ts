@@ -79,6 +79,7 @@ export const RULES: readonly Rule[] = [
       'bounds',
       'crash',
       'function-deaths',
+      'function-errors',
       'function-output',
       'http-connections',
       'http-limits',
@@ -124,6 +125,12 @@ export const RULES: readonly Rule[] = [
     titles: ['each of a hundred edits in a row', 'edits under load lose no request'],
     only: { engine: 'sock' },
     because: 'a container for each edit takes minutes; several-workers.test.ts makes some edits with docker',
+  },
+  {
+    files: ['seeing'],
+    titles: ['`timing` and `benchmark_log` get a line for each step'],
+    only: { engine: 'sock' },
+    because: 'the steps of a start are those of sock',
   },
   {
     files: ['bounds'],
