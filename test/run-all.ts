@@ -1,6 +1,6 @@
 /**
  * What `npm run test:all` ends in: lint, types and all tests, as with `npm test`; then the integration tests once more in each
- * cell of the matrix (docs/testing.md). `--cell=<pattern>` runs only those cells (`docker`, `sock/none`, `sock/none/rclone`), and other
+ * cell of the matrix (CONTRIBUTING.md). `--cell=<pattern>` runs only those cells (`docker`, `sock/none`, `sock/none/rclone`), and other
  * arguments go to vitest: `npm run test:all -- --cell=docker test/integration/life.test.ts`.
  */
 import { join } from 'node:path';
