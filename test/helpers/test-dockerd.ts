@@ -31,7 +31,8 @@ export class TestDockerd implements AsyncDisposable {
   readonly socket: string;
   /** Its name is known to what looks for groups that tests have left. */
   readonly #cgroup = `openlambda-dockerd-${process.pid}-${++started}`;
-  readonly #child: ChildProcess;
+  readonly #program: string;
+  #child: ChildProcess;
 
   static async start(): Promise<TestDockerd> {
     const program = findDockerd();
@@ -50,14 +51,29 @@ export class TestDockerd implements AsyncDisposable {
   private constructor(dir: string, program: string) {
     this.dir = dir;
     this.socket = join(dir, 'docker.sock');
+    this.#program = program;
+    this.#child = this.#spawn();
+  }
+
+  #spawn(): ChildProcess {
+    const { dir } = this;
     const log = openSync(join(dir, 'log'), 'a');
     const own = ['--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec')];
     const listen = ['--host', `unix://${this.socket}`, '--pidfile', join(dir, 'pid')];
     const alone = ['--iptables=false', '--ip6tables=false', '--bridge=none', '--ip-forward=false'];
     const apart = ['--pdeathsig', 'TERM', 'unshare', '--mount', '--propagation', 'slave'];
-    const words = [...apart, program, ...listen, ...own, ...alone, '--cgroup-parent', `/${this.#cgroup}`];
-    this.#child = spawn('setpriv', words, { stdio: ['ignore', log, log] });
+    const words = [
+      ...apart,
+      this.#program,
+      ...listen,
+      ...own,
+      ...alone,
+      '--cgroup-parent',
+      `/${this.#cgroup}`,
+    ];
+    const child = spawn('setpriv', words, { stdio: ['ignore', log, log] });
     closeSync(log);
+    return child;
   }
 
   open(): Promise<Daemon> {
@@ -76,6 +92,14 @@ export class TestDockerd implements AsyncDisposable {
     await this.#end('SIGKILL');
   }
 
+  /** One that has crashed, with what it had. */
+  async restart(): Promise<void> {
+    // Its helper died with it, which it does not believe where nobody reaps orphans.
+    await rm(join(this.dir, 'exec', 'containerd', 'containerd.pid'), { force: true });
+    this.#child = this.#spawn();
+    await this.#answers();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#end('SIGTERM');
     await this.#endShims();
@@ -85,12 +109,15 @@ export class TestDockerd implements AsyncDisposable {
   }
 
   async #ready(): Promise<void> {
-    const daemon = await until('Docker daemon', async () => {
+    await importMachine(await this.#answers(), TEST_IMAGE);
+  }
+
+  async #answers(): Promise<Daemon> {
+    return await until('Docker daemon', async () => {
       if (this.#child.exitCode !== null)
         throw new Error(`dockerd ended: ${await readFile(join(this.dir, 'log'), 'utf8')}`);
       return await this.open().catch(ifNotYet);
     });
-    await importMachine(daemon, TEST_IMAGE);
   }
 
   /** After a crash the daemon's helpers live on, one for each container, and what they look after. */

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { removeContainers } from '../../src/docker/containers.ts';
 import { requestOf } from '../contract/sandbox.contract.ts';
 import { makeDockerEngine } from '../helpers/docker-engine.ts';
 import { describeWithDocker, TestDockerd } from '../helpers/dockerd.ts';
@@ -13,9 +14,11 @@ const ECHO = 'def handler(event): return event\n';
 
 /** Goes on writing, whatever becomes of its connection. */
 const WRITER = python`
-  import threading
+  import threading, time
   def write():
-      while True: open('/host/file', 'w').write('x')
+      while True:
+          open('/host/file', 'w').write('x')
+          time.sleep(0.01)
   threading.Thread(target=write).start()
   def handler(event): return event
 `;
@@ -42,7 +45,7 @@ describeWithDocker('a Docker daemon that goes away', () => {
     }
   });
 
-  test('when it crashes, its containers are ended without it, paused ones too, before anybody gets what they had', async () => {
+  test('when it crashes, its containers are ended without it, paused ones too, and others are made when it is back', async () => {
     const dockerd = await TestDockerd.start();
     const fixture = await makeDockerEngine(dockerd);
     try {
@@ -55,6 +58,13 @@ describeWithDocker('a Docker daemon that goes away', () => {
       await Promise.all(all.map(({ dead }) => dead));
       for (const one of processes) expect(one !== null && isStillThere(one)).toBe(false);
       for (const { id } of all) expect(existsSync(fixture.scratch(id))).toBe(false);
+      await expect(fixture.engine.create(code, null)).rejects.toMatchObject({ code: 'ERR_SANDBOX_START' });
+      await dockerd.restart();
+      const next = await fixture.engine.create(code, null);
+      expect((await next.request(requestOf(2))).body.toString()).toBe('2');
+      // Their names stay in its books, and go with the next start or `admin kill`.
+      expect(await removeContainers(await dockerd.open(), fixture.owner)).toBe(all.length + 1);
+      await next.dead;
     } finally {
       await fixture.dispose();
       await dockerd[Symbol.asyncDispose]();
