@@ -127,6 +127,12 @@ export const RULES: readonly Rule[] = [
     because: 'a container for each edit takes minutes; several-workers.test.ts makes some edits with docker',
   },
   {
+    files: ['bounds'],
+    titles: ['that a sandbox wanted more processes than it may have'],
+    only: { engine: 'sock' },
+    because: 'a daemon does not tell how many processes it refused',
+  },
+  {
     files: ['seeing'],
     titles: ['`timing` and `benchmark_log` get a line for each step'],
     only: { engine: 'sock' },
