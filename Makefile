@@ -1,8 +1,11 @@
 # The names that make users expect; npm does the work.
 .PHONY: test-all test check bench
 
-test-all test:
+test:
 	npm test
+
+test-all:
+	npm run test:all
 
 check:
 	npm run check

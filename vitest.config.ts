@@ -12,6 +12,8 @@ function kind(name: string, order: number, maxWorkers: number | string) {
     test: {
       name,
       include: [`test/${name}/**/*.test.ts`],
+      // Skips what means nothing in the cell of the matrix that is running; nothing outside of `npm run test:all`.
+      setupFiles: name === 'integration' ? ['test/matrix/skips.ts'] : [],
       testTimeout: HANG_MS,
       hookTimeout: HANG_MS,
       expect: { poll: { timeout: HANG_MS / 2 } },

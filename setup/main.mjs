@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { ensureDockerd } from './docker.mjs';
 import { sentenceFor } from './failure.mjs';
 import { launch } from './launch.mjs';
 import { checkPlatform, checkReadyToServe } from './machine.mjs';
@@ -12,6 +13,7 @@ import { ROOT } from './where.mjs';
 const TARGETS = {
   start: { argv: ['quickstart/start.ts'], dev: false, check: checkReadyToServe },
   test: { argv: ['test/run.ts'], dev: true, tools: true },
+  'test:all': { argv: ['test/run-all.ts'], dev: true, tools: true, docker: true },
   'test:vm': { argv: ['test/vm/run.ts'], dev: true },
   bench: { argv: ['bench/run.ts'], dev: false },
   check: { argv: ['test/run.ts', '--check'], dev: true },
@@ -34,16 +36,23 @@ export async function main([what, ...args]) {
   }
 }
 
-async function run({ argv, dev, tools, check }, args) {
+async function run({ argv, dev, tools, docker, check }, args) {
   checkPlatform();
   check?.(); // before anything is fetched: a machine that cannot serve should say so at once
   const node = await ensureNode();
   await ensurePackages({ dev });
   await ensureUv();
   if (tools) await ensureTestTools();
+  if (docker) await ensureDockerdOrSay();
   if (argv === undefined) return;
   const [script, ...own] = argv;
   await launch(node, [join(ROOT, script), ...own, ...args]);
+}
+
+/** Without one, cells that need it are skipped. */
+async function ensureDockerdOrSay() {
+  const why = await ensureDockerd();
+  if (why !== null) say(`Tests with Docker are skipped: ${why}.`);
 }
 
 function say(text) {

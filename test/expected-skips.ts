@@ -27,8 +27,20 @@ const DOCKER: readonly ExpectedSkip[] = [
   'test/integration/docker-crash.test.ts > a Docker daemon that goes away',
   'test/integration/docker-images.test.ts > images',
   'test/integration/docker-life.test.ts > what outlives a worker with docker',
+  'test/integration/docker-memory.test.ts > the memory of containers',
   'test/integration/docker-refusals.test.ts > a worker with docker',
   'test/integration/docker-sandboxes.test.ts > a worker with docker',
+  'test/integration/packages-pip.test.ts > with docker',
 ].map((title) => ({ test: `${title} > runs`, reason: NO_DOCKER }));
 
-export const EXPECTED_SKIPS: readonly ExpectedSkip[] = [...V2, ...QUOTAS, ...DOCKER];
+const CELLS: readonly ExpectedSkip[] = [
+  'none/local',
+  'none/embedded',
+  'handler/local',
+  'handler/embedded',
+].map((cell) => ({
+  test: `test/integration/matrix.test.ts > a worker > of the cell docker/${cell} has its code, its packages, and the caches that it should`,
+  reason: NO_DOCKER,
+}));
+
+export const EXPECTED_SKIPS: readonly ExpectedSkip[] = [...V2, ...QUOTAS, ...DOCKER, ...CELLS];

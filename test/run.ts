@@ -4,30 +4,15 @@
  */
 import { join } from 'node:path';
 import { EXPECTED_SKIPS } from './expected-skips.ts';
-import { runNode } from './runner/command.ts';
+import { runChecks } from './runner/checks.ts';
 import { printTally } from './runner/print.ts';
 import { addTallies, EMPTY, type Tally } from './runner/tally.ts';
 import { runVitest } from './runner/vitest.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-const CHECKS = [
-  { title: 'Lint', argv: ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'] },
-  { title: 'Types', argv: ['node_modules/typescript/bin/tsc', '--project', '.'] },
-];
-
-async function runChecks(): Promise<Tally> {
-  let tally = EMPTY;
-  for (const { title, argv } of CHECKS) {
-    console.log(`\n${title}`);
-    const isFine = (await runNode(argv, ROOT)) === 0;
-    tally = addTallies(tally, { ...EMPTY, passed: isFine ? 1 : 0, failures: isFine ? [] : [title] });
-  }
-  return tally;
-}
-
 async function runAll(args: readonly string[]): Promise<Tally> {
-  if (args.includes('--check')) return await runChecks();
-  const checks = args.length === 0 ? await runChecks() : EMPTY;
+  if (args.includes('--check')) return await runChecks(ROOT);
+  const checks = args.length === 0 ? await runChecks(ROOT) : EMPTY;
   console.log('\nTests');
   return addTallies(checks, await runVitest(args, ROOT));
 }

@@ -151,7 +151,9 @@ export const configSchema = z.strictObject({
     .describe('Most requests that wait for one function; the next one is answered 429.'),
   handler_cache_size: count(0, 2 ** 40)
     .default(512 * 1024)
-    .describe('kB of memory for idle sandboxes that are kept for the next call; beyond it the oldest go.'),
+    .describe(
+      'kB of memory for idle sandboxes that are kept for the next call; beyond it the oldest go. 0: none are kept.',
+    ),
   import_cache_size: count(0, 2 ** 40)
     .default(512 * 1024)
     .describe(

@@ -4,6 +4,7 @@ The argument is a directory whose content goes in as well (`etc`, empty director
 """
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -15,9 +16,15 @@ SHELL = '/bin/sh'
 LINKED = ('bin', 'sbin', 'lib', 'lib64', 'lib32', 'libx32')
 # What a program finds at run time, so that `ldd` does not tell of it; binary packages expect the last ones of any Linux.
 BY_NAME = ('libnss_files.so.2', 'libnss_dns.so.2', 'libresolv.so.2', 'libgcc_s.so.1', 'libstdc++.so.6', 'libz.so.1')
-# Of the standard library: tests, what needs a screen, and (`config-...`) what only a C compiler reads.
-LEFT_OUT = {'test', 'tests', 'idlelib', 'turtledemo', 'tkinter', 'ensurepip'}
+# Of the standard library: tests, what needs a screen, the texts of `help()`, and (`config-...`) what only a C compiler reads.
+LEFT_OUT = {'test', 'tests', 'idlelib', 'turtledemo', 'turtle.py', 'tkinter', 'ensurepip', 'pydoc_data'}
+# Modules for tests and for a screen; and NIS, a directory service of local networks, that all of Kerberos would come along for.
+LEFT_OUT_MODULES = re.compile(r'(_test|_ctypes_test|_xxtestfuzz|xxlimited|_tkinter|nis|turtle)[^/]*\.(so|pyc)$')
 DATA = ('/usr/share/zoneinfo', '/usr/lib/locale/C.utf8', '/usr/lib/ssl')
+# The same time zones once more, and with leap seconds.
+ZONES_TWICE = ('/usr/share/zoneinfo/posix', '/usr/share/zoneinfo/right')
+# For workers without uv. It fetches what builds a package, and what it compiles of itself takes less time than that.
+PIP = '/usr/lib/python3/dist-packages/pip'
 
 
 class Archive:
@@ -36,7 +43,7 @@ class Archive:
             self.add(os.path.join(os.path.dirname(path), os.readlink(path)))
         elif os.path.isdir(path):
             for name in sorted(os.listdir(path)):
-                if name not in LEFT_OUT and not name.startswith('config-'):
+                if not is_left_out(path, name):
                     self.add(os.path.join(path, name))
 
     def add_below(self, top, path='/'):
@@ -72,6 +79,13 @@ class Archive:
             self._tar.addfile(entry, content if entry.isreg() else None)
 
 
+def is_left_out(parent, name):
+    path = os.path.join(parent, name)
+    if name in LEFT_OUT or name.startswith('config-') or path in ZONES_TWICE:
+        return True
+    return LEFT_OUT_MODULES.match(name) is not None or (name == '__pycache__' and path.startswith(PIP))
+
+
 def libraries(files):
     """What these need of shared libraries, the loader included."""
     done = subprocess.run(['ldd', *files], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -89,15 +103,14 @@ def main(extra):
             archive._one('/' + name, '/' + name)
     library = sysconfig.get_path('stdlib')
     modules = os.path.join(library, 'lib-dynload')
-    extensions = [os.path.join(modules, name) for name in sorted(os.listdir(modules)) if name.endswith('.so')]
+    extensions = [os.path.join(modules, name) for name in sorted(os.listdir(modules)) if name.endswith('.so') and not is_left_out(modules, name)]
     for path in (PYTHON, SHELL, library):
         archive.add(path)
     needed = sorted(set(libraries([os.path.realpath(PYTHON), os.path.realpath(SHELL), *extensions])))
     libc = next(os.path.dirname(os.path.realpath(path)) for path in needed if os.path.basename(path) == 'libc.so.6')
     for path in [*needed, *(os.path.join(libc, name) for name in BY_NAME), *DATA]:
         archive.add(path)
-    for name in ('pip', 'setuptools', 'wheel', 'pkg_resources'):
-        archive.add(os.path.join('/usr/lib/python3/dist-packages', name))
+    archive.add(PIP)
     archive.close()
 
 

@@ -6,6 +6,9 @@ const CLUSTER = 'org.openlambda.cluster';
 const WORKER = 'org.openlambda.worker';
 const SANDBOX = 'org.openlambda.sandbox';
 
+/** As docker-modem wants them: what is not named is an error without a name. */
+const WAIT_STATUSES = { 200: true, 400: 'bad parameter', 404: 'no such container', 500: 'server error' };
+
 /** Whose containers: real paths, as the claim of a worker has them. */
 export interface Owner {
   readonly cluster: string;
@@ -47,6 +50,25 @@ export async function removeContainers(daemon: Daemon, owner: Owner): Promise<nu
   return found.length;
 }
 
+/**
+ * Resolves to a container's status when it has ended, or, with `removed`, when the daemon has forgotten it. Rejects as `asked` does,
+ * also where the daemon goes away meanwhile: the library's own `wait` reads the answer to an end that never comes then.
+ */
+export async function waitForContainer(daemon: Daemon, id: string, until: 'not-running' | 'removed') {
+  return await asked(daemon, `waiting for container ${id.slice(0, 12)}`, async () => {
+    const path = `/containers/${id}/wait?condition=${until}`;
+    const answer = await new Promise<NodeJS.ReadableStream>((resolve, reject) => {
+      const request = { path, method: 'POST', isStream: true, statusCodes: WAIT_STATUSES };
+      daemon.docker.modem.dial(request, (error, stream) =>
+        error ? reject(error) : resolve(stream as NodeJS.ReadableStream),
+      );
+    });
+    let text = '';
+    for await (const chunk of answer) text += chunk;
+    return (JSON.parse(text) as { StatusCode: number }).StatusCode;
+  });
+}
+
 /** Ends it and removes it with all that the daemon keeps of it. One that is gone, or goes, is no failure. */
 export async function removeContainer(daemon: Daemon, id: string): Promise<void> {
   const container = daemon.docker.getContainer(id);
@@ -54,7 +76,7 @@ export async function removeContainer(daemon: Daemon, id: string): Promise<void>
     try {
       await container.remove({ force: true, v: true });
     } catch (error) {
-      if (statusOf(error) === 409) await container.wait({ condition: 'removed' }).catch(ifMissing);
+      if (statusOf(error) === 409) await waitForContainer(daemon, id, 'removed').catch(ifMissing);
       else ifMissing(error);
     }
   });

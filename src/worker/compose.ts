@@ -76,6 +76,7 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
   const registry = await createRegistry(config, { idle, log });
   undo.defer(() => registry.close());
   const memPoolMb = config.memPoolMb ?? Math.floor(availableMemoryMb() * POOL_OF_MEMORY);
+  log.info({ memPoolMb }, 'memory pool');
   const { engine, zygotes, gauge } = await createSandboxes(config, claim, undo, { log, timing, memPoolMb });
   const metrics = new Metrics();
   const importCache = zygotes === null ? null : createImportCache(config, zygotes, { metrics, log });
@@ -143,7 +144,6 @@ async function createCgroups(
   await claim.update({ cgroupDirs: driver.dirs });
   await driver.removeLeftovers();
   driver.whole.setMemoryMb(memPoolMb);
-  log.info({ memPoolMb }, 'memory pool');
   const limits = { memoryMb: config.memLimitMb, pids: config.procsMax, cpuPercent: config.cpuPercent };
   const zygoteCgroup = (name: string) => {
     const cgroup = driver.create(name);

@@ -226,6 +226,16 @@ export function describeSandboxContract(name: string, make: () => Promise<Engine
       expect(sandbox.id).toMatch(/^actor\//);
     });
 
+    test('one that is being destroyed takes no request any more, however long its end takes', async () => {
+      for (let round = 0; round < 5; round++) {
+        const sandbox = await create();
+        await ask(sandbox, ['echo', 1]);
+        const dead = sandbox.destroy('the test');
+        await expect(ask(sandbox, ['echo', 2])).rejects.toMatchObject({ code: 'ERR_SANDBOX_GONE' });
+        await dead;
+      }
+    });
+
     test('its end takes all of its processes, and its scratch space', async () => {
       const sandbox = await create();
       await ask(sandbox, ['fork', 0]);

@@ -26,7 +26,7 @@ export class TestWorker implements AsyncDisposable {
     await using held = new AsyncDisposableStack();
     const cluster = shared ?? held.use(await TestCluster.create());
     const config = resolveConfig(
-      checkConfig({ worker_port: 0, log_level: 'debug', ...settings }, 'the test'),
+      checkConfig({ worker_port: 0, log_level: 'debug', ...cluster.settings, ...settings }, 'the test'),
       join(cluster.paths.config, 'worker-0.json'),
     );
     const log: LogLine[] = [];

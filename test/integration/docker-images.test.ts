@@ -1,6 +1,7 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { Daemon } from '../../src/docker/client.ts';
 import { describeWithDocker, TEST_IMAGE } from '../helpers/dockerd.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { asNobody } from '../helpers/nobody.ts';
@@ -9,6 +10,26 @@ import { CLI, run, usePlace, writeFunction } from './run-admin.ts';
 leavesNothing();
 const place = usePlace();
 const BUILT = 'openlambda/built:1';
+const STDLIB = join(import.meta.dirname, '../fixtures/stdlib.py');
+
+const LEFT_OUT =
+  /^(_?test|_ctypes_test|_xxtestfuzz|xxlimited|_?tkinter|turtle|turtledemo|idlelib|ensurepip|nis|pydoc_data)/;
+
+/** What a command in a container of the default image says. */
+async function saidIn({ docker }: Daemon, command: string[]): Promise<string> {
+  const made = await docker.createContainer({
+    Image: TEST_IMAGE,
+    Entrypoint: command.slice(0, 1),
+    Cmd: command.slice(1),
+    Tty: true, // so that what it says comes as it is
+    HostConfig: { NetworkMode: 'none', ReadonlyRootfs: true },
+  });
+  await made.start();
+  await made.wait();
+  const said = await made.logs({ stdout: true, stderr: true });
+  await made.remove();
+  return said.toString();
+}
 
 describeWithDocker('images', (dockerd) => {
   /** `admin`, told of the daemon by the environment. */
@@ -35,6 +56,18 @@ describeWithDocker('images', (dockerd) => {
     await made.start();
     expect(await made.wait()).toMatchObject({ StatusCode: 7 });
     await made.remove();
+  });
+
+  test('every module of the machine’s standard library is in it, but for those of tests, of a screen, and of NIS', async () => {
+    const script = readFileSync(STDLIB, 'utf8');
+    const { stdout } = await run('/usr/bin/python3', ['-I', '-c', script], place.dir);
+    const said = await saidIn(await dockerd.current.open(), ['python3', '-Ic', script]);
+    expect(said).toMatch(/^missing: /);
+    const more = said
+      .trim()
+      .split(' ')
+      .filter((name) => !stdout.trim().split(' ').includes(name));
+    expect(more.filter((name) => !LEFT_OUT.test(name))).toEqual([]);
   });
 
   test('`admin new --base docker:<image>` dumps it, and sock runs on it', async () => {

@@ -4,6 +4,8 @@ import { claimsOf } from '../helpers/background.ts';
 import { TestCluster } from '../helpers/cluster.ts';
 import { describeWithDocker, TEST_IMAGE } from '../helpers/dockerd.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
+import { TestIndex } from '../helpers/package-index.ts';
+import { until } from '../helpers/poll.ts';
 import { TestWorker } from '../helpers/worker.ts';
 
 leavesNothing();
@@ -69,9 +71,15 @@ describeWithDocker('a worker with docker', (dockerd) => {
       docker_image: TEST_IMAGE,
       docker_socket: dockerd.current.socket,
     } as const;
-    await using worker = await TestWorker.start({ ...settings, import_cache_size: 1024 });
-    expect(worker.log).toContainEqual(
-      expect.objectContaining({ msg: expect.stringMatching(/import_cache_size is not used/) }),
-    );
+    await using index = await TestIndex.start();
+    index.add({ name: 'started', version: '1.0', files: { 'started.py': '' } });
+    const asked = { pip_mirror: index.url, import_cache_size: 1024, startup_pkgs: ['started'] };
+    await using worker = await TestWorker.start({ ...settings, ...asked });
+    const said = (msg: RegExp) => expect.objectContaining({ msg: expect.stringMatching(msg) });
+    expect(worker.log).toContainEqual(said(/import_cache_size is not used/));
+    expect(worker.log).toContainEqual(said(/startup_pkgs are installed, and not kept imported/));
+    await until('package', () => worker.log.find(({ msg }) => msg === 'packages installed') ?? null);
+    const { body } = await worker.client.request('/metrics');
+    expect(body).not.toMatch(/^openlambda_zygotes [1-9]/m);
   });
 });

@@ -90,7 +90,7 @@ test('children that a handler leaves die with its sandbox', async () => {
   await worker.current.cluster.writeFunction(
     'parent',
     python`
-    import os, subprocess, time
+    import os, subprocess, sys, time
     def handler(event):
         if event == 'end': os._exit(0)
         for _ in range(3):
@@ -98,7 +98,7 @@ test('children that a handler leaves die with its sandbox', async () => {
                 os.setsid()
                 if os.fork() == 0: time.sleep(1000)
                 os._exit(0)
-        subprocess.Popen(['/bin/sleep', '1000'])
+        subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)'])
         return 'left'
   `,
   );

@@ -4,30 +4,30 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Installer } from '../../src/packages/installer.ts';
 import { PackageManager } from '../../src/packages/packages.ts';
 import { PackageStore } from '../../src/packages/store.ts';
+import type { WorkshopEngine } from '../../src/sandbox/workshop.ts';
 import { silentLog } from '../../src/telemetry/log.ts';
+import { makeDockerEngine } from '../helpers/docker-engine.ts';
+import { describeWithDocker } from '../helpers/dockerd.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
-import { makeSockEngine, type SockFixture } from '../helpers/sock-engine.ts';
+import { makeSockEngine } from '../helpers/sock-engine.ts';
 import { makeTestDir, removeEmptyRoot } from '../helpers/test-root.ts';
 
 leavesNothing();
 
-let fixture: SockFixture;
 let dir: string;
 beforeAll(async () => {
   dir = await makeTestDir();
-  fixture = await makeSockEngine();
 });
 afterAll(async () => {
-  await fixture.dispose();
   await rm(dir, { recursive: true });
   await removeEmptyRoot();
 });
 
-test('without uv, the pip of the base image resolves, installs wheels, and builds what has none', async () => {
-  const { engine } = fixture;
-  const store = await PackageStore.open(join(dir, 'packages'));
+/** Without uv, whatever the machine has. */
+async function installByPip(name: string, engine: WorkshopEngine): Promise<void> {
+  const store = await PackageStore.open(join(dir, name, 'packages'));
   const workroom = {
-    dir: join(dir, 'installer'),
+    dir: join(dir, name, 'installer'),
     uv: null,
     pipMirror: null,
     env: process.env,
@@ -61,4 +61,24 @@ test('without uv, the pip of the base image resolves, installs wheels, and build
   const failed = packages.prepareRequirements('another', ['idna==3.7', 'requests==2.31.0', 'idna<3']);
   await expect(failed).rejects.toMatchObject({ code: 'ERR_PACKAGES_UNRESOLVED' });
   await packages.close();
+}
+
+test('without uv, the pip of the base image resolves, installs wheels, and builds what has none', async () => {
+  const fixture = await makeSockEngine();
+  try {
+    await installByPip('sock', fixture.engine);
+  } finally {
+    await fixture.dispose();
+  }
+});
+
+describeWithDocker('with docker', (dockerd) => {
+  test('the pip of the default image does the same', async () => {
+    const fixture = await makeDockerEngine(dockerd.current);
+    try {
+      await installByPip('docker', fixture.engine);
+    } finally {
+      await fixture.dispose();
+    }
+  });
 });

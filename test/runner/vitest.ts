@@ -5,14 +5,18 @@ import { runNode } from './command.ts';
 import { REPORT_VARIABLE, type TestReport } from './reporter.ts';
 import { type Tally, tallyOf } from './tally.ts';
 
-/** Runs vitest in a process of its own, so that its crash is a failure and not ours; `args` go to it. */
-export async function runVitest(args: readonly string[], root: string): Promise<Tally> {
+/** Runs vitest in a process of its own, so that its crash is a failure and not ours; `args` go to it, `env` beside our own. */
+export async function runVitest(
+  args: readonly string[],
+  root: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Tally> {
   const dir = await mkdtemp(join(tmpdir(), 'openlambda-report-'));
   try {
     const path = join(dir, 'report.json');
     const reporters = ['--reporter=default', `--reporter=${join(import.meta.dirname, 'reporter.ts')}`];
     const argv = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...reporters, ...args];
-    const outcome = await runNode(argv, root, { ...process.env, [REPORT_VARIABLE]: path });
+    const outcome = await runNode(argv, root, { ...process.env, ...env, [REPORT_VARIABLE]: path });
     return forFilter(tallyOf(await readReport(path), outcome), args);
   } finally {
     await rm(dir, { recursive: true });

@@ -1,12 +1,11 @@
-import { readFileSync } from 'node:fs';
 import { ControlFile, ifThere, readKey } from '../../cgroup/control-file.ts';
-import { parseHierarchies } from '../../cgroup/tree.ts';
-import { isProcessGone } from '../../linux/process-gone.ts';
+import { cgroupsOf } from './cgroup-of.ts';
+import type { MemoryOfContainer } from './memory.ts';
 
 const BYTES_PER_KB = 1024;
 
 /** What the kernel counts for a container, whichever cgroup the daemon has put it in. */
-export class ContainerMemory {
+export class ContainerMemory implements MemoryOfContainer {
   readonly #usage: ControlFile;
   readonly #stat: string;
   readonly #inactive: string;
@@ -14,8 +13,7 @@ export class ContainerMemory {
 
   /** Of the container whose first process is `pid`. Null where its cgroup can't be seen from here, or is gone. */
   static open(pid: number): ContainerMemory | null {
-    const membership = readIfThere(`/proc/${pid}/cgroup`);
-    const found = parseHierarchies(readFileSync('/proc/self/mountinfo', 'utf8'), membership);
+    const found = cgroupsOf(pid);
     const v1 = found.find(({ controllers }) => controllers.includes('memory'));
     const own = v1 ?? found.find(({ version }) => version === 2);
     if (own === undefined) return null;
@@ -32,7 +30,6 @@ export class ContainerMemory {
     this.#inactive = isV1 ? 'total_inactive_file' : 'inactive_file';
   }
 
-  /** 0 when it is gone. */
   kb(): number {
     let bytes = 0;
     if (this.#isClosed) return 0;
@@ -42,7 +39,6 @@ export class ContainerMemory {
     return Math.ceil(bytes / BYTES_PER_KB);
   }
 
-  /** How much of it the kernel takes back by itself. */
   reclaimableKb(): number {
     let bytes = 0;
     if (this.#isClosed) return 0;
@@ -55,14 +51,5 @@ export class ContainerMemory {
   close(): void {
     this.#isClosed = true;
     this.#usage.close();
-  }
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (isProcessGone(error)) return '';
-    throw error;
   }
 }

@@ -1,11 +1,15 @@
 import type { Container as DockerContainer } from 'dockerode';
+import type { ProcessId } from '../../cluster/process.ts';
 import { asked, type Daemon, isMissing, statusOf } from '../../docker/client.ts';
-import { removeContainer } from '../../docker/containers.ts';
+import { removeContainer, waitForContainer } from '../../docker/containers.ts';
 import { signalName } from '../../linux/signals.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { ContainerMemory } from './container-memory.ts';
+import { endLost, firstProcessOf } from './lost.ts';
+import type { MemoryOfContainer } from './memory.ts';
 import { Pausing } from './pausing.ts';
 import { type ContainerRequest, type ContainerSettings, containerSpec } from './spec.ts';
+import { StatsMemory } from './stats-memory.ts';
 
 /** An exit code above this is how the daemon tells of a signal. */
 const SIGNALLED = 128;
@@ -26,12 +30,13 @@ export class Container {
   readonly ended: Promise<ContainerEnd>;
   /** Resolves when the daemon has forgotten it. Never rejects. */
   readonly gone: Promise<void>;
-  /** Null where it can't be seen. */
-  readonly memory: ContainerMemory | null;
+  readonly memory: MemoryOfContainer;
   readonly #daemon: Daemon;
   readonly #container: DockerContainer;
   readonly #log: Log;
   readonly #pausing: Pausing;
+  /** That process, whatever its number means later; null where it can't be told from others. */
+  readonly #first: ProcessId | null;
   #pid: number | null;
   #removal: Promise<void> | null = null;
   #hasEnded = false;
@@ -60,7 +65,9 @@ export class Container {
     this.#container = container;
     this.#log = log;
     this.#pid = pid > 0 ? pid : null;
-    this.memory = this.#pid === null ? null : ContainerMemory.open(this.#pid);
+    this.#first = this.#pid === null ? null : firstProcessOf(container.id, this.#pid);
+    const seen = this.#pid === null ? null : ContainerMemory.open(this.#pid);
+    this.memory = seen ?? new StatsMemory(daemon, container.id, log);
     this.#pausing = new Pausing({
       pause: () => this.#step('pausing a container', () => this.#container.pause()),
       unpause: () => this.#step('unpausing a container', () => this.#container.unpause()),
@@ -122,19 +129,20 @@ export class Container {
         );
         await this.#remove();
       }
+      if (this.#first !== null) await endLost(this.#first);
       return ENDED_BY_US;
     } finally {
       this.#hasEnded = true;
       this.#pid = null;
-      this.memory?.close();
+      this.memory.close();
     }
   }
 
   async #askForEnd(): Promise<ContainerEnd> {
-    const { StatusCode } = (await this.#container.wait()) as { StatusCode: number };
+    const status = await waitForContainer(this.#daemon, this.#container.id, 'not-running');
     if (this.#removal !== null) return ENDED_BY_US;
     const { State } = await this.#container.inspect();
-    return endOf(StatusCode, State.OOMKilled);
+    return endOf(status, State.OOMKilled);
   }
 
   #remove(): Promise<void> {

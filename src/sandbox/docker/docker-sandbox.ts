@@ -1,8 +1,8 @@
+import { OlError } from '../../errors.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { NamedBounds, SandboxEnd } from '../explain.ts';
-import { memoryOfTree } from '../memory.ts';
 import { PipedSandbox } from '../piped-sandbox.ts';
-import type { Death } from '../sandbox.ts';
+import type { Death, SandboxRequest, SandboxResponse } from '../sandbox.ts';
 import type { ServerPipe } from '../server-pipe.ts';
 import type { Container, ContainerEnd } from './container.ts';
 
@@ -35,6 +35,12 @@ export class DockerSandbox extends PipedSandbox {
     this.dead = this.#end(parts.pipe, release);
   }
 
+  override async request(request: SandboxRequest): Promise<SandboxResponse> {
+    // The daemon takes a while to end it. Until then it would take requests, and lose them.
+    if (this.reason !== null) throw this.#gone(this.reason);
+    return await super.request(request);
+  }
+
   async pause(): Promise<void> {
     if (this.isDead) return;
     this.watched?.rest();
@@ -56,10 +62,7 @@ export class DockerSandbox extends PipedSandbox {
   }
 
   async memoryKb(): Promise<number> {
-    const pid = this.pid();
-    if (pid === null) return 0;
-    const { memory } = this.#container;
-    return memory === null ? await memoryOfTree(pid) : memory.kb();
+    return this.#container.memory.kb();
   }
 
   protected kill(): void {
@@ -83,5 +86,9 @@ export class DockerSandbox extends PipedSandbox {
   /** The daemon has one bound for each container, and none for all together. */
   #death({ code, signal, isOutOfMemory }: ContainerEnd): Death {
     return { code, signal, reason: this.reason, outOfMemory: isOutOfMemory ? 'sandbox' : null };
+  }
+
+  #gone(how: string): OlError {
+    return new OlError('ERR_SANDBOX_GONE', { name: this.functionName, how });
   }
 }

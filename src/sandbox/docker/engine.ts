@@ -106,13 +106,13 @@ export class DockerEngine implements Engine, WorkshopEngine {
     return this.#interpreter;
   }
 
-  /** What the kernel counts for all containers together. */
+  /** What the kernel counts for all containers together, those of installers included. */
   memoryKb(): number {
-    return sum([...this.#containers].map(({ memory }) => memory?.kb() ?? 0));
+    return sum([...this.#containers].map(({ memory }) => memory.kb()));
   }
 
   reclaimableKb(): number {
-    return sum([...this.#containers].map(({ memory }) => memory?.reclaimableKb() ?? 0));
+    return sum([...this.#containers].map(({ memory }) => memory.reclaimableKb()));
   }
 
   async create(code: Code, lock: Lock | null): Promise<Sandbox> {

@@ -1,0 +1,18 @@
+import { readFileSync } from 'node:fs';
+import { type Hierarchy, parseHierarchies } from '../../cgroup/tree.ts';
+import { isProcessGone } from '../../linux/process-gone.ts';
+
+/** The cgroups that a process is in, as far as they can be seen from here; none where it is gone. */
+export function cgroupsOf(pid: number): Hierarchy[] {
+  return parseHierarchies(readFileSync('/proc/self/mountinfo', 'utf8'), membershipOf(pid));
+}
+
+/** `/proc/<pid>/cgroup`; empty where the process is gone. The daemon puts a container's id into the name of its cgroup. */
+export function membershipOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cgroup`, 'utf8');
+  } catch (error) {
+    if (isProcessGone(error)) return '';
+    throw error;
+  }
+}
