@@ -18,19 +18,25 @@ import { makeSockEngine, type SockFixture } from '../helpers/sock-engine.ts';
 
 leavesNothing();
 
+const PLENTY_KB = 1024 * 1024;
+
 interface Cached {
   readonly fixture: SockFixture;
   readonly cache: ImportCache;
   readonly metrics: Metrics;
 }
 
-async function withCache(budgetKb: number, use: (cached: Cached) => Promise<void>): Promise<void> {
+async function withCache(
+  budgetKb: number,
+  use: (cached: Cached) => Promise<void>,
+  roomKb = () => PLENTY_KB,
+): Promise<void> {
   const fixture = await makeSockEngine({ importMemLimitMb: 128 });
   const metrics = new Metrics();
   const modulesOf = (one: { dir: string }) =>
     publicModules(fixture.packagesDir, { ...one, name: '', version: '' });
-  const parts = { engine: fixture.engine, budgetKb, waitMs: 30_000, modulesOf, metrics, log: silentLog() };
-  const cache = new ImportCache(parts);
+  const parts = { engine: fixture.engine, budgetKb, roomKb, waitMs: 30_000, modulesOf, metrics };
+  const cache = new ImportCache({ ...parts, log: silentLog() });
   try {
     await use({ fixture, cache, metrics });
   } finally {
@@ -38,8 +44,6 @@ async function withCache(budgetKb: number, use: (cached: Cached) => Promise<void
     await fixture.dispose();
   }
 }
-
-const PLENTY_KB = 1024 * 1024;
 
 /** A lock of packages that are each in a directory of their name, all of them imported. */
 function lockOf(names: readonly string[], dirs: Readonly<Record<string, string>> = {}): Lock {
@@ -225,6 +229,34 @@ test('what is kept is never evicted, however small the budget', async () => {
     }
     expect(await value()).toBe(first);
   });
+});
+
+test('memory that is wanted back is given back, what is kept last, and all is made again when there is room', async () => {
+  let roomKb = PLENTY_KB;
+  const large = `data = bytearray(16 * 1024 * 1024)\n${SLOW}`;
+  const test = async (cached: Cached) => {
+    for (const name of ['kept', 'used']) await cached.fixture.package(name, large);
+    await cached.cache.keep(lockOf(['kept']));
+    const origin = async (name: string) => {
+      const sandbox = await start(cached, lockOf([name]));
+      await sandbox.destroy('seen');
+      return sandbox.origin;
+    };
+    expect([await origin('used'), await origin('kept')]).toEqual(['zygote', 'zygote']);
+    expect(cached.cache.lendableKb).toBeGreaterThan(32 * 1024);
+    roomKb = 0;
+    const first = cached.cache.giveBack(1);
+    expect(first.kb).toBeGreaterThan(16 * 1024);
+    await first.gone;
+    expect(zygotesOf(cached.fixture)).toHaveLength(1);
+    expect([await origin('used'), await origin('kept')]).toEqual(['cold', 'zygote']);
+    await cached.cache.giveBack(PLENTY_KB).gone;
+    expect([zygotesOf(cached.fixture), cached.cache.lendableKb]).toEqual([[], 0]);
+    expect([await origin('used'), await origin('kept')]).toEqual(['cold', 'cold']);
+    roomKb = PLENTY_KB;
+    expect([await origin('used'), await origin('kept')]).toEqual(['zygote', 'zygote']);
+  };
+  await withCache(PLENTY_KB, test, () => roomKb);
 });
 
 test('all together stay within the budget, and those that are used most are kept', async () => {
