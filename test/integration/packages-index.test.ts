@@ -244,12 +244,15 @@ const NAMESPACE_PTH =
   "mp = m.__dict__.setdefault('__path__', []); (p not in mp) and mp.append(p)\n";
 
 describe('what a wheel may have in it', () => {
-  test('a namespace that a .pth file makes has the parts of other packages, too', async () => {
+  test.each([
+    ['a zygote', {}],
+    ['none', { import_cache_size: 0 }],
+  ])('a namespace that a .pth file makes has the parts of other packages, too, with %s', async (_, settings) => {
     const part = (name: string, files: Record<string, string>) => index.add({ name, version: '1.0', files });
-    part('apart-one', { 'apart/one.py': 'VALUE = 1\n', 'apart_one-nspkg.pth': NAMESPACE_PTH });
-    part('apart-two', { 'apart/two.py': 'VALUE = 2\n' });
-    // With a zygote, it would have made the namespace first.
-    await using worker = await start({ import_cache_size: 0 });
+    const slow = 'import time\ntime.sleep(0.02)\n';
+    part('apart-one', { 'apart/one.py': `${slow}VALUE = 1\n`, 'apart_one-nspkg.pth': NAMESPACE_PTH });
+    part('apart-two', { 'apart/two.py': `${slow}VALUE = 2\n` });
+    await using worker = await start(settings);
     const code = 'from apart import one, two\ndef handler(event): return one.VALUE + two.VALUE\n';
     await write(worker, 'apart', 'apart-one\napart-two\n', code);
     expect(await worker.result('apart')).toBe(3);
