@@ -114,11 +114,14 @@ const KEPT = [
 ];
 /** Our own, and where packages come from. */
 const KEPT_PREFIXES = ['OL_', 'PIP_'];
+/** The way there. */
+const PROXY = /^(https?|all|no)_proxy$/i;
 
 /** What a worker needs of the environment and no more: it lives on after the shell whose secrets these may be. */
 export function smallEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(
-    ([name]) => KEPT.includes(name) || KEPT_PREFIXES.some((prefix) => name.startsWith(prefix)),
+    ([name]) =>
+      KEPT.includes(name) || PROXY.test(name) || KEPT_PREFIXES.some((prefix) => name.startsWith(prefix)),
   );
   return Object.fromEntries(kept);
 }
