@@ -21,8 +21,9 @@ export async function waitForPackages(
   const letGo = registry.retain(code);
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
-    const requirements = packages.requirements(code).join(', ');
-    late.reject(new OlError('ERR_PACKAGES_WAIT', { name: code.name, limitMs: timeoutMs, requirements }));
+    const { requirements, phase } = packages.progress(code);
+    const fields = { name: code.name, limitMs: timeoutMs, requirements: requirements.join(', '), phase };
+    late.reject(new OlError('ERR_PACKAGES_WAIT', fields));
   }, timeoutMs);
   try {
     return await Promise.race([installing, late.promise]);
