@@ -6,13 +6,15 @@ import type { Server, Upstream } from './upstream.ts';
 
 /** Connects to an address. Rejects with what the kernel says. */
 export function dial(address: string, port: number): Promise<Socket> {
-  return opened(connect({ host: address, port }), 'connect');
+  // Nothing is held back: a handshake is small pieces that each wait for an answer.
+  return opened(connect({ host: address, port, noDelay: true }), 'connect');
 }
 
 /** Connects to a proxy, to send it requests for whole URLs. */
 export async function dialProxy({ host, port, isTls }: Upstream): Promise<Socket> {
   if (!isTls) return await dial(host, port);
-  return await opened(connectTls({ host, port, servername: host }), 'secureConnect');
+  const socket = await opened(connectTls({ host, port, servername: host }), 'secureConnect');
+  return socket.setNoDelay(true);
 }
 
 /** Has a proxy connect to a server. Rejects with what the proxy says where it does not. */
@@ -27,7 +29,7 @@ export function dialThrough(proxy: Upstream, server: Server): Promise<Socket> {
   asking.once('connect', ({ statusCode = 0, statusMessage = '' }, socket, head) => {
     if (statusCode >= 200 && statusCode < 300) {
       if (head.length > 0) socket.unshift(head);
-      return resolve(socket as Socket);
+      return resolve((socket as Socket).setNoDelay(true));
     }
     socket.destroy();
     reject(new Error(refusal(proxy, statusCode, statusMessage)));

@@ -42,7 +42,7 @@ interface Job {
 }
 
 /** A sandbox in which no foreign code has run, for the steps of one installation; null until one is needed. */
-export interface CleanRoom extends AsyncDisposable {
+export interface CleanRoom extends Disposable {
   workshop: Workshop | null;
 }
 
@@ -54,6 +54,7 @@ export interface CleanRoom extends AsyncDisposable {
 export class Installer {
   readonly #options: InstallerOptions;
   readonly #workshops = new Set<Workshop>();
+  readonly #closing = new Set<Promise<void>>();
   #workroom: Promise<Workroom> | null = null;
 
   constructor(options: InstallerOptions) {
@@ -64,10 +65,10 @@ export class Installer {
   begin(): CleanRoom {
     const room: CleanRoom = {
       workshop: null,
-      [Symbol.asyncDispose]: async () => {
+      [Symbol.dispose]: () => {
         const { workshop } = room;
         room.workshop = null;
-        if (workshop !== null) await this.#close(workshop);
+        if (workshop !== null) this.#close(workshop);
       },
     };
     return room;
@@ -111,6 +112,7 @@ export class Installer {
 
   /** When nothing is under way any more. */
   async close(): Promise<void> {
+    await Promise.all(this.#closing);
     await (await this.#workroom)?.close();
   }
 
@@ -169,7 +171,7 @@ export class Installer {
     }
   }
 
-  /** Asks a sandbox, a new one where none is `open`, and closes it. `use` is called when all its processes are gone. */
+  /** Asks a sandbox, a new one where none is `open`, and has it closed. `use` is called when all its processes are gone. */
   async #ask(
     asked: Asked,
     job: Job,
@@ -179,10 +181,10 @@ export class Installer {
     const workshop = open ?? (await this.#open());
     try {
       const answer = await this.#exchange(asked, workshop, job);
-      await workshop.close((scratchDir) => use(answer, scratchDir));
+      await workshop.finish((scratchDir) => use(answer, scratchDir));
       return answer;
     } finally {
-      await this.#close(workshop);
+      this.#close(workshop);
     }
   }
 
@@ -194,9 +196,11 @@ export class Installer {
     return workshop;
   }
 
-  async #close(workshop: Workshop): Promise<void> {
-    await workshop.close();
+  /** Nobody waits for it: what is to be removed may be large. */
+  #close(workshop: Workshop): void {
     this.#workshops.delete(workshop);
+    const closing: Promise<void> = workshop.close().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
   }
 
   async #exchange(asked: Asked, workshop: Workshop, { event, phase }: Job): Promise<unknown> {

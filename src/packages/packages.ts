@@ -152,9 +152,9 @@ export class PackageManager implements Packages {
       // Another worker may have done it while we waited.
       const installed = store.installed(key);
       if (installed !== null) return installed;
-      await using room = this.#options.installer.begin();
-      const packages = await this.#resolve(key, asked, room);
-      await this.#install(asked, packages, room);
+      using room = this.#options.installer.begin();
+      const { packages, written } = await this.#resolve(key, asked, room);
+      await Promise.all([written, this.#install(asked, packages, room)]);
       const lock = makeLock(packages, await importsOf(wanted, packages, store.dir));
       await store.writeLock(key, lock);
       // Somebody may have pruned one just before it was in a lock.
@@ -163,7 +163,7 @@ export class PackageManager implements Packages {
   }
 
   async #installAgain(key: string, asked: Asked, packages: readonly ResolvedPackage[]): Promise<Lock> {
-    await using room = this.#options.installer.begin();
+    using room = this.#options.installer.begin();
     await this.#install(asked, packages, room);
     const lock = this.#options.store.installed(key);
     if (lock !== null) return lock;
@@ -172,14 +172,17 @@ export class PackageManager implements Packages {
     throw new OlError('ERR_PACKAGES_INSTALLER', { name: asked.name, requirements, reason });
   }
 
-  /** Once: from then on these requirements mean these versions. */
-  async #resolve(key: string, asked: Asked, room: CleanRoom): Promise<readonly ResolvedPackage[]> {
+  /** Once: from then on these requirements mean these versions. `written` settles when that is on the disk. */
+  async #resolve(
+    key: string,
+    asked: Asked,
+    room: CleanRoom,
+  ): Promise<{ readonly packages: readonly ResolvedPackage[]; readonly written: Promise<void> }> {
     const { store, installer } = this.#options;
     const known = store.resolved(key);
-    if (known !== null) return known;
+    if (known !== null) return { packages: known, written: Promise.resolve() };
     const packages = asked.requirements.length === 0 ? [] : await installer.resolve(asked, room);
-    await store.writeResolved(key, packages);
-    return packages;
+    return { packages, written: store.writeResolved(key, packages) };
   }
 
   async #install(asked: Asked, packages: readonly ResolvedPackage[], room: CleanRoom): Promise<void> {
