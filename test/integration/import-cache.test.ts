@@ -9,6 +9,7 @@ import { silentLog } from '../../src/telemetry/log.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { nodesOfFile } from '../../src/zygote/given-tree.ts';
 import { ImportCache } from '../../src/zygote/import-cache.ts';
+import type { TreeFileNode } from '../../src/zygote/tree-file.ts';
 import { requestOf } from '../contract/sandbox.contract.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
@@ -197,6 +198,28 @@ test('what of a given tree is not installed at first is made when a call comes f
     expect(sandbox.origin).toBe('zygote');
     const { body } = await cached.metrics.text();
     expect(body).toMatch(/^openlambda_package_forks_total\{depth="2"\} 1$/m);
+  });
+});
+
+test('a tree may be eight deep; what is deeper is imported by the function, from the deepest zygote', async () => {
+  await withCache(PLENTY_KB, async (cached) => {
+    const names = Array.from({ length: 9 }, (_, index) => `level${index + 1}`);
+    for (const name of names) await cached.fixture.package(name, SLOW);
+    const chain = names.reduceRight<TreeFileNode[]>(
+      (children, name) => [{ packages: [`${name}==1.0`], children }],
+      [],
+    );
+    await cached.cache.plant(nodesOfFile({ packages: [], children: chain }), [lockOf(names)]);
+    expect(zygotesOf(cached.fixture)).toHaveLength(8);
+    const [eight, nine] = [names.slice(0, 8), names];
+    const deepest = await start(cached, lockOf(eight));
+    expect([deepest.origin, Object.keys(await modules(deepest, names))]).toEqual(['zygote', eight]);
+    const deeper = await start(cached, lockOf(nine));
+    expect([deeper.origin, Object.keys(await modules(deeper, names))]).toEqual(['zygote', eight]);
+    const [one, other] = [await modules(deepest, names), await modules(deeper, names)];
+    expect(other).toEqual(one);
+    const { body } = await cached.metrics.text();
+    expect(body).toMatch(/^openlambda_package_forks_total\{depth="8"\} 2$/m);
   });
 });
 
