@@ -111,7 +111,7 @@ export const ERRORS = {
   ERR_PACKAGES_WAIT: {
     status: 504,
     message:
-      "'{name}' waited {limitMs} ms for its packages ({requirements}) to be installed, which goes on: call again later",
+      "'{name}' waited {limitMs} ms for its packages ({requirements}): {phase}. That goes on: call again later",
   },
 
   // Configuration and the cluster directory.

@@ -11,6 +11,8 @@ import time
 
 import _thread
 
+import path_files
+
 # What tells libraries to start no threads of their own: those would not be there after a fork.
 _ONE_THREAD = (
     'OPENBLAS_NUM_THREADS', 'OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'BLIS_NUM_THREADS', 'NUMEXPR_NUM_THREADS',
@@ -31,6 +33,7 @@ def import_all(wanted):
     path, environment, open_before = list(sys.path), dict(os.environ), descriptors()
     started = time.monotonic_ns()
     sys.path.extend(wanted['directories'])
+    path_files.carry_out(path_files.files_in(wanted['directories']))
     for name in _ONE_THREAD:
         os.environ[name] = '1'
     tried = [try_to_import(module) for module in wanted['modules']]
@@ -38,6 +41,7 @@ def import_all(wanted):
         raise tried[0]  # then it is no better than its parent
     restore(path, environment)
     took = time.monotonic_ns() - started
+    refuse_path_files()
     refuse_descriptors(open_before)
     refuse_threads()
     settle()
@@ -65,6 +69,13 @@ def restore(path, environment):
     for name, value in environment.items():
         if os.environ.get(name) != value:
             os.environ[name] = value
+
+
+def refuse_path_files():
+    """A sandbox gets the path of its own packages, and what these files have added to it."""
+    files = path_files.not_repeatable()
+    if files:
+        raise Refused(f'path files do more to sys.path than to add to it: {", ".join(files)}')
 
 
 def refuse_descriptors(before):

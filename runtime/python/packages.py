@@ -8,7 +8,6 @@ which names are in there: one that is in none of them costs no look at the disk,
 
 import json
 import os
-import site
 import sys
 from importlib.machinery import (
     EXTENSION_SUFFIXES,
@@ -20,9 +19,10 @@ from importlib.machinery import (
     SourcelessFileLoader,
 )
 
+import path_files
+
 ROOT = '/packages'
 NONE = b'-'
-_NOWHERE = ROOT + '/.nowhere'
 _LOADERS = (
     (ExtensionFileLoader, EXTENSION_SUFFIXES),
     (SourceFileLoader, SOURCE_SUFFIXES),
@@ -55,21 +55,9 @@ def activate(lock_id):
         if path not in known:
             sys.path_importer_cache[path] = IndexedFinder(path, modules)
             sys.path.append(path)
+    path_files.carry_out([(dirs[at], name) for at, name in index['pth'] if dirs[at] not in known])
+    # After them: what they have added to PATH stays.
     prepare_programs(dirs, index['bin'])
-    run_path_files([(dirs[at], name) for at, name in index['pth'] if dirs[at] not in known])
-
-
-def run_path_files(files):
-    """Those that make a namespace package (`...-nspkg.pth`) know of their own directory only: on a usual installation it is that of
-    all others, too. A namespace looks again for all its parts when `sys.path` has changed since it was made, and so it does.
-    """
-    if not files:
-        return
-    sys.path.append(_NOWHERE)
-    for directory, name in files:
-        site.addpackage(directory, name, None)
-    sys.path.remove(_NOWHERE)
-    sys.path_importer_cache.pop(_NOWHERE, None)
 
 
 def prepare_programs(dirs, bins):

@@ -131,13 +131,15 @@ const KEPT = [
 const KEPT_PREFIXES = ['OL_', 'PIP_'];
 /** For `admin`: a worker has the keys in its config file, the registry is given them. */
 const DROPPED_PREFIX = 'OL_REGISTRY_';
+/** The way there. */
+const PROXY = /^(https?|all|no)_proxy$/i;
 
 /** What a worker needs of the environment and no more: it lives on after the shell whose secrets these may be. */
 export function smallEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(
     ([name]) =>
       !name.startsWith(DROPPED_PREFIX) &&
-      (KEPT.includes(name) || KEPT_PREFIXES.some((prefix) => name.startsWith(prefix))),
+      (KEPT.includes(name) || PROXY.test(name) || KEPT_PREFIXES.some((prefix) => name.startsWith(prefix))),
   );
   return Object.fromEntries(kept);
 }

@@ -196,9 +196,10 @@ export const configSchema = z.strictObject({
   mem_pool_mb: count(64, 64 * 1024 * 1024)
     .optional()
     .describe(
-      'Memory that all sandboxes of a worker may use together. Where a cold start would go beyond it, idle sandboxes ' +
-        'are ended, the one used longest ago first; with none left, the request waits. Default: three quarters of ' +
-        "the machine's memory, or of what the worker's own group may use. Several workers on a machine: set it.",
+      'Memory that all sandboxes and zygotes of a worker may use together. Where a cold start would go beyond it, idle ' +
+        'sandboxes are ended, the one used longest ago first, then zygotes with packages; with none left, the request ' +
+        "waits. Default: three quarters of the machine's memory, or of what the worker's own group may use. Several " +
+        'workers on a machine: set it.',
     ),
   procs_max: count(2, 100_000).default(128).describe('Processes and threads that one sandbox may have.'),
   cpu_percent: count(0, 100_000)

@@ -12,8 +12,11 @@
  *    than a quarter of the pool, or a small pool would be all margin.
  * 4. Beyond that, idle sandboxes go, the one used longest ago first. Their memory is there when they are gone, some
  *    milliseconds later; so a start waits for those that are on their way out, and does not evict more for it.
- * 5. With nothing idle left, the start waits for a sandbox that answers or ends.
- * 6. With nothing that could end, it does not wait: whatever fills the pool then (spares, or a pool that is smaller than one
+ * 5. Zygotes with packages are in the pool as well. They are made ahead of calls that may come, and a start is for one that has:
+ *    so with no idle sandbox left, they go, as many as it takes. They go after the idle sandboxes, because a zygote that is
+ *    missing makes every cold start of its functions slower, and an idle sandbox one.
+ * 6. With no zygote left that could go, the start waits for a sandbox that answers or ends.
+ * 7. With nothing that could end, it does not wait: whatever fills the pool then (spares, or a pool that is smaller than one
  *    sandbox) would never go away. So whoever waits is always served in the end: some sandbox is at work, for no longer
  *    than `invocation_timeout_ms`, or is on its way out, or is idle and goes, or the start is made.
  *
@@ -24,21 +27,31 @@ export interface PoolState {
   readonly poolKb: number;
   /** The most that one sandbox may take. */
   readonly limitKb: number;
-  /** Measured, of all sandboxes and spares. */
+  /** Measured, of all sandboxes, spares and zygotes. */
   readonly usedKb: number;
   /** Set aside for those that were started and have not answered yet. */
   readonly reservedKb: number;
-  /** Sandboxes that are being destroyed, and what they will give back. */
+  /** Sandboxes and zygotes that are being ended, and what they will give back. */
   readonly ending: number;
   readonly endingKb: number;
   /** Sandboxes that serve a request or start. */
   readonly active: number;
+  /** What zygotes hold that could be ended. */
+  readonly zygotesKb: number;
 }
 
-/** What becomes of a start: it is made, or waits; before it is asked for again, so many idle sandboxes go. */
+/** What goes. */
+export interface Eviction {
+  /** So many idle sandboxes, the ones used longest ago. */
+  readonly idle: number;
+  /** Zygotes that hold so much. */
+  readonly zygotesKb: number;
+}
+
+/** What becomes of a start: it is made, or waits; it is asked for again when what is evicted is gone. */
 export type Admission =
   | { readonly kind: 'start' }
-  | { readonly kind: 'evict'; readonly count: number }
+  | ({ readonly kind: 'evict' } & Eviction)
   | { readonly kind: 'wait' };
 
 const MARGIN_OF_POOL = 1 / 4;
@@ -48,14 +61,14 @@ export function admit(state: PoolState, needKb: number, idleKb: Iterable<number>
   const missingKb = needKb - freeKb(state);
   if (missingKb <= 0) return { kind: 'start' };
   if (missingKb <= state.endingKb) return { kind: 'wait' };
-  const count = countUntil(missingKb - state.endingKb, idleKb);
-  if (count > 0) return { kind: 'evict', count };
+  const eviction = evictionFor(missingKb - state.endingKb, state, idleKb);
+  if (eviction.idle > 0 || eviction.zygotesKb > 0) return { kind: 'evict', ...eviction };
   return state.active > 0 || state.ending > 0 ? { kind: 'wait' } : { kind: 'start' };
 }
 
-/** How many idle sandboxes have to go, because those at work have grown into the margin. */
-export function evictionsFor(state: PoolState, idleKb: Iterable<number>): number {
-  return countUntil(-freeKb(state) - state.endingKb, idleKb);
+/** What has to go because sandboxes at work have grown into the margin. */
+export function evictionsFor(state: PoolState, idleKb: Iterable<number>): Eviction {
+  return evictionFor(-freeKb(state) - state.endingKb, state, idleKb);
 }
 
 /** What may still be taken; below 0 where the margin has been touched. */
@@ -68,13 +81,17 @@ export function marginKb({ poolKb, limitKb }: Pick<PoolState, 'poolKb' | 'limitK
   return Math.min(limitKb, Math.floor(poolKb * MARGIN_OF_POOL));
 }
 
-/** How many of the first ones it takes to give so much back; all where that is not enough. */
-function countUntil(wantedKb: number, idleKb: Iterable<number>): number {
-  let [count, sumKb] = [0, 0];
+/** How many of the first ones it takes to give so much back, and zygotes for what is missing when all of them have gone. */
+function evictionFor(
+  wantedKb: number,
+  { zygotesKb }: Pick<PoolState, 'zygotesKb'>,
+  idleKb: Iterable<number>,
+): Eviction {
+  let [idle, sumKb] = [0, 0];
   for (const kb of idleKb) {
     if (sumKb >= wantedKb) break;
-    count++;
+    idle++;
     sumKb += kb;
   }
-  return count;
+  return { idle, zygotesKb: Math.max(0, Math.min(zygotesKb, wantedKb - sumKb)) };
 }

@@ -1,5 +1,5 @@
 import type { Log } from '../telemetry/log.ts';
-import { admit, evictionsFor, freeKb, marginKb, type PoolState } from './admission.ts';
+import { admit, type Eviction, evictionsFor, freeKb, marginKb, type PoolState } from './admission.ts';
 import type { IdleLru } from './idle-lru.ts';
 import { Place } from './memory-place.ts';
 
@@ -8,6 +8,14 @@ export interface MemoryGauge {
   memoryKb(): number;
   /** How much of it the kernel takes back by itself. */
   reclaimableKb(): number;
+}
+
+/** Something that uses memory of the pool as long as nobody else needs it: the zygotes of the import cache. */
+export interface Lender {
+  /** What could be given back now. */
+  readonly lendableKb: number;
+  /** Gives back so much, or all that is to be had. `gone` resolves when that much is free, and never rejects. */
+  giveBack(kb: number): { readonly kb: number; readonly gone: Promise<void> };
 }
 
 /** Something that starts sandboxes. */
@@ -39,7 +47,7 @@ const LOOK_EVERY_MS = 50;
 const RECLAIMABLE_FOR_MS = 20;
 
 /**
- * The memory of all sandboxes of a worker, within one bound. Decisions are made in `admission.ts`; this keeps count, and
+ * The memory of all sandboxes of a worker, and of its zygotes, within one bound. Decisions are made in `admission.ts`; this keeps count, and
  * lets those wait that have to, in the order of their requests whatever function they are of.
  */
 export class MemoryPool {
@@ -50,6 +58,8 @@ export class MemoryPool {
   #reservedKb = 0;
   #endingKb = 0;
   #ending = 0;
+  #lender: Lender | null = null;
+  #givingBack = 0;
   #reclaimableKb = 0;
   #reclaimableAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | null = null;
@@ -58,6 +68,17 @@ export class MemoryPool {
   constructor(options: MemoryPoolOptions) {
     this.#options = options;
     this.#bounds = { poolKb: options.poolMb * KB_PER_MB, limitKb: options.limitMb * KB_PER_MB };
+  }
+
+  /** What of the pool may be used until sandboxes need it: what nobody uses, and what idle ones do. */
+  get roomKb(): number {
+    const usedKb = this.#options.gauge.memoryKb() - this.#reclaimable();
+    return freeKb(this.#stateWith(usedKb)) + this.#options.idle.totalKb;
+  }
+
+  /** Names who has to give memory back when sandboxes need it. */
+  borrowFrom(lender: Lender): void {
+    this.#lender = lender;
   }
 
   /** A place for one more sandbox. Null where the claimant has to wait; it is told when there may be room. */
@@ -147,7 +168,7 @@ export class MemoryPool {
 
   #makeRoom(needKb: number): boolean {
     const admission = admit(this.#state(needKb), needKb, this.#idleKb());
-    if (admission.kind === 'evict') this.#evict(admission.count);
+    if (admission.kind === 'evict') this.#evict(admission);
     return admission.kind === 'start';
   }
 
@@ -158,8 +179,17 @@ export class MemoryPool {
     if (this.#waiting.size > 0 || this.#active > 0) this.watch();
   }
 
-  #evict(count: number): void {
-    this.#options.idle.evictOldest(count);
+  #evict({ idle, zygotesKb }: Eviction): void {
+    this.#options.idle.evictOldest(idle);
+    if (this.#lender === null || zygotesKb === 0) return;
+    const { kb, gone } = this.#lender.giveBack(zygotesKb);
+    this.#givingBack++;
+    this.#endingKb += kb;
+    void gone.then(() => {
+      this.#givingBack--;
+      this.#endingKb -= kb;
+      this.serve();
+    });
   }
 
   *#idleKb(): Iterable<number> {
@@ -174,17 +204,20 @@ export class MemoryPool {
   #state(needKb: number): PoolState {
     const usedKb = this.#options.gauge.memoryKb();
     const state = this.#stateWith(usedKb);
-    return freeKb(state) >= needKb ? state : this.#stateWith(Math.max(0, usedKb - this.#reclaimable()));
+    if (freeKb(state) >= needKb) return state;
+    const zygotesKb = this.#lender?.lendableKb ?? 0;
+    return this.#stateWith(Math.max(0, usedKb - this.#reclaimable()), zygotesKb);
   }
 
-  #stateWith(usedKb: number): PoolState {
+  #stateWith(usedKb: number, zygotesKb = 0): PoolState {
     return {
       ...this.#bounds,
       usedKb,
       reservedKb: this.#reservedKb,
-      ending: this.#ending,
+      ending: this.#ending + this.#givingBack,
       endingKb: this.#endingKb,
       active: this.#active,
+      zygotesKb,
     };
   }
 

@@ -22,8 +22,9 @@ export async function waitForPackages(
   const letGo = registry.retain(code);
   try {
     return await inTime(installing, timeoutMs, () => {
-      const requirements = packages.requirements(code).join(', ');
-      throw new OlError('ERR_PACKAGES_WAIT', { name: code.name, limitMs: timeoutMs, requirements });
+      const { requirements, phase } = packages.progress(code);
+      const fields = { name: code.name, limitMs: timeoutMs, requirements: requirements.join(', '), phase };
+      throw new OlError('ERR_PACKAGES_WAIT', fields);
     });
   } finally {
     letGo();

@@ -46,7 +46,8 @@ async function readPackage(dir: string): Promise<Content> {
     modules: [...new Set(names.filter((name) => name !== null))].sort(),
     pathFiles: entries
       .map(({ name }) => name)
-      .filter((name) => name.endsWith('.pth') && !name.startsWith('.')),
+      .filter((name) => name.endsWith('.pth') && !name.startsWith('.'))
+      .sort(),
     hasPrograms: entries.some((entry) => entry.name === PROGRAMS && entry.isDirectory()),
   };
 }

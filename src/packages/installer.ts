@@ -6,6 +6,7 @@ import { syncFileSystemOf } from '../linux/sync.ts';
 import type { Workshop, WorkshopBounds, WorkshopEngine } from '../sandbox/workshop.ts';
 import type { Log } from '../telemetry/log.ts';
 import { parseResolution, type ResolvedPackage } from './lock.ts';
+import { phases } from './phase.ts';
 import { describeSaid } from './said.ts';
 import type { PackageStore } from './store.ts';
 import { moveOut, Refusal, takeOver } from './take-over.ts';
@@ -26,14 +27,22 @@ export interface InstallerOptions {
 export interface Asked {
   readonly name: string;
   readonly requirements: readonly string[];
+  /** Told what is done at the moment (`phases`). */
+  readonly tell: (phase: string) => void;
 }
 
 const resolveAnswer = z.union([z.strictObject({ lines: z.string() }), z.strictObject({ error: z.string() })]);
 const installAnswer = z.strictObject({ failed: z.record(z.string(), z.string()) });
 type Failed = Readonly<Record<string, string>>;
 
+/** What a sandbox is asked to do, and what that is called. */
+interface Job {
+  readonly event: object;
+  readonly phase: string;
+}
+
 /** A sandbox in which no foreign code has run, for the steps of one installation; null until one is needed. */
-export interface CleanRoom extends AsyncDisposable {
+export interface CleanRoom extends Disposable {
   workshop: Workshop | null;
 }
 
@@ -45,6 +54,7 @@ export interface CleanRoom extends AsyncDisposable {
 export class Installer {
   readonly #options: InstallerOptions;
   readonly #workshops = new Set<Workshop>();
+  readonly #closing = new Set<Promise<void>>();
   #workroom: Promise<Workroom> | null = null;
 
   constructor(options: InstallerOptions) {
@@ -55,10 +65,10 @@ export class Installer {
   begin(): CleanRoom {
     const room: CleanRoom = {
       workshop: null,
-      [Symbol.asyncDispose]: async () => {
+      [Symbol.dispose]: () => {
         const { workshop } = room;
         room.workshop = null;
-        if (workshop !== null) await this.#close(workshop);
+        if (workshop !== null) this.#close(workshop);
       },
     };
     return room;
@@ -67,17 +77,17 @@ export class Installer {
   /** Which versions fit the requirements, transitive ones included. Rejects with errors of the table. */
   async resolve(asked: Asked, room: CleanRoom): Promise<ResolvedPackage[]> {
     const since = performance.now();
-    const event = { step: 'resolve', requirements: asked.requirements };
+    const job = (build: boolean) => ({
+      event: { step: 'resolve', requirements: asked.requirements, build },
+      phase: phases.resolving(build),
+    });
     room.workshop ??= await this.#open();
-    const among = await this.#resolution(
-      asked,
-      this.#exchange(asked, room.workshop, { ...event, build: false }),
-    );
+    const among = await this.#resolution(asked, this.#exchange(asked, room.workshop, job(false)));
     if ('packages' in among) return among.packages;
     const trouble = await this.#indexTrouble(asked, since);
     if (trouble !== null) throw trouble;
     // Some may have no wheels, and have to be built to be asked what they need.
-    const all = await this.#resolution(asked, this.#ask(asked, { ...event, build: true }));
+    const all = await this.#resolution(asked, this.#ask(asked, job(true)));
     if ('packages' in all) return all.packages;
     throw await this.#unresolved(asked, all.error, since);
   }
@@ -102,6 +112,7 @@ export class Installer {
 
   /** When nothing is under way any more. */
   async close(): Promise<void> {
+    await Promise.all(this.#closing);
     await (await this.#workroom)?.close();
   }
 
@@ -128,6 +139,7 @@ export class Installer {
       lines: [`${name}==${version} ${hashes.map((hash) => `--hash=${hash}`).join(' ')}`],
     }));
     const event = { step: 'install', packages: listed, build };
+    const job = { event, phase: phases.installing(packages, build) };
     let failed: Failed = {};
     const take = async (answer: unknown, scratchDir: string) => {
       const parsed = installAnswer.safeParse(answer);
@@ -139,7 +151,7 @@ export class Installer {
         scratchDir,
       );
     };
-    await this.#ask(asked, event, take, open);
+    await this.#ask(asked, job, take, open);
     return failed;
   }
 
@@ -159,20 +171,20 @@ export class Installer {
     }
   }
 
-  /** Asks a sandbox, a new one where none is `open`, and closes it. `use` is called when all its processes are gone. */
+  /** Asks a sandbox, a new one where none is `open`, and has it closed. `use` is called when all its processes are gone. */
   async #ask(
     asked: Asked,
-    event: object,
+    job: Job,
     use: (answer: unknown, scratchDir: string) => Promise<void> = async () => {},
     open: Workshop | null = null,
   ): Promise<unknown> {
     const workshop = open ?? (await this.#open());
     try {
-      const answer = await this.#exchange(asked, workshop, event);
-      await workshop.close((scratchDir) => use(answer, scratchDir));
+      const answer = await this.#exchange(asked, workshop, job);
+      await workshop.finish((scratchDir) => use(answer, scratchDir));
       return answer;
     } finally {
-      await this.#close(workshop);
+      this.#close(workshop);
     }
   }
 
@@ -184,13 +196,16 @@ export class Installer {
     return workshop;
   }
 
-  async #close(workshop: Workshop): Promise<void> {
-    await workshop.close();
+  /** Nobody waits for it: what is to be removed may be large. */
+  #close(workshop: Workshop): void {
     this.#workshops.delete(workshop);
+    const closing: Promise<void> = workshop.close().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
   }
 
-  async #exchange(asked: Asked, workshop: Workshop, event: object): Promise<unknown> {
+  async #exchange(asked: Asked, workshop: Workshop, { event, phase }: Job): Promise<unknown> {
     const { timeoutMs, log } = this.#options;
+    asked.tell(phase);
     const { tool, options } = await this.#openWorkroom();
     try {
       const body = Buffer.from(JSON.stringify({ ...event, tool, options }));
@@ -202,7 +217,7 @@ export class Installer {
     } catch (cause) {
       if (!isOlError(cause) || cause.code === 'ERR_PACKAGES_INSTALLER') throw cause;
       const reason = isOlError(cause, 'ERR_TIMEOUT')
-        ? `it took longer than ${timeoutMs} ms: raise install_timeout_ms`
+        ? `${phase} took longer than ${timeoutMs} ms: raise install_timeout_ms`
         : cause.message.replace(/mem_limit_mb|scratch_max_mb/g, (key) => RAISE[key] ?? key);
       throw installerError(asked, reason, cause);
     }

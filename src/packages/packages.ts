@@ -7,6 +7,7 @@ import { publicModules } from './index-file.ts';
 import type { Asked, CleanRoom, Installer } from './installer.ts';
 import { type Lock, makeLock, type ResolvedPackage, sha256 } from './lock.ts';
 import { packagesText } from './packages-file.ts';
+import { phases } from './phase.ts';
 import { PACKAGES_FILE, parsePackagesFile, parseRequirement, type Requirements } from './requirements.ts';
 import type { PackageStore } from './store.ts';
 
@@ -22,9 +23,14 @@ export interface Packages {
   prepareRequirements(name: string, requirements: readonly string[]): Promise<Lock>;
   /** All locks of this interpreter that are installed. */
   installedLocks(): Promise<Lock[]>;
-  /** What its packages.txt asks for, for messages. */
-  requirements(code: Code): readonly string[];
+  /** What its packages.txt asks for, and what is done about it at the moment, for messages. */
+  progress(code: Code): Progress;
   close(): Promise<void>;
+}
+
+export interface Progress {
+  readonly requirements: readonly string[];
+  readonly phase: string;
 }
 
 export interface PackageManagerOptions {
@@ -39,6 +45,11 @@ export interface PackageManagerOptions {
   readonly log: Log;
 }
 
+interface UnderWay {
+  readonly made: Promise<Lock>;
+  phase: string;
+}
+
 interface Failure {
   readonly error: OlError;
   readonly until: number;
@@ -48,7 +59,7 @@ interface Failure {
 export class PackageManager implements Packages {
   readonly #options: PackageManagerOptions;
   readonly #known = new WeakMap<Code, Lock | null>();
-  readonly #underWay = new Map<string, Promise<Lock>>();
+  readonly #underWay = new Map<string, UnderWay>();
   readonly #failures = new Map<string, Failure>();
   #isClosed = false;
 
@@ -76,15 +87,17 @@ export class PackageManager implements Packages {
     return own.map((key) => store.installed(key)).filter((lock) => lock !== null);
   }
 
-  requirements(code: Code): readonly string[] {
-    return parsePackagesFile(readPackagesFile(code) ?? '', code.name).requirements;
+  progress(code: Code): Progress {
+    const wanted = parsePackagesFile(readPackagesFile(code) ?? '', code.name);
+    const underWay = this.#underWay.get(keyOf(wanted, this.#options.interpreter()));
+    return { requirements: wanted.requirements, phase: underWay?.phase ?? phases.waiting() };
   }
 
   /** Begins no more, and ends what is under way: whoever waits for it is told that the worker ends. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#options.installer.abort();
-    await Promise.allSettled(this.#underWay.values());
+    await Promise.allSettled([...this.#underWay.values()].map(({ made }) => made));
     await this.#options.installer.close();
   }
 
@@ -92,20 +105,24 @@ export class PackageManager implements Packages {
     const key = keyOf(wanted, this.#options.interpreter());
     const underWay = this.#underWay.get(key);
     if (underWay !== undefined)
-      return underWay.catch((error: unknown) => Promise.reject(toldTo(name, error)));
+      return underWay.made.catch((error: unknown) => Promise.reject(toldTo(name, error)));
     const installed = this.#options.store.installed(key);
     if (installed !== null) return installed;
     const failure = this.#failures.get(key);
     if (failure !== undefined && performance.now() < failure.until) throw toldTo(name, failure.error);
     if (this.#isClosed) throw new OlError('ERR_SHUTTING_DOWN', {});
-    const making = this.#make(key, name, wanted).finally(() => this.#underWay.delete(key));
-    this.#underWay.set(key, making);
-    return making;
+    const made = this.#make(key, name, wanted).finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, { made, phase: phases.waiting() });
+    return made;
   }
 
   async #make(key: string, name: string, wanted: Requirements): Promise<Lock> {
     const { retryMs, log } = this.#options;
-    const asked = { name, requirements: wanted.requirements };
+    const tell = (phase: string) => {
+      const underWay = this.#underWay.get(key);
+      if (underWay !== undefined) underWay.phase = phase;
+    };
+    const asked = { name, requirements: wanted.requirements, tell };
     const start = performance.now();
     try {
       const lock = await this.#resolveAndInstall(key, asked, wanted);
@@ -135,9 +152,9 @@ export class PackageManager implements Packages {
       // Another worker may have done it while we waited.
       const installed = store.installed(key);
       if (installed !== null) return installed;
-      await using room = this.#options.installer.begin();
-      const packages = await this.#resolve(key, asked, room);
-      await this.#install(asked, packages, room);
+      using room = this.#options.installer.begin();
+      const { packages, written } = await this.#resolve(key, asked, room);
+      await Promise.all([written, this.#install(asked, packages, room)]);
       const lock = makeLock(packages, await importsOf(wanted, packages, store.dir));
       await store.writeLock(key, lock);
       // Somebody may have pruned one just before it was in a lock.
@@ -146,7 +163,7 @@ export class PackageManager implements Packages {
   }
 
   async #installAgain(key: string, asked: Asked, packages: readonly ResolvedPackage[]): Promise<Lock> {
-    await using room = this.#options.installer.begin();
+    using room = this.#options.installer.begin();
     await this.#install(asked, packages, room);
     const lock = this.#options.store.installed(key);
     if (lock !== null) return lock;
@@ -155,20 +172,24 @@ export class PackageManager implements Packages {
     throw new OlError('ERR_PACKAGES_INSTALLER', { name: asked.name, requirements, reason });
   }
 
-  /** Once: from then on these requirements mean these versions. */
-  async #resolve(key: string, asked: Asked, room: CleanRoom): Promise<readonly ResolvedPackage[]> {
+  /** Once: from then on these requirements mean these versions. `written` settles when that is on the disk. */
+  async #resolve(
+    key: string,
+    asked: Asked,
+    room: CleanRoom,
+  ): Promise<{ readonly packages: readonly ResolvedPackage[]; readonly written: Promise<void> }> {
     const { store, installer } = this.#options;
     const known = store.resolved(key);
-    if (known !== null) return known;
+    if (known !== null) return { packages: known, written: Promise.resolve() };
     const packages = asked.requirements.length === 0 ? [] : await installer.resolve(asked, room);
-    await store.writeResolved(key, packages);
-    return packages;
+    return { packages, written: store.writeResolved(key, packages) };
   }
 
   async #install(asked: Asked, packages: readonly ResolvedPackage[], room: CleanRoom): Promise<void> {
     const { store, installer, waitMs } = this.#options;
     const missing = () => packages.filter((one) => !store.has(one));
     const dirs = missing().map(({ dir }) => dir);
+    if (dirs.length > 0) asked.tell(phases.waiting());
     await store.exclusively(dirs, waitMs, async () => {
       const left = missing();
       if (left.length > 0) await installer.install(asked, left, room);

@@ -15,6 +15,8 @@ export interface PackageIndex {
   readonly trustedHosts: readonly string[];
   /** A file of certificates; null for the machine's own. */
   readonly certificates: string | null;
+  /** A proxy for all servers; null for what the environment says. */
+  readonly proxy: string | null;
 }
 
 /** pip's own option names, of what we understand. */
@@ -43,6 +45,7 @@ export function findIndex(mirror: string | null, env: NodeJS.ProcessEnv): Packag
     noIndex: own && ['1', 'true', 'yes', 'on'].includes((settings['no-index'] ?? '').toLowerCase()),
     trustedHosts: listed('trusted-host'),
     certificates: certificatesOf(settings, env),
+    proxy: settings.proxy || null,
   };
 }
 

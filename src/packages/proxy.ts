@@ -1,50 +1,36 @@
 import { chmodSync, closeSync, openSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
-import { connect, isIP, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream';
 import { listenUnix } from '../linux/sockets.ts';
 import type { Log } from '../telemetry/log.ts';
-import { isPublicAddress } from './addresses.ts';
+import { authorizationOf, refusal } from './dial.ts';
 import { FIND_LINKS_HOST, type LinkedFiles } from './find-links.ts';
-import { NameCache } from './name-cache.ts';
+import { Outlet, type OutletOptions, type Scheme, type Way } from './outlet.ts';
+import { Denied } from './patience.ts';
+import type { Server as Target } from './upstream.ts';
 
 const BACKLOG = 64;
-/** Less than any installer waits, so that we are the first to know. */
-const CONNECT_MS = 8000;
-/** What a package may come from besides the index's own ports. */
-const WEB_PORTS = [80, 443];
+/** What a proxy answers that asks for a name and a password. */
+const PROXY_WANTS_A_NAME = 407;
 
-export interface ProxyOptions {
+export interface ProxyOptions extends OutletOptions {
   /** Where its socket is made; whoever may open it may use the proxy. */
   readonly path: string;
-  /** `host:port` of the indexes: they may be anywhere, also on this machine. */
-  readonly indexes: ReadonlySet<string>;
   readonly links: LinkedFiles;
   readonly log: Log;
 }
 
-interface Target {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** Why somebody is not connected; the text is for whoever asked. */
-class Denied extends Error {
-  override readonly name = 'Denied';
-}
-
 /**
- * The way to the package index for sandboxes that have no network: an HTTP proxy on a Unix socket. It looks names up itself,
- * and connects to the indexes, wherever they are, and else to web servers at public addresses only.
+ * The way to the package index for sandboxes that have no network: an HTTP proxy on a Unix socket. Where it may connect to, and
+ * how, is in `Outlet`.
  */
 export class IndexProxy {
   readonly #options: ProxyOptions;
   readonly #server: Server;
   readonly #sockets = new Set<Duplex>();
-  readonly #names = new NameCache();
-  #trouble: { readonly at: number; readonly reason: string } | null = null;
+  readonly #outlet: Outlet;
 
   /** Resolves when it listens. Throws what the kernel refuses. */
   static async start(options: ProxyOptions): Promise<IndexProxy> {
@@ -59,6 +45,7 @@ export class IndexProxy {
 
   private constructor(options: ProxyOptions) {
     this.#options = options;
+    this.#outlet = new Outlet(options);
     this.#server = createServer((incoming, response) => void this.#forward(incoming, response));
     this.#server.on('connect', (incoming, socket, head) => void this.#tunnel(incoming, socket, head));
     this.#server.on('connection', (socket) => this.#remember(socket));
@@ -66,7 +53,7 @@ export class IndexProxy {
 
   /** Why a host could not be reached, where that has happened since (`performance.now()`); null for never. */
   troubleSince(time: number): string | null {
-    return this.#trouble !== null && this.#trouble.at >= time ? this.#trouble.reason : null;
+    return this.#outlet.troubleSince(time);
   }
 
   async close(): Promise<void> {
@@ -84,7 +71,7 @@ export class IndexProxy {
 
   async #tunnel({ url = '' }: IncomingMessage, client: Duplex, head: Buffer): Promise<void> {
     try {
-      const server = await this.#connect(targetOf(`http://${url}`, 443));
+      const { socket: server } = await this.#connect(targetOf(`http://${url}`, 443), 'https');
       client.write('HTTP/1.1 200 Connected\r\n\r\n');
       server.write(head);
       pipeline(client, server, () => server.destroy());
@@ -104,16 +91,19 @@ export class IndexProxy {
       const target = targetOf(url, 80);
       if (target.host === FIND_LINKS_HOST)
         return await this.#options.links.serve(new URL(url).pathname, response);
-      const server = await this.#connect(target);
-      const { pathname, search } = new URL(url);
-      const headers = { ...incoming.headers, connection: 'close' };
+      const { pathname, search, protocol, href } = new URL(url);
+      if (protocol !== 'http:') throw new Denied('this is no address of plain HTTP');
+      const { socket, upstream } = await this.#connect(target, 'http');
+      const own = upstream === null ? {} : authorizationOf(upstream);
       const outgoing = request({
-        createConnection: () => server,
+        createConnection: () => socket,
         method,
-        path: `${pathname}${search}`,
-        headers,
+        path: upstream === null ? `${pathname}${search}` : href,
+        headers: { ...incoming.headers, ...own, connection: 'close' },
       });
       outgoing.on('response', (answer) => {
+        if (upstream !== null && answer.statusCode === PROXY_WANTS_A_NAME)
+          this.#outlet.note(target, refusal(upstream, PROXY_WANTS_A_NAME, answer.statusMessage ?? ''));
         response.writeHead(answer.statusCode ?? 502, answer.headers);
         pipeline(answer, response, () => {});
       });
@@ -124,32 +114,10 @@ export class IndexProxy {
     }
   }
 
-  async #connect(target: Target): Promise<Socket> {
-    const isIndex = this.#options.indexes.has(`${target.host}:${target.port}`);
-    try {
-      const socket = await inTime(this.#open(target, isIndex));
-      this.#remember(socket);
-      return socket;
-    } catch (error) {
-      const reason = `${target.host}: ${(error as Error).message}`;
-      if (!(error instanceof Denied)) this.#trouble = { at: performance.now(), reason };
-      throw error;
-    }
-  }
-
-  async #open(target: Target, isIndex: boolean): Promise<Socket> {
-    return await connected(await this.#addressOf(target, isIndex), target.port);
-  }
-
-  /** Looked up once, and connected to as it is: a second look might find another address. */
-  async #addressOf({ host, port }: Target, isIndex: boolean): Promise<string> {
-    const found = isIP(host) ? [host] : await this.#names.addressesOf(host);
-    const allowed = found.filter(
-      (address) => isIndex || (WEB_PORTS.includes(port) && isPublicAddress(address)),
-    );
-    const [first] = allowed;
-    if (first === undefined) throw new Denied(`${host}:${port} is neither the index nor public`);
-    return first;
+  async #connect(target: Target, scheme: Scheme): Promise<Way> {
+    const way = await this.#outlet.connect(target, scheme);
+    this.#remember(way.socket);
+    return way;
   }
 }
 
@@ -173,28 +141,6 @@ function targetOf(url: string, defaultPort: number): Target {
   const explicit =
     port === '' ? (/:(\d+)(\/|$)/.exec(url.slice('http://'.length))?.[1] ?? defaultPort) : port;
   return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(explicit) };
-}
-
-function connected(address: string, port: number): Promise<Socket> {
-  const socket = connect({ host: address, port });
-  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  socket.once('connect', () => resolve(socket));
-  socket.once('error', reject);
-  return promise;
-}
-
-/** The look-up included; one that comes later is closed. */
-async function inTime(opening: Promise<Socket>): Promise<Socket> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    reject(new Error(`no connection within ${CONNECT_MS} ms`));
-    void opening.then((socket) => socket.destroy()).catch(() => {}); // nobody waits for it any more
-  }, CONNECT_MS);
-  try {
-    return await Promise.race([opening, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function statusOf(error: unknown): number {

@@ -6,6 +6,7 @@ import type { Log } from '../telemetry/log.ts';
 import { LinkedFiles } from './find-links.ts';
 import { findIndex, type PackageIndex } from './pip-config.ts';
 import { IndexProxy } from './proxy.ts';
+import { upstreamFor } from './upstream.ts';
 
 const RUNTIME = fileURLToPath(new URL('../../runtime/python/installer.py', import.meta.url));
 
@@ -41,7 +42,13 @@ export class Workroom {
     if (uv !== null) await publishProgram(uv, join(dir, 'uv'));
     if (index.certificates === null) await writeFile(join(dir, 'certs.pem'), '');
     else await publish(index.certificates, join(dir, 'certs.pem'), 0o644);
-    const proxy = await IndexProxy.start({ path: join(dir, 'proxy'), indexes: hostsOf(index), links, log });
+    const proxy = await IndexProxy.start({
+      path: join(dir, 'proxy'),
+      indexes: hostsOf(index),
+      links,
+      upstreamFor: (server, scheme) => upstreamFor(server, scheme, { pipProxy: index.proxy, env }),
+      log,
+    });
     const tool = uv === null ? 'pip' : 'uv';
     const pages = [...links.urls, ...index.findLinks.filter((link) => link.includes('://'))];
     return new Workroom(dir, tool, index, pages, proxy);

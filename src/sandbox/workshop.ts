@@ -16,10 +16,12 @@ export interface Workshop {
   /** Ends all its processes, so that a request that is under way rejects. `close` is still to be called. */
   abort(): void;
   /**
-   * Ends all its processes, lets `take` have what it likes from the scratch directory, and removes the rest. Rejects with
-   * what `take` rejects with, and only then. A second call does nothing but wait for the end.
+   * Ends all its processes, and lets `take` have what it likes from the scratch directory. Rejects with what `take` rejects with.
+   * `close` is still to be called.
    */
-  close(take?: (scratchDir: string) => Promise<void>): Promise<void>;
+  finish(take: (scratchDir: string) => Promise<void>): Promise<void>;
+  /** Ends all its processes, and removes what is left. Never rejects, and may be called again. */
+  close(): Promise<void>;
 }
 
 /** Makes workshops. */

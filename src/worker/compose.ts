@@ -79,7 +79,9 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
   log.info({ memPoolMb }, 'memory pool');
   const { engine, zygotes, gauge } = await createSandboxes(config, claim, undo, { log, timing, memPoolMb });
   const metrics = new Metrics();
-  const importCache = zygotes === null ? null : createImportCache(config, zygotes, { metrics, log });
+  const limits = { poolMb: memPoolMb, limitMb: config.memLimitMb };
+  const memory = new MemoryPool({ ...limits, gauge, idle, log });
+  const importCache = zygotes === null ? null : createImportCache(config, zygotes, { memory, metrics, log });
   const cached: Engine = importCache ?? engine;
   undo.defer(() => cached.close());
   const packages = await createPackages(config, engine, log);
@@ -91,8 +93,7 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
     log,
     timing,
     metrics,
-    memPoolMb,
-    gauge,
+    memory,
     idle,
   };
   const functions = createFunctions(config, undo, parts);
@@ -223,17 +224,20 @@ async function createEngine(
 function createImportCache(
   config: Config,
   engine: ZygoteEngine,
-  { metrics, log }: { readonly metrics: Metrics; readonly log: Log },
+  { memory, metrics, log }: { readonly memory: MemoryPool; readonly metrics: Metrics; readonly log: Log },
 ): ImportCache | null {
   if (config.importCacheKb === 0) return null;
-  return new ImportCache({
+  const cache = new ImportCache({
     engine,
     budgetKb: config.importCacheKb,
+    roomKb: () => memory.roomKb,
     waitMs: config.invocationTimeoutMs,
     modulesOf: (one) => publicModules(config.pkgsDir, one),
     metrics,
     log,
   });
+  memory.borrowFrom(cache);
+  return cache;
 }
 
 interface Telemetry {
@@ -252,27 +256,18 @@ interface Parts extends Telemetry {
   readonly packages: Packages;
   readonly engine: Engine;
   readonly metrics: Metrics;
-  readonly memPoolMb: number;
-  readonly gauge: MemoryGauge;
+  readonly memory: MemoryPool;
   readonly idle: IdleLru;
 }
 
-function createFunctions(
-  config: Config,
-  undo: AsyncDisposableStack,
-  { memPoolMb, gauge, ...parts }: Parts,
-): FunctionManager {
+function createFunctions(config: Config, undo: AsyncDisposableStack, parts: Parts): FunctionManager {
   const pauser = new Pauser({ delayMs: config.pauseDelayMs });
   undo.defer(() => pauser.close());
-  const { idle } = parts;
-  const limits = { poolMb: memPoolMb, limitMb: config.memLimitMb };
-  const memory = new MemoryPool({ ...limits, gauge, idle, log: parts.log });
-  undo.defer(() => memory.close());
+  undo.defer(() => parts.memory.close());
   return new FunctionManager({
     ...parts,
     turn: new Turn(),
     pauser,
-    memory,
     maxRunners: config.maxRunners,
     surplusKeepMs: config.surplusKeepMs,
     queueMax: config.queueMax,

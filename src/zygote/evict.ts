@@ -8,11 +8,14 @@
  *
  * What is different here:
  *
- * 1. Only leaves go, so that nobody's parent is missing, and none that imports or forks at the moment. A parent becomes a
- *    leaf when its last child has been chosen; so the answer is in the order in which to end them, children first.
+ * 1. Only leaves go, so that nobody's parent is missing, and none that imports or forks at the moment, or is to be kept. A parent
+ *    becomes a leaf when its last child has been chosen; so the answer is in the order in which to end them, children first.
  * 2. Nobody goes for nothing: a leaf that was chosen early and is too small to matter, once a larger one has been chosen, is
  *    kept after all.
  * 3. A zygote counts as used once more than it was, or one that has just been made would be the first to go.
+ *
+ * Where sandboxes need the memory (`evenKept`), those that are to be kept go as well, after all others: what somebody may call is
+ * worth less than what somebody calls.
  *
  * The answer may free less than was asked for: where the rest is at work or has children that are.
  */
@@ -23,6 +26,8 @@ export interface EvictOptions {
   readonly benefitOf?: (node: ZygoteNode) => number;
   /** Ids that stay. */
   readonly keep?: ReadonlySet<number>;
+  /** True where those that are to be kept go before the answer is too little. */
+  readonly evenKept?: boolean;
 }
 
 /** Cold starts after which a use counts half. */
@@ -39,9 +44,15 @@ function choose(tree: readonly ZygoteNode[], overKb: number, options: EvictOptio
   const benefitOf = options.benefitOf ?? (({ id }) => byUses.get(id) ?? 0);
   const children = new Map(tree.map(({ id, children }) => [id, children]));
   const left = tree
-    .filter(({ id, busy }) => !busy && !options.keep?.has(id))
+    .filter(({ id, busy, isKept }) => !busy && !options.keep?.has(id) && (!isKept || options.evenKept))
     .map((node) => ({ node, worth: benefitOf(node) / Math.max(1, node.kb) }))
-    .sort((a, b) => a.worth - b.worth || a.node.lastUsed - b.node.lastUsed || a.node.id - b.node.id);
+    .sort(
+      (a, b) =>
+        Number(a.node.isKept) - Number(b.node.isKept) ||
+        a.worth - b.worth ||
+        a.node.lastUsed - b.node.lastUsed ||
+        a.node.id - b.node.id,
+    );
   const chosen: ZygoteNode[] = [];
   for (let freedKb = 0; freedKb < overKb; ) {
     const next = left.find(({ node }) => children.get(node.id) === 0);

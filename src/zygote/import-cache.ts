@@ -21,6 +21,8 @@ export interface ImportCacheOptions {
   readonly engine: ZygoteEngine;
   /** Memory for all zygotes together. */
   readonly budgetKb: number;
+  /** How much more they may take now, because nobody else needs it; below 0 where somebody does. */
+  readonly roomKb: () => number;
   /** How long a call waits for a zygote that is being made; then it is forked from the best that is ready. */
   readonly waitMs: number;
   /** The top-level modules of a package that is installed, without the private ones. */
@@ -95,6 +97,19 @@ export class ImportCache implements Engine {
     this.#options.log.info({ zygotes: this.#tree.nodes.length, given: nodes.length }, 'import cache planted');
   }
 
+  /** What all zygotes hold that could be ended now. */
+  get lendableKb(): number {
+    return this.#tree.kbOf(this.#toLend(Number.POSITIVE_INFINITY));
+  }
+
+  /** Ends zygotes that hold so much together, if there are such. What it ended is made again by a call that it would save something. */
+  giveBack(wantedKb: number): { readonly kb: number; readonly gone: Promise<void> } {
+    const ids = this.#toLend(wantedKb);
+    const kb = this.#tree.kbOf(ids);
+    this.#options.log.info({ zygotes: ids.length, kb }, 'zygotes end because sandboxes need their memory');
+    return { kb, gone: this.#evict(ids) };
+  }
+
   /** Keeps a zygote with exactly these packages, whatever it is worth. Resolves when it is there, or has failed. */
   async keep(lock: Lock): Promise<void> {
     if (lock.packages.length === 0) return;
@@ -158,7 +173,7 @@ export class ImportCache implements Engine {
     // What it is still missing then is learned by the calls that come after it.
     if (given !== null && this.#tree.find(given.key) === null && this.#makeGiven(given) !== null) return;
     const options = { avoid: this.#toAvoid(), forCall: packages };
-    const growth = grow(this.#tree.snapshot('all'), this.#statistics, this.#options.budgetKb, options);
+    const growth = grow(this.#tree.snapshot('all'), this.#statistics, this.#budgetKb, options);
     if (growth !== null) this.#make(growth);
   }
 
@@ -179,7 +194,7 @@ export class ImportCache implements Engine {
     const above = parent === null ? null : this.#makeGiven(parent);
     if (parent !== null && above === null) return null;
     const kb = this.#expectedKb(added, above?.packages ?? []);
-    if (!isKept && this.#tree.kb + kb > this.#options.budgetKb) return null;
+    if (isKept ? kb > this.#options.roomKb() : this.#tree.kb + kb > this.#budgetKb) return null;
     return this.#make({ parent: above?.id ?? null, packages, added, importMs, kb, evict: [] }, isKept);
   }
 
@@ -188,8 +203,17 @@ export class ImportCache implements Engine {
     return costOfAdding(costs, added, sharedCost(costs, there)).kb + ZYGOTE_KB;
   }
 
+  /** As much as the config gives, and the sandboxes leave. */
+  get #budgetKb(): number {
+    return Math.min(this.#options.budgetKb, this.#tree.kb + this.#options.roomKb());
+  }
+
+  #toLend(wantedKb: number): number[] {
+    return evict(this.#tree.snapshot('all'), wantedKb, { evenKept: true });
+  }
+
   #make(growth: Growth, isKept = false): LiveNode {
-    this.#evict(growth.evict);
+    void this.#evict(growth.evict);
     const node = this.#tree.add(growth, { now: this.#starts, isKept });
     node.made = this.#import(node).catch((error: Error) => this.#failed(node, error));
     return node;
@@ -209,7 +233,7 @@ export class ImportCache implements Engine {
     void zygote.gone.then((how) => this.#gone(node, how));
     const measured = { ms: node.importMs, kb: Math.max(0, node.kb - ZYGOTE_KB) };
     this.#statistics.noteImport(node.added, measured, node.parent?.packages);
-    this.#evict(evict(this.#tree.snapshot('all'), this.#tree.kb - budgetKb));
+    void this.#evict(evict(this.#tree.snapshot('all'), this.#tree.kb - budgetKb));
   }
 
   #failed(node: LiveNode, error: Error): void {
@@ -225,14 +249,14 @@ export class ImportCache implements Engine {
     this.#options.log.warn({ how, packages: node.packages }, 'a zygote with packages died');
   }
 
-  #evict(ids: readonly number[]): void {
-    for (const id of ids) {
-      const node = this.#tree.get(id);
-      if (node === null) continue;
+  /** Resolves when they are gone. */
+  async #evict(ids: readonly number[]): Promise<void> {
+    const nodes = ids.map((id) => this.#tree.get(id)).filter((node) => node !== null);
+    for (const node of nodes) {
       this.#tree.remove(node);
       this.#options.log.debug({ packages: node.packages, kb: node.kb }, 'a zygote with packages is evicted');
-      void node.zygote?.close();
     }
+    await Promise.all(nodes.map(({ zygote }) => zygote?.close()));
   }
 }
 

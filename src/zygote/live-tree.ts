@@ -61,6 +61,11 @@ export class LiveTree {
     return this.nodes.reduce((sum, { kb }) => sum + kb, 0);
   }
 
+  /** What these have together. */
+  kbOf(ids: readonly number[]): number {
+    return ids.reduce((sum, id) => sum + (this.get(id)?.kb ?? 0), 0);
+  }
+
   get(id: number): LiveNode | null {
     return this.#nodes.get(id) ?? null;
   }
@@ -95,6 +100,7 @@ export class LiveTree {
 
 function plain(node: LiveNode, children: number): ZygoteNode {
   const { id, packages, importMs, kb, uses, lastUsed, zygote, forking, isKept } = node;
-  const busy = zygote === null || forking > 0 || isKept;
-  return { id, parent: node.parent?.id ?? null, packages, importMs, kb, uses, lastUsed, children, busy };
+  const parent = node.parent?.id ?? null;
+  const busy = zygote === null || forking > 0;
+  return { id, parent, packages, importMs, kb, uses, lastUsed, children, busy, isKept };
 }

@@ -17,8 +17,10 @@ export interface ZygoteNode {
   readonly lastUsed: number;
   /** Zygotes that were forked from it and live. */
   readonly children: number;
-  /** It imports or forks at the moment, or is to be kept: not one to end. */
+  /** It imports or forks at the moment: not one to end. */
   readonly busy: boolean;
+  /** It is to stay, whatever it is worth. */
+  readonly isKept: boolean;
 }
 
 /** For each node, by its id: its own value and those of all below it, added up. */

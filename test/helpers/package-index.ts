@@ -16,6 +16,7 @@ export interface TestPackage {
 interface Archive {
   readonly file: string;
   readonly bytes: Buffer;
+  readonly metadata: string;
 }
 
 /** A package index in this process (PEP 503), with packages that are made up. */
@@ -25,8 +26,11 @@ export class TestIndex implements AsyncDisposable {
   readonly asked: string[] = [];
   readonly #server: Server;
   readonly #archives = new Map<string, Archive[]>();
-  /** What answers are held up for. */
+  /** What answers are held up for: those whose path fits. */
   held: Promise<void> = Promise.resolve();
+  holds = /./;
+  /** Whether what a package needs is told without its file (PEP 658). */
+  tellsMetadata = false;
 
   static async start(): Promise<TestIndex> {
     const server = createServer();
@@ -39,7 +43,7 @@ export class TestIndex implements AsyncDisposable {
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/simple`;
     server.on('request', async ({ url = '' }, response) => {
       this.asked.push(url);
-      await this.held;
+      if (this.holds.test(url)) await this.held;
       const found = this.#find(url);
       const type = typeof found === 'string' ? 'text/html' : 'application/octet-stream';
       response.writeHead(found === null ? 404 : 200, { 'Content-Type': type }).end(found ?? '');
@@ -47,18 +51,23 @@ export class TestIndex implements AsyncDisposable {
   }
 
   add(one: TestPackage): void {
-    const archive = runPython<{ file: string; content: string }>('make-package.py', one);
-    const { file, content } = archive;
+    const archive = runPython<{ file: string; content: string; metadata: string }>('make-package.py', one);
+    const { file, content, metadata } = archive;
     const all = this.#archives.get(one.name) ?? [];
-    this.#archives.set(one.name, [...all, { file, bytes: Buffer.from(content, 'base64') }]);
+    this.#archives.set(one.name, [...all, { file, bytes: Buffer.from(content, 'base64'), metadata }]);
   }
 
   #find(url: string): string | Buffer | null {
     const [, name = '', file] = /^\/simple\/([^/]+)\/([^/]+)?$/.exec(url) ?? [];
     const archives = this.#archives.get(name) ?? [];
+    const described = this.tellsMetadata && file?.endsWith('.metadata');
+    if (described) return archives.find((one) => `${one.file}.metadata` === file)?.metadata ?? null;
     if (file !== undefined) return archives.find((one) => one.file === file)?.bytes ?? null;
     if (archives.length === 0) return null;
-    const links = archives.map((one) => `<a href="${one.file}#sha256=${sha256(one.bytes)}">${one.file}</a>`);
+    const attribute = this.tellsMetadata ? ' data-core-metadata="true"' : '';
+    const links = archives.map(
+      (one) => `<a href="${one.file}#sha256=${sha256(one.bytes)}"${attribute}>${one.file}</a>`,
+    );
     return `<!DOCTYPE html><html><body>${links.join('\n')}</body></html>`;
   }
 

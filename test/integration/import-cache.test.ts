@@ -9,6 +9,7 @@ import { silentLog } from '../../src/telemetry/log.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { nodesOfFile } from '../../src/zygote/given-tree.ts';
 import { ImportCache } from '../../src/zygote/import-cache.ts';
+import type { TreeFileNode } from '../../src/zygote/tree-file.ts';
 import { requestOf } from '../contract/sandbox.contract.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
@@ -18,19 +19,25 @@ import { makeSockEngine, type SockFixture } from '../helpers/sock-engine.ts';
 
 leavesNothing();
 
+const PLENTY_KB = 1024 * 1024;
+
 interface Cached {
   readonly fixture: SockFixture;
   readonly cache: ImportCache;
   readonly metrics: Metrics;
 }
 
-async function withCache(budgetKb: number, use: (cached: Cached) => Promise<void>): Promise<void> {
+async function withCache(
+  budgetKb: number,
+  use: (cached: Cached) => Promise<void>,
+  roomKb = () => PLENTY_KB,
+): Promise<void> {
   const fixture = await makeSockEngine({ importMemLimitMb: 128 });
   const metrics = new Metrics();
   const modulesOf = (one: { dir: string }) =>
     publicModules(fixture.packagesDir, { ...one, name: '', version: '' });
-  const parts = { engine: fixture.engine, budgetKb, waitMs: 30_000, modulesOf, metrics, log: silentLog() };
-  const cache = new ImportCache(parts);
+  const parts = { engine: fixture.engine, budgetKb, roomKb, waitMs: 30_000, modulesOf, metrics };
+  const cache = new ImportCache({ ...parts, log: silentLog() });
   try {
     await use({ fixture, cache, metrics });
   } finally {
@@ -38,8 +45,6 @@ async function withCache(budgetKb: number, use: (cached: Cached) => Promise<void
     await fixture.dispose();
   }
 }
-
-const PLENTY_KB = 1024 * 1024;
 
 /** A lock of packages that are each in a directory of their name, all of them imported. */
 function lockOf(names: readonly string[], dirs: Readonly<Record<string, string>> = {}): Lock {
@@ -196,6 +201,28 @@ test('what of a given tree is not installed at first is made when a call comes f
   });
 });
 
+test('a tree may be eight deep; what is deeper is imported by the function, from the deepest zygote', async () => {
+  await withCache(PLENTY_KB, async (cached) => {
+    const names = Array.from({ length: 9 }, (_, index) => `level${index + 1}`);
+    for (const name of names) await cached.fixture.package(name, SLOW);
+    const chain = names.reduceRight<TreeFileNode[]>(
+      (children, name) => [{ packages: [`${name}==1.0`], children }],
+      [],
+    );
+    await cached.cache.plant(nodesOfFile({ packages: [], children: chain }), [lockOf(names)]);
+    expect(zygotesOf(cached.fixture)).toHaveLength(8);
+    const [eight, nine] = [names.slice(0, 8), names];
+    const deepest = await start(cached, lockOf(eight));
+    expect([deepest.origin, Object.keys(await modules(deepest, names))]).toEqual(['zygote', eight]);
+    const deeper = await start(cached, lockOf(nine));
+    expect([deeper.origin, Object.keys(await modules(deeper, names))]).toEqual(['zygote', eight]);
+    const [one, other] = [await modules(deepest, names), await modules(deeper, names)];
+    expect(other).toEqual(one);
+    const { body } = await cached.metrics.text();
+    expect(body).toMatch(/^openlambda_package_forks_total\{depth="8"\} 2$/m);
+  });
+});
+
 test('of a given tree only so much is made as there is room for', async () => {
   await withCache(10 * 1024, async (cached) => {
     for (const name of ['alpha', 'beta']) {
@@ -225,6 +252,34 @@ test('what is kept is never evicted, however small the budget', async () => {
     }
     expect(await value()).toBe(first);
   });
+});
+
+test('memory that is wanted back is given back, what is kept last, and all is made again when there is room', async () => {
+  let roomKb = PLENTY_KB;
+  const large = `data = bytearray(16 * 1024 * 1024)\n${SLOW}`;
+  const test = async (cached: Cached) => {
+    for (const name of ['kept', 'used']) await cached.fixture.package(name, large);
+    await cached.cache.keep(lockOf(['kept']));
+    const origin = async (name: string) => {
+      const sandbox = await start(cached, lockOf([name]));
+      await sandbox.destroy('seen');
+      return sandbox.origin;
+    };
+    expect([await origin('used'), await origin('kept')]).toEqual(['zygote', 'zygote']);
+    expect(cached.cache.lendableKb).toBeGreaterThan(32 * 1024);
+    roomKb = 0;
+    const first = cached.cache.giveBack(1);
+    expect(first.kb).toBeGreaterThan(16 * 1024);
+    await first.gone;
+    expect(zygotesOf(cached.fixture)).toHaveLength(1);
+    expect([await origin('used'), await origin('kept')]).toEqual(['cold', 'zygote']);
+    await cached.cache.giveBack(PLENTY_KB).gone;
+    expect([zygotesOf(cached.fixture), cached.cache.lendableKb]).toEqual([[], 0]);
+    expect([await origin('used'), await origin('kept')]).toEqual(['cold', 'cold']);
+    roomKb = PLENTY_KB;
+    expect([await origin('used'), await origin('kept')]).toEqual(['zygote', 'zygote']);
+  };
+  await withCache(PLENTY_KB, test, () => roomKb);
 });
 
 test('all together stay within the budget, and those that are used most are kept', async () => {

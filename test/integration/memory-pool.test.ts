@@ -1,7 +1,8 @@
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ConfigFile } from '../../src/config/schema.ts';
 import { expectError } from '../helpers/errors.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
+import { TestIndex } from '../helpers/package-index.ts';
 import { until } from '../helpers/poll.ts';
 import { python } from '../helpers/python.ts';
 import { TestWorker } from '../helpers/worker.ts';
@@ -16,6 +17,17 @@ const KEEPER = python`
       if not kept: kept.append(b'x' * (event['mb'] * 1024 * 1024))
       time.sleep(event.get('ms', 0) / 1000)
       return 'kept'
+`;
+
+/** Takes a MB every 5 ms. */
+const GROWS = python`
+  import time
+  def handler(mb):
+      kept = []
+      for _ in range(mb):
+          kept.append(b'x' * (1024 * 1024))
+          time.sleep(0.005)
+      return len(kept)
 `;
 
 async function start(functions: readonly string[], settings: ConfigFile): Promise<TestWorker> {
@@ -101,24 +113,69 @@ test('sandboxes that grow beyond the pool at once: one is ended and its client t
 
 test('idle sandboxes are ended before one at work has to be, also without a cold start', async () => {
   await using worker = await start(['idle', 'grows'], { mem_pool_mb: 160, mem_limit_mb: 128 });
-  await worker.cluster.writeFunction(
-    'grows',
-    python`
-    import time
-    def handler(mb):
-        kept = []
-        for _ in range(mb):
-            kept.append(b'x' * (1024 * 1024))
-            time.sleep(0.005)
-        return len(kept)
-  `,
-  );
+  await worker.cluster.writeFunction('grows', GROWS);
   expect(await worker.result('grows', 1)).toBe(1);
   expect(await worker.result('idle', { mb: 70 })).toBe('kept');
   await until('measured sandbox', async () => (await worker.sandbox('idle')).memoryKb > 70 * 1024);
   // Both together are more than the pool.
   expect(await worker.result('grows', 110)).toBe(110);
   await expect(worker.sandbox('idle')).rejects.toThrow('0 sandboxes');
+});
+
+describe('zygotes with packages', () => {
+  let index: TestIndex;
+  beforeAll(async () => {
+    index = await TestIndex.start();
+    for (const name of ['large', 'other'])
+      index.add({ name, version: '1.0', files: { [`${name}.py`]: 'data = bytearray(80 * 1024 * 1024)\n' } });
+  });
+  afterAll(() => index[Symbol.asyncDispose]());
+
+  /** A worker with two zygotes of 80 MB each, and no sandbox of theirs. */
+  async function startWithZygotes(settings: ConfigFile): Promise<TestWorker> {
+    const worker = await start(['keeper', 'next'], {
+      handler_cache_size: 0,
+      pip_mirror: index.url,
+      ...settings,
+    });
+    for (const name of ['large', 'other']) {
+      const code = `import ${name}\ndef handler(event): return len(${name}.data)\n`;
+      await worker.cluster.writeFunction(name, { 'packages.txt': `${name}\n`, 'lambda_func.py': code });
+      await worker.result(name);
+    }
+    await until('no sandbox', async () => (await worker.client.sandboxes()).length === 0);
+    expect(await zygotesOf(worker)).toBe(2);
+    return worker;
+  }
+
+  async function zygotesOf(worker: TestWorker): Promise<number> {
+    const { body } = await worker.client.request('/metrics');
+    return Number(/^openlambda_zygotes (\d+)$/m.exec(body)?.[1]);
+  }
+
+  test('end for a cold start, which does not wait for a sandbox at work', async () => {
+    await using worker = await startWithZygotes({ mem_pool_mb: 320, mem_limit_mb: 64 });
+    let isOver = false;
+    const keeper = worker.result('keeper', { mb: 50, ms: 6000 }).finally(() => {
+      isOver = true;
+    });
+    await until('busy sandbox', async () => (await statesOf(worker)).includes('busy'));
+    expect(await worker.result('next', { mb: 40 })).toBe('kept');
+    expect(isOver).toBe(false);
+    expect(await zygotesOf(worker)).toBeLessThan(2);
+    expect(await keeper).toBe('kept');
+    // There is room again: it is forked from a zygote as before.
+    expect(await worker.result('large')).toBe(80 * 1024 * 1024);
+    expect(await worker.result('other')).toBe(80 * 1024 * 1024);
+    expect(worker.log.filter(({ msg }) => msg === 'invocation failed')).toEqual([]);
+  });
+
+  test('end before a sandbox at work has to', async () => {
+    await using worker = await startWithZygotes({ mem_pool_mb: 400, mem_limit_mb: 256 });
+    await worker.cluster.writeFunction('grows', GROWS);
+    expect(await worker.result('grows', 240)).toBe(240);
+    expect(await zygotesOf(worker)).toBe(0);
+  });
 });
 
 test('without a setting, the pool is the larger part of the memory', async () => {

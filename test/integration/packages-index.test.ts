@@ -186,10 +186,71 @@ describe('a package that cannot be had', () => {
     await write(worker, 'slow', 'slow\n', 'import slow\ndef handler(event): return slow.VALUE\n');
     const { status, body } = await worker.call('slow');
     expect([status, JSON.parse(body).error.code]).toEqual([504, 'ERR_PACKAGES_WAIT']);
-    expect(body).toContain('(slow)');
+    expect(JSON.parse(body).error.message).toBe(
+      "'slow' waited 300 ms for its packages (slow): resolving versions. That goes on: call again later",
+    );
     resolve();
     index.held = Promise.resolve();
     await expect.poll(async () => (await worker.call('slow')).body).toBe('1');
+  });
+
+  test('is told with what is installed or built, and with whom it is waited for, when a call has no more time', async () => {
+    await using own = await TestIndex.start();
+    own.add({ name: 'heavy', version: '1.2', files: { 'heavy.py': '' }, requires: ['light'] });
+    own.add({ name: 'light', version: '0.1', files: { 'light.py': '' } });
+    own.add({
+      name: 'built',
+      version: '3.0',
+      isSdist: true,
+      files: {
+        'pyproject.toml':
+          '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n[project]\nname = "built"\nversion = "3.0"\n',
+        'backend.py': 'import time\ndef build_wheel(*args, **kwargs):\n  time.sleep(1000)\n',
+      },
+    });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    own.held = promise;
+    // What it needs is told, what is to be installed does not come.
+    own.tellsMetadata = true;
+    own.holds = /heavy.*\.whl$/;
+    await using worker = await start({ pip_mirror: own.url, invocation_timeout_ms: 1500 });
+    const code = 'def handler(event): return 1\n';
+    await write(worker, 'heavy', 'heavy\n', code);
+    await write(worker, 'also', 'light\nheavy\n', code);
+    await write(worker, 'built', 'built\n', code);
+    const phaseOf = async (name: string) => {
+      const { status, body } = await worker.call(name);
+      return [status, / ms for its packages \((.*)\. That goes on/.exec(body)?.[1]];
+    };
+    const phases = {
+      heavy: 'heavy): installing heavy 1.2, light 0.1',
+      also: 'heavy, light): waiting for somebody else who installs the same',
+      built: 'built): building built 3.0',
+    };
+    // However slow the machine is, each of them gets that far.
+    for (const [name, phase] of Object.entries(phases))
+      await expect.poll(() => phaseOf(name)).toEqual([504, phase]);
+    resolve();
+  });
+
+  test('is told with what took the time when its installation takes too long', async () => {
+    await using own = await TestIndex.start();
+    own.add({ name: 'endless', version: '1.0', files: { 'endless.py': '' } });
+    own.held = new Promise(() => {});
+    own.tellsMetadata = true;
+    own.holds = /\.whl$/;
+    await using worker = await start({ pip_mirror: own.url, install_timeout_ms: 5000 });
+    await write(worker, 'endless', 'endless\n', 'def handler(event): return 1\n');
+    const { status, body } = await worker.call('endless');
+    expect([status, JSON.parse(body).error]).toEqual([
+      503,
+      {
+        code: 'ERR_PACKAGES_INSTALLER',
+        message: expect.stringMatching(
+          /\(endless\) .*installing endless 1\.0 took longer than 5000 ms: raise install_timeout_ms/,
+        ),
+      },
+    ]);
   });
 });
 
@@ -244,12 +305,15 @@ const NAMESPACE_PTH =
   "mp = m.__dict__.setdefault('__path__', []); (p not in mp) and mp.append(p)\n";
 
 describe('what a wheel may have in it', () => {
-  test('a namespace that a .pth file makes has the parts of other packages, too', async () => {
+  test.each([
+    ['a zygote', {}],
+    ['none', { import_cache_size: 0 }],
+  ])('a namespace that a .pth file makes has the parts of other packages, too, with %s', async (_, settings) => {
     const part = (name: string, files: Record<string, string>) => index.add({ name, version: '1.0', files });
-    part('apart-one', { 'apart/one.py': 'VALUE = 1\n', 'apart_one-nspkg.pth': NAMESPACE_PTH });
-    part('apart-two', { 'apart/two.py': 'VALUE = 2\n' });
-    // With a zygote, it would have made the namespace first.
-    await using worker = await start({ import_cache_size: 0 });
+    const slow = 'import time\ntime.sleep(0.02)\n';
+    part('apart-one', { 'apart/one.py': `${slow}VALUE = 1\n`, 'apart_one-nspkg.pth': NAMESPACE_PTH });
+    part('apart-two', { 'apart/two.py': `${slow}VALUE = 2\n` });
+    await using worker = await start(settings);
     const code = 'from apart import one, two\ndef handler(event): return one.VALUE + two.VALUE\n';
     await write(worker, 'apart', 'apart-one\napart-two\n', code);
     expect(await worker.result('apart')).toBe(3);

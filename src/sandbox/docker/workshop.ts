@@ -21,15 +21,16 @@ export class DockerWorkshop implements Workshop {
     void this.#sandbox.destroy('the worker ends');
   }
 
-  async close(take: (scratchDir: string) => Promise<void> = async () => {}): Promise<void> {
-    try {
-      void this.#sandbox.destroy('its work is done');
-      // With its first process, all others have ended: nobody changes any more what is looked at now.
-      await this.#sandbox.stopped;
-      await take(this.#sandbox.scratchDir);
-    } finally {
-      this.#taken();
-      await this.#sandbox.dead;
-    }
+  async finish(take: (scratchDir: string) => Promise<void>): Promise<void> {
+    void this.#sandbox.destroy('its work is done');
+    // With its first process, all others have ended: nobody changes any more what is looked at now.
+    await this.#sandbox.stopped;
+    await take(this.#sandbox.scratchDir);
+  }
+
+  async close(): Promise<void> {
+    void this.#sandbox.destroy('its work is done');
+    this.#taken();
+    await this.#sandbox.dead;
   }
 }

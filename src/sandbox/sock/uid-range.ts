@@ -3,8 +3,11 @@ import { UidPool } from '../uids.ts';
 /** The largest range of a package zygote; the smallest that is of use to one. */
 const LARGEST = 2 ** 15;
 const SMALLEST = 16;
-/** A range is at most such a part of what is free: trees of zygotes are as deep as they are broad. */
+/** A range is at most such a part of what is free: trees of zygotes are broad at the top. */
 const SHARE = 4;
+/** In a small range what is below gets more: there trees are deep, and rarely broad. */
+const SMALL = 512;
+const SHARE_OF_SMALL = 1.5;
 /** The part of a range that is for sandboxes; the rest is for zygotes below. */
 const SINGLES = 4;
 
@@ -15,7 +18,8 @@ export interface Uids {
 
 /**
  * The host uids of a zygote: single ones for the sandboxes that are forked from it, and ranges for the zygotes below it. A
- * user namespace can only give away what it has itself, so the ranges of a tree of zygotes lie in one another.
+ * user namespace can only give away what it has itself, so the ranges of a tree of zygotes lie in one another. That bounds its
+ * depth: a chain has ranges of 32768, 4096, 512, 256, 128, 64, 32 and 16 uids. (The kernel's own bound is 32 user namespaces.)
  */
 export class UidRange implements Uids {
   readonly base: number;
@@ -89,7 +93,8 @@ export class UidRange implements Uids {
   #sizeOfNext(): number {
     const taken = [...this.#ranges].reduce((sum, { count }) => sum + count, 0);
     const free = this.base + this.count - this.#firstRange - taken;
-    return Math.max(SMALLEST, Math.min(LARGEST, 2 ** Math.floor(Math.log2(Math.max(1, free / SHARE)))));
+    const share = this.count > SMALL ? SHARE : SHARE_OF_SMALL;
+    return Math.max(SMALLEST, Math.min(LARGEST, 2 ** Math.floor(Math.log2(Math.max(1, free / share)))));
   }
 
   /** Where so many lie together that nobody has. */

@@ -73,15 +73,16 @@ export class SockWorkshop implements Workshop {
     void this.#sandbox.destroy('the worker ends');
   }
 
-  async close(take: (scratchDir: string) => Promise<void> = async () => {}): Promise<void> {
-    try {
-      void this.#sandbox.destroy('its work is done');
-      // With its first process, all others have ended: nobody changes any more what is looked at now.
-      await this.#spare.process.ended;
-      await take(this.#spare.scratch.dir.path);
-    } finally {
-      this.#taken.resolve();
-      await this.#sandbox.dead;
-    }
+  async finish(take: (scratchDir: string) => Promise<void>): Promise<void> {
+    void this.#sandbox.destroy('its work is done');
+    // With its first process, all others have ended: nobody changes any more what is looked at now.
+    await this.#spare.process.ended;
+    await take(this.#spare.scratch.dir.path);
+  }
+
+  async close(): Promise<void> {
+    void this.#sandbox.destroy('its work is done');
+    this.#taken.resolve();
+    await this.#sandbox.dead;
   }
 }

@@ -99,7 +99,7 @@ export class SimulatedCache {
     const { ms, kb } = zygoteCost(this.#costs, added, above);
     const id = this.#nextId++;
     const packages = [...above.packages, ...added];
-    const fresh = { uses: 0, lastUsed: this.#starts, children: 0, busy: true };
+    const fresh = { uses: 0, lastUsed: this.#starts, children: 0, busy: true, isKept: false };
     const node: Node = { id, parent, packages, importMs: ms, kb, ...fresh };
     this.#nodes.set(id, node);
     this.#countChild(parent, 1);

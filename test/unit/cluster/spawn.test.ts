@@ -15,6 +15,11 @@ test('a worker gets a small environment', () => {
   expect(smallEnvironment(env)).toEqual({ PATH: '/bin', HOME: '/root', OL_X: '1' });
 });
 
+test('a worker gets what leads to the package index', () => {
+  const env = { PIP_INDEX_URL: 'a', https_proxy: 'b', HTTP_PROXY: 'c', ALL_PROXY: 'd', no_proxy: 'e' };
+  expect(smallEnvironment({ ...env, MY_http_proxy: 'x', ftp_proxy: 'x' })).toEqual(env);
+});
+
 test('the end of a log is that of this start alone', async () => {
   const path = join(temp.dir, 'log');
   writeFileSync(path, 'old\none\ntwo\nthree\n');

@@ -118,6 +118,75 @@ test('idle ones go for a start, the oldest first, and it is made when they are g
   one.pool.close();
 });
 
+/** Holds so much of the pool; what it gives back is gone when `let go` is called. */
+class Lending {
+  lendableKb: number;
+  readonly #one: Scene;
+  #givingBack: (() => void)[] = [];
+
+  constructor(one: Scene, kb: number) {
+    this.#one = one;
+    this.lendableKb = kb;
+    one.usedKb += kb;
+    one.pool.borrowFrom(this);
+  }
+
+  giveBack(wantedKb: number) {
+    const kb = Math.min(wantedKb, this.lendableKb);
+    this.lendableKb -= kb;
+    const { promise: gone, resolve } = Promise.withResolvers<void>();
+    this.#givingBack.push(() => {
+      this.#one.usedKb -= kb;
+      resolve();
+    });
+    return { kb, gone };
+  }
+
+  async letGo(): Promise<void> {
+    for (const one of this.#givingBack.splice(0)) one();
+    await Promise.resolve();
+  }
+}
+
+test('zygotes give back what a start needs, once, and it is made when that is free', async () => {
+  const one = new Scene();
+  const zygotes = new Lending(one, 75 * KB);
+  one.claim('a', [1, 2], 20 * KB);
+  expect([one.started, zygotes.lendableKb]).toEqual([[], 60 * KB]);
+  // Nobody is at work; it is waited for all the same, and no more is wanted for it.
+  one.pool.serve();
+  expect([one.started, zygotes.lendableKb]).toEqual([[], 60 * KB]);
+  await zygotes.letGo();
+  expect([one.started, zygotes.lendableKb]).toEqual([['a'], 40 * KB]);
+  await zygotes.letGo();
+  expect([one.started, one.usedKb]).toEqual([['a', 'a'], 40 * KB]);
+  one.pool.close();
+});
+
+test('idle sandboxes go before zygotes', async () => {
+  const one = new Scene();
+  one.addIdle(20 * KB);
+  const zygotes = new Lending(one, 50 * KB);
+  one.claim('a', [1], 20 * KB);
+  await Promise.resolve();
+  expect([one.started, one.idle.size, zygotes.lendableKb]).toEqual([['a'], 0, 50 * KB]);
+  one.pool.close();
+});
+
+test('what zygotes may take is what is free, with what idle sandboxes have', () => {
+  const one = new Scene();
+  expect(one.pool.roomKb).toBe(80 * KB);
+  one.addIdle(20 * KB);
+  expect(one.pool.roomKb).toBe(80 * KB);
+  one.claim('a', [1], 20 * KB);
+  expect(one.pool.roomKb).toBe(60 * KB);
+  one.pool.close();
+  const full = new Scene();
+  full.usedKb = 90 * KB;
+  full.reclaimableKb = 80 * KB;
+  expect(full.pool.roomKb).toBe(70 * KB);
+});
+
 test('files that the kernel gives up by itself take no room', () => {
   const one = new Scene();
   one.usedKb = 200 * KB;

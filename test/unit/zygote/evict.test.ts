@@ -43,6 +43,14 @@ test('a small one does not go where a larger one has to go anyway', () => {
   expect(evict(tree, 5005)).toEqual([1, 2]);
 });
 
+test('what is kept stays; or, where even that has to go, goes last', () => {
+  const kept = zygote({ id: 1, isKept: true });
+  const used = zygote({ id: 2, uses: 100 });
+  expect(evict([kept, used], 1500)).toEqual([2]);
+  expect(evict([kept, used], 1500, { evenKept: true })).toEqual([2, 1]);
+  expect(evict([kept, used], 500, { evenKept: true })).toEqual([2]);
+});
+
 test('another measure of the benefit may be given, and who is to stay', () => {
   const tree = [zygote({ id: 1, uses: 100 }), zygote({ id: 2 }), zygote({ id: 3 })];
   expect(evict(tree, 1, { benefitOf: ({ id }) => -id })).toEqual([3]);
@@ -58,16 +66,17 @@ function kbOf(nodes: readonly ZygoteNode[], ids: readonly number[]): number {
 /** Leaves that could still go when these are gone. */
 function leavesWithout(nodes: readonly ZygoteNode[], gone: readonly number[]): ZygoteNode[] {
   const left = nodes.filter(({ id }) => !gone.includes(id));
-  return left.filter(({ id, busy }) => !busy && !left.some(({ parent }) => parent === id));
+  return left.filter(({ id, busy, isKept }) => !busy && !isKept && !left.some(({ parent }) => parent === id));
 }
 
-test('it never ends the parent of a child, nor one at work, whatever the tree', () => {
+test('it never ends the parent of a child, nor one at work, nor one that is kept, whatever the tree', () => {
   fc.assert(
-    fc.property(anyTree, anyOver, (nodes, overKb) => {
+    fc.property(anyTree, anyOver, fc.boolean(), (nodes, overKb, evenKept) => {
       const living = new Set(nodes);
-      for (const id of evict(nodes, overKb)) {
+      for (const id of evict(nodes, overKb, { evenKept })) {
         const node = [...living].find((one) => one.id === id);
         expect(node?.busy).toBe(false);
+        expect(node?.isKept && !evenKept).toBe(false);
         expect([...living].filter(({ parent }) => parent === id)).toEqual([]);
         if (node !== undefined) living.delete(node);
       }

@@ -14,6 +14,7 @@ export function zygote(given: Partial<ZygoteNode> & Pick<ZygoteNode, 'id'>): Zyg
     lastUsed: 0,
     children: 0,
     busy: false,
+    isKept: false,
   };
   return { ...quiet, ...given };
 }
@@ -61,6 +62,7 @@ export const anyTree: fc.Arbitrary<ZygoteNode[]> = fc
       uses: fc.nat(100),
       lastUsed: fc.nat(5000),
       busy: fc.boolean(),
+      isKept: fc.boolean(),
     }),
     { maxLength: 12 },
   )

@@ -58,6 +58,13 @@ test('there are ranges for more than a hundred zygotes, and for some below each 
   expect(ranges[0]?.takeRange()?.takeRange()).not.toBeNull();
 });
 
+test('a chain is eight deep, each with room for more than a dozen sandboxes, and ends there', () => {
+  const chain: UidRange[] = [];
+  for (let range = whole().takeRange(); range !== null; range = range.takeRange()) chain.push(range);
+  expect(chain.map(({ count }) => count)).toEqual([32768, 4096, 512, 256, 128, 64, 32, 16]);
+  for (const range of chain) for (let uid = 0; uid < 15; uid++) expect(range.has(range.take())).toBe(true);
+});
+
 test('a tree may be five deep, and each zygote that is not one of the deepest have some below it', () => {
   let level = [whole()];
   for (const [depth, count] of [100, 20, 8, 3, 2].entries()) {
