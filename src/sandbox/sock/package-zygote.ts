@@ -185,7 +185,7 @@ export class PackageZygote implements Zygote {
     const [pid, inRoot] = pidsOf(pidfd);
     const uid = pid === undefined ? null : uidOf(pid);
     if (uid === null || inRoot === undefined) {
-      this.#tellEnd(id, this.children.exitOf(toldPid));
+      void this.children.exitOf(toldPid).then((exit) => this.#tellEnd(id, exit));
       return false;
     }
     if (this.uids.has(uid) && this.children.claim(inRoot, (exit) => this.#tellEnd(id, exit))) return true;
