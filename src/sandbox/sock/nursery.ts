@@ -17,6 +17,8 @@ export interface NurseryOptions extends SpareMaterials {
   readonly log: Log;
   /** Told the pid of each root zygote: the first one, and any that takes the place of a dead one. */
   readonly onZygote: (pid: number) => Promise<void>;
+  readonly onZygoteDeath: () => void;
+  readonly zygoteSilentMs: number;
 }
 
 /** A root zygote, and the spares that were forked from it. */
@@ -88,9 +90,14 @@ export class Nursery {
   }
 
   async #start(): Promise<Generation> {
-    const { log, onZygote, launch, uids, spares: wanted } = this.#options;
-    const zygote = await RootZygote.start(launch, uids, log);
-    await onZygote(zygote.pid);
+    const { log, onZygote, launch: settings, uids, spares: wanted, zygoteSilentMs: silentMs } = this.#options;
+    const zygote = await RootZygote.start({ settings, uids, silentMs, log });
+    try {
+      await onZygote(zygote.pid);
+    } catch (error) {
+      await zygote.close();
+      throw error;
+    }
     this.#cacheTag = zygote.cacheTag;
     const spares = new Spares({ wanted, fork: () => this.#fork(zygote), log });
     void zygote.gone.then((how) => this.#replace(how));
@@ -101,6 +108,7 @@ export class Nursery {
   /** A root zygote never ends by itself while we need it. Every sandbox went with it; the next ones need a new one. */
   #replace(how: string): void {
     if (this.#isClosed) return;
+    this.#options.onZygoteDeath();
     this.#options.log.error({ how }, 'the root zygote died, and its sandboxes with it: starting another');
     this.#generation = this.#restart(FIRST_RESTART_MS);
   }

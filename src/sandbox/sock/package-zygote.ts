@@ -27,6 +27,8 @@ export interface PackageZygoteParts {
   /** Makes what bounds it; null for no bounds. */
   readonly makeCgroup: ((name: string) => Cgroup) | null;
   readonly timeoutMs: number;
+  /** How long it may owe an answer, once it can fork; then it is ended. */
+  readonly silentMs: number;
   readonly log: Log;
 }
 
@@ -89,7 +91,11 @@ export class PackageZygote implements Zygote {
     const mount = undo.adopt(this.#home.open(), closeSync);
     const [control, theirControl] = seqpacketPair();
     undo.adopt(theirControl, closeSync);
-    this.#channel = new ForkChannel(control, (of, pidfd, pid) => this.#inspect(of, pidfd, pid));
+    this.#channel = new ForkChannel(control, {
+      inspect: (of, pidfd, pid) => this.#inspect(of, pidfd, pid),
+      silentMs: parts.silentMs,
+      onSilent: () => this.#end(`it did not answer for ${parts.silentMs} ms`),
+    });
     undo.defer(() => this.#channel.close());
     const [events, theirEvents] = streamPair();
     undo.adopt(theirEvents, closeSync);
