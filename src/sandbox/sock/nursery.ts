@@ -7,7 +7,9 @@ import { Spares } from './spares.ts';
 import type { UidRange } from './uid-range.ts';
 
 const FIRST_RESTART_MS = 50;
-const LAST_RESTART_MS = 5000;
+const LAST_RESTART_MS = 1000;
+/** How long whoever needs a root zygote waits for the next one: a call is better told than kept. */
+const NEXT_ZYGOTE_MS = 3000;
 
 export interface NurseryOptions extends SpareMaterials {
   readonly launch: Omit<LaunchSettings, 'runtime' | 'worker_pid'>;
@@ -32,6 +34,8 @@ export class Nursery {
   readonly #options: NurseryOptions;
   #generation: Promise<Generation>;
   #cacheTag = '';
+  /** Why the last start failed; null where it did not. */
+  #failure: Error | null = null;
   #nextId = 1;
   #isClosed = false;
 
@@ -40,9 +44,9 @@ export class Nursery {
     this.#generation = this.#start();
   }
 
-  /** A spare, perhaps one that is still on its way. Rejects with what `RootZygote.start` throws. */
+  /** A spare, perhaps one that is still on its way. Rejects with what `RootZygote.start` throws, where that fails for a while. */
   async take(): Promise<Spare> {
-    const { spares } = await this.#generation;
+    const { spares } = await this.#next();
     return spares.take();
   }
 
@@ -53,13 +57,13 @@ export class Nursery {
 
   /** The same, and the cache tag of its interpreter. */
   async takeForCompiling(): Promise<{ spare: Spare; cacheTag: string }> {
-    const { spares, zygote } = await this.#generation;
+    const { spares, zygote } = await this.#next();
     return { spare: spares.take(), cacheTag: zygote.cacheTag };
   }
 
   /** The root zygote, for package zygotes to be forked from. */
   async zygote(): Promise<RootZygote> {
-    return (await this.#generation).zygote;
+    return (await this.#next()).zygote;
   }
 
   /** Of what is to be forked next, from whichever zygote. */
@@ -83,6 +87,17 @@ export class Nursery {
     const generation = await this.#generation.catch(() => null); // one that never came up has nothing to close
     await generation?.spares.close();
     await generation?.zygote.close();
+  }
+
+  async #next(): Promise<Generation> {
+    const late = Promise.withResolvers<never>();
+    const reason = () => this.#failure ?? new OlError('ERR_ZYGOTE', { reason: 'it is being started' });
+    const timer = setTimeout(() => late.reject(reason()), NEXT_ZYGOTE_MS);
+    try {
+      return await Promise.race([this.#generation, late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #fork(zygote: RootZygote): Spare {
@@ -115,9 +130,12 @@ export class Nursery {
 
   async #restart(delayMs: number): Promise<Generation> {
     try {
-      return await this.#start();
+      const generation = await this.#start();
+      this.#failure = null;
+      return generation;
     } catch (error) {
       if (this.#isClosed) throw error;
+      this.#failure = error as Error;
       this.#options.log.error({ err: error, delayMs }, 'the root zygote did not start: trying again');
       await new Promise((resolve) => setTimeout(resolve, delayMs));
       return await this.#restart(Math.min(delayMs * 2, LAST_RESTART_MS));

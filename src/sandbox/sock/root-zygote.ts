@@ -1,20 +1,16 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { OlError } from '../../errors.ts';
 import { seqpacketPair } from '../../linux/sockets.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { Children } from './children.ts';
 import { decodeEvent, type LaunchSettings } from './control.ts';
 import { ForkChannel } from './fork-channel.ts';
+import { PYTHON, RUNTIME_DIR, spawnLauncher } from './launcher.ts';
 import type { UidRange } from './uid-range.ts';
 import type { Fork, ProcessListener, Zygote, ZygoteFork } from './zygote.ts';
-
-/** The distribution's Python; another one in PATH is outside the base image. */
-const PYTHON = '/usr/bin/python3';
-const RUNTIME_DIR = fileURLToPath(new URL('../../../runtime/python', import.meta.url));
 
 /** A start takes a tenth of a second; from a disk that sleeps, a few. */
 const START_MS = 30_000;
@@ -47,14 +43,15 @@ export class RootZygote implements Zygote {
   /** Resolves when it can fork. Throws ERR_NO_PYTHON, ERR_KERNEL, ERR_ZYGOTE. */
   static async start(options: RootZygoteOptions): Promise<RootZygote> {
     const [ours, theirs] = seqpacketPair();
-    // A group of its own: ctrl-C in the terminal is for the worker, which lets requests finish.
-    const child = spawn(PYTHON, ['-I', '-S', '-B', `${RUNTIME_DIR}/launch.py`], {
-      stdio: ['pipe', 'ignore', 'pipe', theirs, 'pipe'],
-      env: {},
-      cwd: '/',
-      detached: true,
-    });
-    closeSync(theirs);
+    let child: ChildProcess;
+    try {
+      child = await spawnLauncher(theirs);
+    } catch (error) {
+      closeSync(ours);
+      throw error;
+    } finally {
+      closeSync(theirs);
+    }
     const launch: LaunchSettings = { ...options.settings, runtime: RUNTIME_DIR, worker_pid: process.pid };
     const zygote = new RootZygote(child, ours, options);
     await zygote.#ready(JSON.stringify(launch));
@@ -121,10 +118,6 @@ export class RootZygote implements Zygote {
       else if (event.event === 'pong') this.#channel.ponged();
       else if (event.event === 'reaped') this.children.reaped(event.pid, event);
       else this.#channel.handle(event);
-    });
-    this.#child.on('error', (cause) => {
-      const reason = `${cause.message}; install the distribution's python3, 3.9 or newer`;
-      reject(new OlError('ERR_NO_PYTHON', { path: PYTHON, reason }, { cause }));
     });
     const stdin = this.#child.stdin as Writable;
     // It may be dead already; then `gone` tells more than the broken pipe.
