@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { OlError } from '../errors.ts';
-import { errnoOf } from './control-file.ts';
+import { isOutOfDescriptors } from '../linux/out-of-descriptors.ts';
 
 /** Stops and ends all processes of one cgroup. */
 export interface Freezer {
@@ -51,7 +51,7 @@ function look(freezer: Freezer): boolean | null {
   try {
     return freezer.isFrozen();
   } catch (error) {
-    if (!['EMFILE', 'ENFILE'].includes(errnoOf(error) ?? '')) throw error;
+    if (!isOutOfDescriptors(error)) throw error;
     return null;
   }
 }

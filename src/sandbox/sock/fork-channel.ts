@@ -160,9 +160,19 @@ export class ForkChannel {
     for (const { id } of forks) this.#sent.add(id);
     try {
       this.#sendMessage(encode(how), fds);
+    } catch (error) {
+      for (const { id } of forks) this.#notSent(id, error as Error);
     } finally {
       for (const fork of forks) discard(fork);
     }
+  }
+
+  /** The kernel did not take the request: too many descriptors are on their way, or no memory is left. */
+  #notSent(id: number, error: Error): void {
+    this.#listeners.get(id)?.failed('fork', error.message);
+    this.exited(id, { code: 1, signal: null });
+    this.#sent.delete(id);
+    this.#heard();
   }
 
   #sendMessage(message: Buffer, fds: readonly number[]): void {
@@ -181,11 +191,13 @@ export class ForkChannel {
       const received = receiveWithFds(this.#control);
       const [pidfd, ...others] = received?.fds ?? [];
       for (const fd of others) closeSync(fd);
-      if (received === null || pidfd === undefined) return;
+      if (received === null || received.message.length === 0) return;
       const [id = 0, pid = 0] = received.message.toString().split(' ').map(Number);
       const listener = this.#listeners.get(id);
       this.#sent.delete(id);
-      if (listener === undefined || !this.#inspect(id, pidfd, pid)) closeSync(pidfd);
+      // The kernel drops it where we have no room for it: the process ends as soon as it sees that nobody will start it.
+      if (pidfd === undefined) listener?.lost?.('no descriptor is left for it');
+      else if (listener === undefined || !this.#inspect(id, pidfd, pid)) closeSync(pidfd);
       else listener.forked(pidfd);
     }
   }
