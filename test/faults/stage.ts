@@ -8,6 +8,7 @@ import { TestIndex } from '../helpers/package-index.ts';
 import { SLOWNESS, until } from '../helpers/poll.ts';
 import { isStillThere } from '../helpers/processes.ts';
 import { holdingsOf } from '../hostile/holdings.ts';
+import { SmallDisk } from './small-disk.ts';
 
 /** From the end of a fault, or from the moment that nothing but the worker itself can mend it. */
 export const BACK_MS = 5000 * SLOWNESS;
@@ -46,6 +47,7 @@ export class FaultStage implements AsyncDisposable {
   #workers: BackgroundWorkers | null = null;
   /** Killed ones, whose clients are still to be closed. */
   readonly #gone: BackgroundWorkers[] = [];
+  readonly #disks: SmallDisk[] = [];
 
   static async open(settings: ConfigFile = {}): Promise<FaultStage> {
     await using held = new AsyncDisposableStack();
@@ -74,6 +76,13 @@ export class FaultStage implements AsyncDisposable {
 
   get client(): WorkerClient {
     return this.worker.client;
+  }
+
+  /** Puts one of the cluster's directories, which must be empty, onto a disk of its own. */
+  async putOnSmallDisk(dir: string, megabytes: number): Promise<SmallDisk> {
+    const disk = await SmallDisk.mount(dir, megabytes);
+    this.#disks.push(disk);
+    return disk;
   }
 
   /** What a supervisor does, for the first time or after a death. */
@@ -130,6 +139,7 @@ export class FaultStage implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const gone of this.#gone) for (const worker of gone.all) worker[Symbol.dispose]();
     await this.#workers?.[Symbol.asyncDispose]();
+    for (const disk of this.#disks) disk[Symbol.dispose]();
     await this.cluster[Symbol.asyncDispose]();
     await this.index[Symbol.asyncDispose]();
   }
