@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ErrorCode, type ErrorFields, OlError, toOlError } from '../errors.ts';
+import { type ErrorCode, type ErrorFields, isOlError, OlError, toOlError } from '../errors.ts';
 import type { Code } from '../registry/registry.ts';
 import type { Log } from '../telemetry/log.ts';
 import { publicModules } from './index-file.ts';
@@ -137,12 +137,27 @@ export class PackageManager implements Packages {
       if (installed !== null) return installed;
       await using room = this.#options.installer.begin();
       const packages = await this.#resolve(key, asked, room);
-      await this.#install(asked, packages, room);
+      await this.#installFirst(key, asked, packages, room);
       const lock = makeLock(packages, await importsOf(wanted, packages, store.dir));
       await store.writeLock(key, lock);
       // Somebody may have pruned one just before it was in a lock.
       return store.installed(key) ?? (await this.#installAgain(key, asked, packages));
     });
+  }
+
+  /** What can't be installed may have been resolved wrongly: the next attempt asks the index again. */
+  async #installFirst(
+    key: string,
+    asked: Asked,
+    packages: readonly ResolvedPackage[],
+    room: CleanRoom,
+  ): Promise<void> {
+    try {
+      await this.#install(asked, packages, room);
+    } catch (error) {
+      if (isOlError(error, 'ERR_PACKAGE_FAILED')) await this.#options.store.forgetResolution(key);
+      throw error;
+    }
   }
 
   async #installAgain(key: string, asked: Asked, packages: readonly ResolvedPackage[]): Promise<Lock> {

@@ -27,6 +27,10 @@ export class TestIndex implements AsyncDisposable {
   readonly #archives = new Map<string, Archive[]>();
   /** What answers are held up for. */
   held: Promise<void> = Promise.resolve();
+  static readonly hash = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+  /** What it says of each archive. */
+  hash = TestIndex.hash;
+  readonly #port: number;
 
   static async start(): Promise<TestIndex> {
     const server = createServer();
@@ -36,7 +40,8 @@ export class TestIndex implements AsyncDisposable {
 
   private constructor(server: Server) {
     this.#server = server;
-    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/simple`;
+    this.#port = (server.address() as AddressInfo).port;
+    this.url = `http://127.0.0.1:${this.#port}/simple`;
     server.on('request', async ({ url = '' }, response) => {
       this.asked.push(url);
       await this.held;
@@ -58,16 +63,23 @@ export class TestIndex implements AsyncDisposable {
     const archives = this.#archives.get(name) ?? [];
     if (file !== undefined) return archives.find((one) => one.file === file)?.bytes ?? null;
     if (archives.length === 0) return null;
-    const links = archives.map((one) => `<a href="${one.file}#sha256=${sha256(one.bytes)}">${one.file}</a>`);
+    const links = archives.map(
+      (one) => `<a href="${one.file}#sha256=${this.hash(one.bytes)}">${one.file}</a>`,
+    );
     return `<!DOCTYPE html><html><body>${links.join('\n')}</body></html>`;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Nobody listens at its address any more. */
+  async goDown(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
-}
 
-function sha256(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  async comeUp(): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(this.#port, '127.0.0.1', resolve));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.goDown();
+  }
 }
