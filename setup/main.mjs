@@ -13,6 +13,7 @@ const TARGETS = {
   start: { argv: ['quickstart/start.ts'], dev: false, check: checkReadyToServe },
   test: { argv: ['test/run.ts'], dev: true, tools: true },
   'test:vm': { argv: ['test/vm/run.ts'], dev: true },
+  soak: { argv: ['test/soak/run.ts'], dev: true },
   bench: { argv: ['bench/run.ts'], dev: false },
   check: { argv: ['test/run.ts', '--check'], dev: true },
   setup: { dev: false },
