@@ -32,6 +32,7 @@ export default defineConfig({
       kind('contract', 2, 1),
       kind('integration', 3, 1),
       kind('hostile', 4, 1),
+      kind('faults', 5, 1),
     ],
   },
 });

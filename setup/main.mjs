@@ -15,6 +15,7 @@ const TARGETS = {
   test: { argv: ['test/run.ts'], dev: true, tools: true },
   'test:all': { argv: ['test/run-all.ts'], dev: true, tools: true, docker: true },
   'test:vm': { argv: ['test/vm/run.ts'], dev: true },
+  soak: { argv: ['test/soak/run.ts'], dev: true },
   bench: { argv: ['bench/run.ts'], dev: false },
   check: { argv: ['test/run.ts', '--check'], dev: true },
   setup: { dev: false },

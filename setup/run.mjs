@@ -1,5 +1,5 @@
 /**
- * `node setup/run.mjs start|test|test:all|test:vm|bench|check|setup [args]`: does the set-up that is missing, then runs the thing.
+ * `node setup/run.mjs start|test|test:all|test:vm|soak|bench|check|setup [args]`: does the set-up that is missing, then runs the thing.
  * This file and `where.mjs` are read by whatever Node the machine has, so they keep to what every Node with
  * ES modules understands; the rest of this directory is plain JavaScript for Node 20.
  */

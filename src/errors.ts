@@ -221,6 +221,7 @@ export const ERRORS = {
   ERR_DOCKER_IMAGE: { status: 500, message: 'the Docker image {image} cannot be used: {reason}' },
   ERR_DOCKER_BUILD: { status: 500, message: 'the Docker image {image} could not be made: {reason}' },
   ERR_DOCKER: { status: 503, message: 'the Docker daemon failed at {action}: {reason}' },
+  ERR_MACHINE_FULL: { status: 503, message: 'this machine has no {what} left: {reason}' },
   ERR_INTERNAL: { status: 500, message: 'an unexpected error in the worker: {reason}' },
 } as const satisfies Record<string, { status: number; message: string }>;
 
@@ -260,9 +261,20 @@ export function isOlError<C extends ErrorCode = ErrorCode>(error: unknown, code?
   return error instanceof OlError && (code === undefined || error.code === code);
 }
 
-/** Any thrown value as an `OlError`; what is not from the table becomes `ERR_INTERNAL` with the cause kept. */
+/** What a failed system call was short of. */
+const SHORT_OF: Readonly<Record<string, string>> = {
+  ENOSPC: 'space on a disk',
+  EDQUOT: 'space on a disk',
+  EMFILE: 'descriptors',
+  ENFILE: 'descriptors',
+  ENOMEM: 'memory',
+};
+
+/** Any thrown value as an `OlError`, with the cause kept; what is not from the table becomes `ERR_MACHINE_FULL` or `ERR_INTERNAL`. */
 export function toOlError(error: unknown): OlError {
   if (error instanceof OlError) return error;
   const reason = error instanceof Error ? error.message : String(error);
+  const what = SHORT_OF[(error as NodeJS.ErrnoException | null)?.code ?? ''];
+  if (what !== undefined) return new OlError('ERR_MACHINE_FULL', { what, reason }, { cause: error });
   return new OlError('ERR_INTERNAL', { reason }, { cause: error });
 }

@@ -51,7 +51,15 @@ const GROUPS: readonly (readonly [string, readonly string[]])[] = [
   ['Import cache', ['import_cache_size', 'import_cache_tree', 'import_mem_limit_mb', 'import_timeout_ms']],
   [
     'Sandboxes',
-    ['sandbox', 'sock_base_path', 'docker_image', 'docker_socket', 'spare_sandboxes', 'cg_pool_size'],
+    [
+      'sandbox',
+      'sock_base_path',
+      'docker_image',
+      'docker_socket',
+      'spare_sandboxes',
+      'cg_pool_size',
+      'zygote_silent_ms',
+    ],
   ],
   ['Idle sandboxes', ['handler_cache_size', 'surplus_keep_ms', 'pause_delay_ms']],
   [

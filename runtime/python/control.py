@@ -3,6 +3,7 @@
 Requests come one a message on a SOCK_SEQPACKET socket, words with descriptors beside them:
 
     fork write-self 2 7 1879048199           [socket, scratch, listener, file, file]    to a zygote, see below
+    ping                                     []                            to the root zygote: it answers `pong`
     zygote write-self 2 8 1879113728 8192    [socket, events, home, file, file]         to a zygote, see below
     start 9f86d081...                        [code]                        to a forked sandbox: serve it
     compile -                                [code]                        the same: compile it
@@ -59,6 +60,7 @@ def tell(event, *values):
 
 
 LAUNCHED = b'{"event":"launched","pid":%d}\n'
+PONG = b'{"event":"pong"}\n'
 FORKED = b'{"event":"forked","id":%d}\n'
 WAITING = b'{"event":"waiting","id":%d}\n'
 STARTED = b'{"event":"started","id":%d,"times":[%d,%d,%d]}\n'

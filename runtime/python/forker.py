@@ -38,6 +38,8 @@ class Forker:
         words, fds = control.receive(self._connection)
         if not words:
             os._exit(0)
+        if words[0] == b'ping':
+            return control.tell(control.PONG)
         self._carry_out(words, fds)
 
     def forked(self, pid, forked_id):

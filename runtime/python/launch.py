@@ -7,6 +7,7 @@ This process stays, waits for the zygote, and ends as it did, so that the worker
 
 import json
 import os
+import resource
 import signal
 import socket
 import stat
@@ -39,6 +40,7 @@ def main():
     os.open('/dev/null', os.O_RDWR)  # descriptor 0, the lowest that is free: stdin of every sandbox
     os.set_inheritable(0, True)
     require_python()
+    raise_descriptor_limit()
     die_with_parent(settings['worker_pid'])
     step = 'unshare'
     try:
@@ -62,6 +64,12 @@ def require_python():
     if sys.version_info < control.OLDEST_PYTHON:
         control.tell_fatal('python', f'{sys.executable} is {sys.version.split()[0]}')
         sys.exit(1)
+
+
+def raise_descriptor_limit():
+    """To what the machine allows, as Node does for the worker, whose own limit somebody may have lowered since."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def die_with_parent(parent):

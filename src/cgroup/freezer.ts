@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { OlError } from '../errors.ts';
+import { isOutOfDescriptors } from '../linux/out-of-descriptors.ts';
 
 /** Stops and ends all processes of one cgroup. */
 export interface Freezer {
@@ -24,17 +25,34 @@ const QUICK_LOOKS = 2;
 const YIELDING_LOOKS = 10;
 const LOOK_EVERY_MS = 1;
 const PATIENCE_MS = 5_000;
+/** Where nobody can look, for want of descriptors, it is as good as frozen: it has the order. */
+const NO_LOOK_MS = 100;
 
 /** Resolves when all are frozen, or at the next look once `isOver` says that it does not matter any more. */
 export async function untilFrozen(freezer: Freezer, isOver: () => boolean): Promise<void> {
-  const end = performance.now() + PATIENCE_MS;
+  let end = performance.now() + PATIENCE_MS;
   // The kernel could tell by a notification, but sends at most one in 10 ms.
   for (let looks = 0; ; looks++) {
     await untilLook(looks);
-    if (isOver() || freezer.isFrozen()) return;
-    if (performance.now() > end) {
+    if (isOver()) return;
+    const isFrozen = look(freezer);
+    if (isFrozen === true) return;
+    if (isFrozen === null) {
+      await sleep(NO_LOOK_MS);
+      end = performance.now() + PATIENCE_MS;
+    } else if (performance.now() > end) {
       throw new OlError('ERR_CGROUP_PAUSE', { path: freezer.dir, waitedMs: PATIENCE_MS });
     }
+  }
+}
+
+/** Null where no descriptor is left to look with. */
+function look(freezer: Freezer): boolean | null {
+  try {
+    return freezer.isFrozen();
+  } catch (error) {
+    if (!isOutOfDescriptors(error)) throw error;
+    return null;
   }
 }
 

@@ -1,3 +1,4 @@
+import { onceThereAreDescriptors } from '../linux/out-of-descriptors.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Cgroup, CgroupDriver, CgroupLimits } from './cgroup.ts';
 import { errnoOf } from './control-file.ts';
@@ -37,7 +38,7 @@ export class CgroupPool {
 
   /** Takes a cgroup back, and ends what is still in it. Its limits may have been changed. */
   giveBack(cgroup: Cgroup): void {
-    const pending: Promise<void> = this.#recycle(cgroup)
+    const pending: Promise<void> = onceThereAreDescriptors(() => this.#recycle(cgroup))
       .catch((error: unknown) => {
         // Nobody waits for this: the group stays where it is, and the next start of the worker removes it.
         this.#options.log.error({ err: error, cgroup: cgroup.name }, 'cgroup not given back');

@@ -47,11 +47,21 @@ export async function spawnService(service: Service, input: string | null = null
     if (pid === undefined) {
       throw new OlError('ERR_SPAWN', { what: service.name, reason: await ended });
     }
-    await writeFileAtomic(service.pid, `${pid}\n`);
+    await writePid(service, child, pid);
     const starting = { service, child, said, ended, logStart };
     return { pid, outcome: (timeoutMs) => waitReady(starting, timeoutMs) };
   } finally {
     await log.close();
+  }
+}
+
+/** What has no pid file would be nobody's to end. */
+async function writePid(service: Service, child: ChildProcess, pid: number): Promise<void> {
+  try {
+    await writeFileAtomic(service.pid, `${pid}\n`);
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
   }
 }
 

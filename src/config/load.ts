@@ -50,6 +50,7 @@ export interface Config {
   readonly importCacheTree: string | null;
   readonly importMemLimitMb: number;
   readonly importTimeoutMs: number;
+  readonly zygoteSilentMs: number;
   readonly surplusKeepMs: number;
   readonly spareSandboxes: number;
   readonly invocationTimeoutMs: number;
@@ -113,6 +114,7 @@ export function resolveConfig(checked: CheckedConfig, path: string): Config {
     importCacheTree: checked.import_cache_tree ?? null,
     importMemLimitMb: checked.import_mem_limit_mb,
     importTimeoutMs: checked.import_timeout_ms,
+    zygoteSilentMs: checked.zygote_silent_ms,
     surplusKeepMs: checked.surplus_keep_ms,
     spareSandboxes: checked.spare_sandboxes,
     invocationTimeoutMs: checked.invocation_timeout_ms,

@@ -172,6 +172,12 @@ export const configSchema = z.strictObject({
   import_timeout_ms: count(1, 86_400_000)
     .default(60_000)
     .describe('How long a zygote may take to import packages; then they are imported by each sandbox.'),
+  zygote_silent_ms: count(100, 86_400_000)
+    .default(2500)
+    .describe(
+      'How long a zygote may owe an answer: one that was stopped, or hangs, is ended then, and replaced. The end of the root ' +
+        'zygote is that of all sandboxes.',
+    ),
   surplus_keep_ms: count(1, 86_400_000)
     .default(10_000)
     .describe(

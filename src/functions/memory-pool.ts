@@ -1,3 +1,4 @@
+import { isOutOfDescriptors } from '../linux/out-of-descriptors.ts';
 import type { Log } from '../telemetry/log.ts';
 import { admit, type Eviction, evictionsFor, freeKb, marginKb, type PoolState } from './admission.ts';
 import type { IdleLru } from './idle-lru.ts';
@@ -224,10 +225,20 @@ export class MemoryPool {
   #reclaimable(): number {
     const now = performance.now();
     if (now - this.#reclaimableAt > RECLAIMABLE_FOR_MS) {
-      this.#reclaimableKb = this.#options.gauge.reclaimableKb();
+      this.#reclaimableKb = this.#measureReclaimable();
       this.#reclaimableAt = now;
     }
     return this.#reclaimableKb;
+  }
+
+  /** Where no descriptor is left to look with, as little as can be. */
+  #measureReclaimable(): number {
+    try {
+      return this.#options.gauge.reclaimableKb();
+    } catch (error) {
+      if (!isOutOfDescriptors(error)) throw error;
+      return 0;
+    }
   }
 
   #figures() {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ErrorCode, type ErrorFields, OlError, toOlError } from '../errors.ts';
+import { type ErrorCode, type ErrorFields, isOlError, OlError, toOlError } from '../errors.ts';
 import type { Code } from '../registry/registry.ts';
 import type { Log } from '../telemetry/log.ts';
 import { publicModules } from './index-file.ts';
@@ -154,12 +154,24 @@ export class PackageManager implements Packages {
       if (installed !== null) return installed;
       using room = this.#options.installer.begin();
       const { packages, written } = await this.#resolve(key, asked, room);
-      await Promise.all([written, this.#install(asked, packages, room)]);
+      await this.#installFirst(key, asked, { packages, written, room });
       const lock = makeLock(packages, await importsOf(wanted, packages, store.dir));
       await store.writeLock(key, lock);
       // Somebody may have pruned one just before it was in a lock.
       return store.installed(key) ?? (await this.#installAgain(key, asked, packages));
     });
+  }
+
+  /** What can't be installed may have been resolved wrongly: the next attempt asks the index again. */
+  async #installFirst(
+    key: string,
+    asked: Asked,
+    { packages, written, room }: Resolved & { readonly room: CleanRoom },
+  ): Promise<void> {
+    const [, installed] = await Promise.allSettled([written, this.#install(asked, packages, room)]);
+    if (installed.status === 'fulfilled') return await written;
+    if (isOlError(installed.reason, 'ERR_PACKAGE_FAILED')) await this.#options.store.forgetResolution(key);
+    throw installed.reason;
   }
 
   async #installAgain(key: string, asked: Asked, packages: readonly ResolvedPackage[]): Promise<Lock> {
@@ -172,12 +184,8 @@ export class PackageManager implements Packages {
     throw new OlError('ERR_PACKAGES_INSTALLER', { name: asked.name, requirements, reason });
   }
 
-  /** Once: from then on these requirements mean these versions. `written` settles when that is on the disk. */
-  async #resolve(
-    key: string,
-    asked: Asked,
-    room: CleanRoom,
-  ): Promise<{ readonly packages: readonly ResolvedPackage[]; readonly written: Promise<void> }> {
+  /** Once: from then on these requirements mean these versions. */
+  async #resolve(key: string, asked: Asked, room: CleanRoom): Promise<Resolved> {
     const { store, installer } = this.#options;
     const known = store.resolved(key);
     if (known !== null) return { packages: known, written: Promise.resolve() };
@@ -195,6 +203,12 @@ export class PackageManager implements Packages {
       if (left.length > 0) await installer.install(asked, left, room);
     });
   }
+}
+
+interface Resolved {
+  readonly packages: readonly ResolvedPackage[];
+  /** Settles when that is on the disk. */
+  readonly written: Promise<void>;
 }
 
 /** The name under which the store knows what these requirements mean to an interpreter. */

@@ -1,6 +1,7 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ZodError } from 'zod';
 import { isAlive, startTicks } from '../cluster/process.ts';
 import { withDirLock } from '../linux/dir-lock.ts';
 import { syncDir, writeFileAtomic } from '../linux/durable.ts';
@@ -12,6 +13,9 @@ const LOCKS = '.locks';
 /** `.tmp-<pid>-<its start>-<number>`: whose it is can be told after it has been killed. */
 const STAGE = /^\.tmp-(\d+)-(\d+)-\d+$/;
 let staged = 0;
+
+/** Told of each file of the store that can't be read, by its name. */
+export type OnBroken = (file: string, error: Error) => void;
 
 /**
  * Package versions on the disk, for all workers of a cluster:
@@ -25,17 +29,19 @@ let staged = 0;
  */
 export class PackageStore {
   readonly dir: string;
+  readonly #onBroken: OnBroken;
 
-  private constructor(dir: string) {
+  private constructor(dir: string, onBroken: OnBroken) {
     this.dir = dir;
+    this.#onBroken = onBroken;
   }
 
   /** Makes what is missing, and removes what processes that are gone have left half done. */
-  static async open(dir: string): Promise<PackageStore> {
+  static async open(dir: string, onBroken: OnBroken = () => {}): Promise<PackageStore> {
     await mkdir(join(dir, LOCKS), { recursive: true });
     await chmod(join(dir, LOCKS), 0o755);
     await removeLeft(dir);
-    return new PackageStore(dir);
+    return new PackageStore(dir, onBroken);
   }
 
   /** The names of the packages' directories. */
@@ -49,20 +55,25 @@ export class PackageStore {
 
   /** The lock of a key with all that is in it; null where anything of it is missing. */
   installed(key: string): Lock | null {
-    const text = readIfThere(join(this.dir, LOCKS, `${key}.json`));
-    if (text === null) return null;
-    const lock = parseLock(text);
-    const isComplete = isThere(this.#indexOf(lock)) && lock.packages.every((one) => this.has(one));
+    const lock = this.#read(`${key}.json`, parseLock);
+    if (lock === null) return null;
+    const isComplete =
+      this.#read(`${lock.id}.index`, JSON.parse) !== null && lock.packages.every((one) => this.has(one));
     return isComplete ? lock : null;
   }
 
   resolved(key: string): ResolvedPackage[] | null {
-    const text = readIfThere(join(this.dir, LOCKS, `${key}.resolved`));
-    return text === null ? null : parseResolved(text);
+    return this.#read(`${key}.resolved`, parseResolved);
   }
 
   async writeResolved(key: string, packages: readonly ResolvedPackage[]): Promise<void> {
     await writeFileAtomic(join(this.dir, LOCKS, `${key}.resolved`), `${JSON.stringify(packages)}\n`);
+  }
+
+  /** Where it has never been installed, it may come to mean other versions. */
+  async forgetResolution(key: string): Promise<void> {
+    if (isThere(join(this.dir, LOCKS, `${key}.json`))) return;
+    await rm(join(this.dir, LOCKS, `${key}.resolved`), { force: true });
   }
 
   /** When its packages are all there. */
@@ -85,22 +96,17 @@ export class PackageStore {
 
   /** The packages that a key means, installed or not. */
   packagesOf(key: string): readonly LockedPackage[] {
-    const text = readIfThere(join(this.dir, LOCKS, `${key}.json`));
-    return text === null ? (this.resolved(key) ?? []) : parseLock(text).packages;
+    return this.#read(`${key}.json`, parseLock)?.packages ?? this.resolved(key) ?? [];
   }
 
   /** Forgets what a key means, with its index where no other one has the same. */
   async forget(key: string): Promise<void> {
-    const text = readIfThere(join(this.dir, LOCKS, `${key}.json`));
+    const lock = this.#read(`${key}.json`, parseLock);
     for (const kind of ['json', 'resolved', 'lock'])
       await rm(join(this.dir, LOCKS, `${key}.${kind}`), { force: true });
-    if (text === null) return;
-    const lock = parseLock(text);
-    const others = (await this.keys()).map((other) =>
-      readIfThere(join(this.dir, LOCKS, `${other.key}.json`)),
-    );
-    if (!others.some((other) => other !== null && parseLock(other).id === lock.id))
-      await rm(this.#indexOf(lock), { force: true });
+    if (lock === null) return;
+    const others = (await this.keys()).map((other) => this.#read(`${other.key}.json`, parseLock));
+    if (!others.some((other) => other?.id === lock.id)) await rm(this.#indexOf(lock), { force: true });
   }
 
   /** Removes an installed package. It is not half there at any time. */
@@ -135,6 +141,19 @@ export class PackageStore {
     const path = join(this.dir, LOCKS, `${name}.lock`);
     await (await open(path, 'a', 0o600)).close();
     return await withDirLock(path, waitMs, () => this.exclusively(others, waitMs, work));
+  }
+
+  /** Null where it is not there, or is not what was written: a broken file is made again, as a missing one is. */
+  #read<T>(name: string, parse: (text: string) => T): T | null {
+    const text = readIfThere(join(this.dir, LOCKS, name));
+    if (text === null) return null;
+    try {
+      return parse(text);
+    } catch (error) {
+      if (!(error instanceof SyntaxError || error instanceof ZodError)) throw error;
+      this.#onBroken(name, error);
+      return null;
+    }
   }
 
   #indexOf({ id }: Lock): string {

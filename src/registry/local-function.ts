@@ -99,7 +99,7 @@ export class LocalFunction implements Watcher {
   }
 
   #isCurrent({ identity }: Current): boolean {
-    if (this.#stale ? Date.now() >= this.#heldUpUntil : !this.#watches.complete) return false;
+    if (this.#stale ? performance.now() >= this.#heldUpUntil : !this.#watches.complete) return false;
     // One stat(2): links anywhere on the way, and the registry itself, may lead to another directory by now.
     return identity === this.#identity();
   }
@@ -115,12 +115,12 @@ export class LocalFunction implements Watcher {
   }
 
   async #read(): Promise<Code> {
-    const start = Date.now();
+    const start = performance.now();
     try {
       for (;;) {
         const outcome = await this.#tryOnce();
         if ('code' in outcome) return outcome.code;
-        const waitMs = this.#patience(outcome.error, Date.now() - start);
+        const waitMs = this.#patience(outcome.error, performance.now() - start);
         if (waitMs === null) return this.#giveUp(outcome.error);
         await sleep(waitMs);
       }
@@ -193,7 +193,7 @@ export class LocalFunction implements Watcher {
     const { name, log } = this.#options;
     if (!this.#current) throw new OlError('ERR_CODE_BUSY', { name, path: error.path }, { cause: error });
     log.info({ function: name, path: error.path }, 'code is being written: the version before it is used');
-    if (error.why === 'writer' && !this.#roused) this.#heldUpUntil = Date.now() + HELD_UP_MS;
+    if (error.why === 'writer' && !this.#roused) this.#heldUpUntil = performance.now() + HELD_UP_MS;
     return this.#current.code;
   }
 

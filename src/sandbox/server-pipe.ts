@@ -95,7 +95,8 @@ export class ServerPipe {
 
   /** True while there is a request that the sandbox has not read yet. */
   isUnread(): boolean {
-    return this.#exchange !== null && hasUnread(this.#fd);
+    // A connection that is being closed has no descriptor any more, and its number may be another's.
+    return this.#exchange !== null && !this.#socket.destroyed && hasUnread(this.#fd);
   }
 
   /** `failure` is what the exchange that is under way rejects with. */

@@ -7,6 +7,8 @@ export type StartKind = 'cold' | 'zygote' | 'warm';
 const END_REASONS = ['evicted', 'failed', 'removed', 'replaced', 'surplus', 'unpausable'] as const;
 export type EndReason = (typeof END_REASONS)[number];
 
+const ZYGOTES = ['root', 'packages'] as const;
+
 /** What an invocation is made of. */
 type Phase = 'wait' | 'load' | 'handler' | 'exchange';
 
@@ -57,6 +59,7 @@ export class Metrics {
   readonly #failures: Counter;
   readonly #ended: Counter<'reason'>;
   readonly #forks: Counter<'depth'>;
+  readonly #zygoteDeaths: Counter<'zygote'>;
 
   constructor() {
     const registers = [this.#registry];
@@ -97,8 +100,15 @@ export class Metrics {
       labelNames: ['depth'],
       registers,
     });
+    this.#zygoteDeaths = new Counter({
+      name: 'openlambda_zygote_deaths_total',
+      help: 'Zygotes that died, or did not answer and were ended for it: the root zygote, with all sandboxes, or one with packages.',
+      labelNames: ['zygote'],
+      registers,
+    });
     // A counter that is not there yet is no 0 to Prometheus, and its first increase is lost.
     for (const reason of END_REASONS) this.#ended.inc({ reason }, 0);
+    for (const zygote of ZYGOTES) this.#zygoteDeaths.inc({ zygote }, 0);
   }
 
   /** Tells of an invocation that was answered. */
@@ -126,6 +136,10 @@ export class Metrics {
 
   ended(reason: EndReason): void {
     this.#ended.inc({ reason });
+  }
+
+  zygoteDied(zygote: (typeof ZYGOTES)[number]): void {
+    this.#zygoteDeaths.inc({ zygote });
   }
 
   /** Says how to find the levels, which are looked at when somebody asks. */

@@ -17,7 +17,9 @@ const INSTALL_FILES_MAX = 1_000_000;
 
 /** The part of a worker that has packages installed. */
 export async function createPackages(config: Config, engine: WorkshopEngine, log: Log): Promise<Packages> {
-  const store = await PackageStore.open(config.pkgsDir);
+  const store = await PackageStore.open(config.pkgsDir, (file, err) =>
+    log.error({ err, file, dir: config.pkgsDir }, 'a file about packages is broken: it is made again'),
+  );
   const uv = findUv(process.env);
   log.info({ uv: uv ?? 'none: pip installs packages, which takes longer', dir: config.pkgsDir }, 'packages');
   const dir = join(config.workerDir, 'installer');

@@ -77,8 +77,9 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
   undo.defer(() => registry.close());
   const memPoolMb = config.memPoolMb ?? Math.floor(availableMemoryMb() * POOL_OF_MEMORY);
   log.info({ memPoolMb }, 'memory pool');
-  const { engine, zygotes, gauge } = await createSandboxes(config, claim, undo, { log, timing, memPoolMb });
   const metrics = new Metrics();
+  const common = { log, timing, metrics, memPoolMb };
+  const { engine, zygotes, gauge } = await createSandboxes(config, claim, undo, common);
   const limits = { poolMb: memPoolMb, limitMb: config.memLimitMb };
   const memory = new MemoryPool({ ...limits, gauge, idle, log });
   const importCache = zygotes === null ? null : createImportCache(config, zygotes, { memory, metrics, log });
@@ -170,23 +171,23 @@ async function createSandboxes(
   config: Config,
   claim: Claim,
   undo: AsyncDisposableStack,
-  { log, timing, memPoolMb }: Telemetry & { readonly memPoolMb: number },
+  { memPoolMb, ...telemetry }: Measured & { readonly memPoolMb: number },
 ): Promise<Sandboxes> {
   if (config.sandbox === 'docker') {
-    const engine = await createDockerEngine(config, claim, { memPoolMb, log });
+    const engine = await createDockerEngine(config, claim, { memPoolMb, log: telemetry.log });
     return { engine, zygotes: null, gauge: engine };
   }
-  const cgroups = await createCgroups(config, claim, { memPoolMb, log });
+  const cgroups = await createCgroups(config, claim, { memPoolMb, log: telemetry.log });
   undo.defer(() => cgroups.close());
   const { pool, zygoteCgroup, whole } = cgroups;
-  const engine = await createEngine(config, claim, { log, timing, cgroups: pool, zygoteCgroup, memPoolMb });
+  const engine = await createEngine(config, claim, { ...telemetry, cgroups: pool, zygoteCgroup, memPoolMb });
   return { engine, zygotes: engine, gauge: whole };
 }
 
 async function createEngine(
   config: Config,
   claim: Claim,
-  { memPoolMb, ...parts }: EngineParts,
+  { memPoolMb, metrics, ...parts }: EngineParts,
 ): Promise<ZygoteEngine & WorkshopEngine> {
   const handlersDir = join(config.workerDir, 'handlers');
   const sparesDir = join(config.workerDir, 'spares');
@@ -203,6 +204,7 @@ async function createEngine(
     importsDir,
     uids: { base: uidBase(claim.slot), count: UIDS_PER_WORKER },
     importTimeoutMs: config.importTimeoutMs,
+    zygoteSilentMs: config.zygoteSilentMs,
     sandboxConfig: config.sandboxConfig,
     tmpMaxMb: config.tmpMaxMb,
     spares: config.spareSandboxes,
@@ -217,6 +219,7 @@ async function createEngine(
     openFilesMax: config.openFilesMax,
     ...parts,
     onZygote: async (zygotePid) => await claim.update({ zygotePid }),
+    onZygoteDeath: () => metrics.zygoteDied('root'),
   });
 }
 
@@ -245,17 +248,20 @@ interface Telemetry {
   readonly timing: Timing | null;
 }
 
-interface EngineParts extends Telemetry {
+interface Measured extends Telemetry {
+  readonly metrics: Metrics;
+}
+
+interface EngineParts extends Measured {
   readonly cgroups: CgroupPool;
   readonly zygoteCgroup: (name: string) => Cgroup;
   readonly memPoolMb: number;
 }
 
-interface Parts extends Telemetry {
+interface Parts extends Measured {
   readonly registry: Registry;
   readonly packages: Packages;
   readonly engine: Engine;
-  readonly metrics: Metrics;
   readonly memory: MemoryPool;
   readonly idle: IdleLru;
 }

@@ -246,6 +246,7 @@ export class ImportCache implements Engine {
   /** It may have died: the root zygote may have, too. */
   #gone(node: LiveNode, how: string): void {
     if (!this.#tree.remove(node) || this.#isClosed) return;
+    this.#options.metrics.zygoteDied('packages');
     this.#options.log.warn({ how, packages: node.packages }, 'a zygote with packages died');
   }
 

@@ -31,6 +31,10 @@ export class TestIndex implements AsyncDisposable {
   holds = /./;
   /** Whether what a package needs is told without its file (PEP 658). */
   tellsMetadata = false;
+  static readonly hash = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+  /** What it says of each archive. */
+  hash = TestIndex.hash;
+  readonly #port: number;
 
   static async start(): Promise<TestIndex> {
     const server = createServer();
@@ -40,7 +44,8 @@ export class TestIndex implements AsyncDisposable {
 
   private constructor(server: Server) {
     this.#server = server;
-    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/simple`;
+    this.#port = (server.address() as AddressInfo).port;
+    this.url = `http://127.0.0.1:${this.#port}/simple`;
     server.on('request', async ({ url = '' }, response) => {
       this.asked.push(url);
       if (this.holds.test(url)) await this.held;
@@ -66,17 +71,22 @@ export class TestIndex implements AsyncDisposable {
     if (archives.length === 0) return null;
     const attribute = this.tellsMetadata ? ' data-core-metadata="true"' : '';
     const links = archives.map(
-      (one) => `<a href="${one.file}#sha256=${sha256(one.bytes)}"${attribute}>${one.file}</a>`,
+      (one) => `<a href="${one.file}#sha256=${this.hash(one.bytes)}"${attribute}>${one.file}</a>`,
     );
     return `<!DOCTYPE html><html><body>${links.join('\n')}</body></html>`;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Nobody listens at its address any more. */
+  async goDown(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
-}
 
-function sha256(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  async comeUp(): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(this.#port, '127.0.0.1', resolve));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.goDown();
+  }
 }

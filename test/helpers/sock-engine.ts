@@ -63,6 +63,7 @@ export async function makeSockEngine(options: EngineOptions = {}): Promise<SockF
     importsDir: importCache,
     zygoteCgroup: driver === null ? null : zygoteCgroup,
     importTimeoutMs: options.importTimeoutMs ?? 30_000,
+    zygoteSilentMs: 10_000,
     sandboxConfig: '{}',
     tmpMaxMb: 16,
     bounds: { memLimitMb: 128, memPoolMb: 1024, scratchMaxMb: 512, scratchMaxFiles: 10_000 },
@@ -76,6 +77,7 @@ export async function makeSockEngine(options: EngineOptions = {}): Promise<SockF
     onZygote: async (pid) => {
       zygotes.push(pid);
     },
+    onZygoteDeath: () => {},
   });
   return {
     engine,

@@ -226,3 +226,16 @@ test('what is only worth a try may fail', async () => {
   const text = 'import sys\ndef handler(event): return ["sound" in sys.modules, "fragile" in sys.modules]\n';
   expect(await ask(await from(zygote, text))).toEqual([true, false]);
 });
+
+test('how a sandbox of it ended is known, though this process was held up until all of it was over', async () => {
+  const zygote = await importing('heldup', 'value = 1\n');
+  // The first one takes the spare that was made with the zygote: the second is forked for its request.
+  const spare = await from(zygote, 'def handler(event): pass\n');
+  const sandbox = await from(zygote, 'import os\ndef handler(event): os._exit(3)\n');
+  const answer = sandbox.request(requestOf(null));
+  // Before we have read that it was forked it has been reaped, and both are told on streams of their own.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
+  await expect(answer).rejects.toMatchObject({ code: 'ERR_SANDBOX_DIED' });
+  expect(await sandbox.dead).toMatchObject({ code: 3, signal: null });
+  await spare.destroy('done');
+});

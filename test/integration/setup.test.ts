@@ -102,7 +102,7 @@ describe('running', () => {
     const { status, stderr } = await checkout.run('strat').ended;
     expect([status, stderr]).toEqual([
       2,
-      'usage: node setup/run.mjs start|test|test:all|test:vm|bench|check|setup [args]\n',
+      'usage: node setup/run.mjs start|test|test:all|test:vm|soak|bench|check|setup [args]\n',
     ]);
   });
 });

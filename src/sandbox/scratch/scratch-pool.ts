@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { onceThereAreDescriptors } from '../../linux/out-of-descriptors.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { ScratchBound } from './scratch-bound.ts';
 import { ScratchDir } from './scratch-dir.ts';
@@ -78,7 +79,7 @@ export class ScratchPool {
 
   async #discard(dir: ScratchDir): Promise<void> {
     try {
-      await dir.remove();
+      await onceThereAreDescriptors(() => dir.remove());
       this.#options.bound.lift(dir.uid);
       this.#options.uids.giveBack(dir.uid);
     } catch (error) {

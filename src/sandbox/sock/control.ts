@@ -46,6 +46,9 @@ export function zygoteRequest({ kind, count }: EntryKind, request: ZygoteRequest
   return Buffer.from(`zygote ${kind} ${count} ${id} ${uidBase} ${uidCount}`);
 }
 
+/** Asks the root zygote to show that it is alive; it answers with `pong`. */
+export const PING = Buffer.from('ping');
+
 /** `imports.json` in a package zygote's home: where it finds modules besides the library's, and which to import. */
 export interface Wanted {
   readonly directories: readonly string[];
@@ -73,6 +76,7 @@ export type ZygoteEvent =
   /** The launcher has forked the zygote; its pid as the worker sees it. */
   | { readonly event: 'launched'; readonly pid: number }
   | { readonly event: 'ready'; readonly python: string; readonly cache_tag: string }
+  | { readonly event: 'pong' }
   | { readonly event: 'forked'; readonly id: number }
   /** The sandbox has done all that can be done ahead of time. */
   | { readonly event: 'waiting'; readonly id: number }

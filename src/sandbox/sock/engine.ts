@@ -54,12 +54,16 @@ export interface SockEngineOptions {
   readonly zygoteCgroup: ((name: string) => Cgroup) | null;
   /** How long a package zygote may import. */
   readonly importTimeoutMs: number;
+  /** How long a zygote may owe an answer; then it is ended, and replaced. */
+  readonly zygoteSilentMs: number;
   readonly spares: number;
   readonly log: Log;
   /** Gets the steps of each start; null for none. */
   readonly timing: Timing | null;
   /** Told the pid of each root zygote: the first one, and any that takes the place of a dead one. */
   readonly onZygote: (pid: number) => Promise<void>;
+  /** Told of each root zygote that died, or had to be ended. */
+  readonly onZygoteDeath: () => void;
 }
 
 /** How many uids are for sandboxes that are forked from the root zygote. */

@@ -5,9 +5,11 @@ import {
   type Exit,
   forkRequest,
   MAX_FORKS,
+  PING,
   type ZygoteEvent,
   zygoteRequest,
 } from './control.ts';
+import { Silence } from './silence.ts';
 import type { Fork, ProcessListener, ZygoteFork } from './zygote.ts';
 
 /** More requests than this would fill the socket's buffer; the rest wait here. */
@@ -23,6 +25,13 @@ export type ProcessEvent = Extract<ZygoteEvent, { readonly id: number }>;
 /** Looks at a process that was forked, by its pidfd and the pid that was told; false where it is not to be used. */
 export type Inspect = (id: number, pidfd: number, pid: number) => boolean;
 
+export interface ForkChannelOptions {
+  readonly inspect: Inspect;
+  /** How long the zygote may owe an answer and give none; it is told once, and the zygote is of no more use. */
+  readonly silentMs: number;
+  readonly onSilent: () => void;
+}
+
 /** The worker's end of one zygote's control socket: what is asked for, and what becomes of it. */
 export class ForkChannel {
   readonly #control: number;
@@ -31,12 +40,27 @@ export class ForkChannel {
   readonly #queue: Request[] = [];
   /** Those that were sent and not forked yet. */
   readonly #sent = new Set<number>();
+  readonly #silence: Silence;
+  #isPinged = false;
   #isClosed = false;
 
   /** Takes over `control`. */
-  constructor(control: number, inspect: Inspect) {
+  constructor(control: number, { inspect, silentMs, onSilent }: ForkChannelOptions) {
     this.#control = control;
     this.#inspect = inspect;
+    this.#silence = new Silence(silentMs, onSilent);
+  }
+
+  /** Has it show that it is alive, where it owes no answer anyway. */
+  ping(): void {
+    if (this.#isClosed || this.#isPinged || this.#sent.size > 0) return;
+    this.#isPinged = true;
+    this.#sendMessage(PING, []);
+  }
+
+  ponged(): void {
+    this.#isPinged = false;
+    this.#heard();
   }
 
   ask(request: Request, listener: ProcessListener): void {
@@ -84,6 +108,7 @@ export class ForkChannel {
     if (this.#isClosed) return;
     this.#takePidfds();
     this.#isClosed = true;
+    this.#silence.end();
     closeSync(this.#control);
     for (const request of this.#queue.splice(0)) {
       const fork = forkOf(request);
@@ -101,7 +126,12 @@ export class ForkChannel {
 
   #settled(id: number): void {
     this.#sent.delete(id);
+    this.#heard();
     this.#pump();
+  }
+
+  #heard(): void {
+    if (!this.#isClosed) this.#silence.heard(this.#isPinged || this.#sent.size > 0);
   }
 
   #pump(): void {
@@ -129,12 +159,29 @@ export class ForkChannel {
     const fds = forks.flatMap((fork) => [...fork.fds, ...(fork.entry?.fds ?? [])]);
     for (const { id } of forks) this.#sent.add(id);
     try {
-      sendWithFds(this.#control, encode(how), fds);
+      this.#sendMessage(encode(how), fds);
+    } catch (error) {
+      for (const { id } of forks) this.#notSent(id, error as Error);
+    } finally {
+      for (const fork of forks) discard(fork);
+    }
+  }
+
+  /** The kernel did not take the request: too many descriptors are on their way, or no memory is left. */
+  #notSent(id: number, error: Error): void {
+    this.#listeners.get(id)?.failed('fork', error.message);
+    this.exited(id, { code: 1, signal: null });
+    this.#sent.delete(id);
+    this.#heard();
+  }
+
+  #sendMessage(message: Buffer, fds: readonly number[]): void {
+    this.#silence.owed();
+    try {
+      sendWithFds(this.#control, message, fds);
     } catch (error) {
       // It has died, and we are about to be told: `close` will tell the listeners.
       if (!isReceiverGone(error)) throw error;
-    } finally {
-      for (const fork of forks) discard(fork);
     }
   }
 
@@ -144,11 +191,13 @@ export class ForkChannel {
       const received = receiveWithFds(this.#control);
       const [pidfd, ...others] = received?.fds ?? [];
       for (const fd of others) closeSync(fd);
-      if (received === null || pidfd === undefined) return;
+      if (received === null || received.message.length === 0) return;
       const [id = 0, pid = 0] = received.message.toString().split(' ').map(Number);
       const listener = this.#listeners.get(id);
       this.#sent.delete(id);
-      if (listener === undefined || !this.#inspect(id, pidfd, pid)) closeSync(pidfd);
+      // The kernel drops it where we have no room for it: the process ends as soon as it sees that nobody will start it.
+      if (pidfd === undefined) listener?.lost?.('no descriptor is left for it');
+      else if (listener === undefined || !this.#inspect(id, pidfd, pid)) closeSync(pidfd);
       else listener.forked(pidfd);
     }
   }

@@ -15,6 +15,7 @@ export interface ImportsOptions {
   readonly cgroups: CgroupPool | null;
   readonly zygoteCgroup: ((name: string) => Cgroup) | null;
   readonly importTimeoutMs: number;
+  readonly zygoteSilentMs: number;
   readonly scratch: PackageNurseryOptions['scratch'];
   readonly log: Log;
 }
@@ -68,6 +69,7 @@ export class Imports {
       wanted: { directories, modules },
       makeCgroup: this.#options.zygoteCgroup,
       timeoutMs: this.#options.importTimeoutMs,
+      silentMs: this.#options.zygoteSilentMs,
       log,
     });
     const made = new PackageNursery({ zygote, cgroups, scratch, nextId: () => nursery.nextId(), log });

@@ -7,7 +7,9 @@ import { Spares } from './spares.ts';
 import type { UidRange } from './uid-range.ts';
 
 const FIRST_RESTART_MS = 50;
-const LAST_RESTART_MS = 5000;
+const LAST_RESTART_MS = 1000;
+/** How long whoever needs a root zygote waits for the next one: a call is better told than kept. */
+const NEXT_ZYGOTE_MS = 3000;
 
 export interface NurseryOptions extends SpareMaterials {
   readonly launch: Omit<LaunchSettings, 'runtime' | 'worker_pid'>;
@@ -17,6 +19,8 @@ export interface NurseryOptions extends SpareMaterials {
   readonly log: Log;
   /** Told the pid of each root zygote: the first one, and any that takes the place of a dead one. */
   readonly onZygote: (pid: number) => Promise<void>;
+  readonly onZygoteDeath: () => void;
+  readonly zygoteSilentMs: number;
 }
 
 /** A root zygote, and the spares that were forked from it. */
@@ -30,6 +34,8 @@ export class Nursery {
   readonly #options: NurseryOptions;
   #generation: Promise<Generation>;
   #cacheTag = '';
+  /** Why the last start failed; null where it did not. */
+  #failure: Error | null = null;
   #nextId = 1;
   #isClosed = false;
 
@@ -38,9 +44,9 @@ export class Nursery {
     this.#generation = this.#start();
   }
 
-  /** A spare, perhaps one that is still on its way. Rejects with what `RootZygote.start` throws. */
+  /** A spare, perhaps one that is still on its way. Rejects with what `RootZygote.start` throws, where that fails for a while. */
   async take(): Promise<Spare> {
-    const { spares } = await this.#generation;
+    const { spares } = await this.#next();
     return spares.take();
   }
 
@@ -51,13 +57,13 @@ export class Nursery {
 
   /** The same, and the cache tag of its interpreter. */
   async takeForCompiling(): Promise<{ spare: Spare; cacheTag: string }> {
-    const { spares, zygote } = await this.#generation;
+    const { spares, zygote } = await this.#next();
     return { spare: spares.take(), cacheTag: zygote.cacheTag };
   }
 
   /** The root zygote, for package zygotes to be forked from. */
   async zygote(): Promise<RootZygote> {
-    return (await this.#generation).zygote;
+    return (await this.#next()).zygote;
   }
 
   /** Of what is to be forked next, from whichever zygote. */
@@ -83,14 +89,30 @@ export class Nursery {
     await generation?.zygote.close();
   }
 
+  async #next(): Promise<Generation> {
+    const late = Promise.withResolvers<never>();
+    const reason = () => this.#failure ?? new OlError('ERR_ZYGOTE', { reason: 'it is being started' });
+    const timer = setTimeout(() => late.reject(reason()), NEXT_ZYGOTE_MS);
+    try {
+      return await Promise.race([this.#generation, late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   #fork(zygote: RootZygote): Spare {
     return new Spare(this.nextId(), zygote, this.#options);
   }
 
   async #start(): Promise<Generation> {
-    const { log, onZygote, launch, uids, spares: wanted } = this.#options;
-    const zygote = await RootZygote.start(launch, uids, log);
-    await onZygote(zygote.pid);
+    const { log, onZygote, launch: settings, uids, spares: wanted, zygoteSilentMs: silentMs } = this.#options;
+    const zygote = await RootZygote.start({ settings, uids, silentMs, log });
+    try {
+      await onZygote(zygote.pid);
+    } catch (error) {
+      await zygote.close();
+      throw error;
+    }
     this.#cacheTag = zygote.cacheTag;
     const spares = new Spares({ wanted, fork: () => this.#fork(zygote), log });
     void zygote.gone.then((how) => this.#replace(how));
@@ -101,15 +123,19 @@ export class Nursery {
   /** A root zygote never ends by itself while we need it. Every sandbox went with it; the next ones need a new one. */
   #replace(how: string): void {
     if (this.#isClosed) return;
+    this.#options.onZygoteDeath();
     this.#options.log.error({ how }, 'the root zygote died, and its sandboxes with it: starting another');
     this.#generation = this.#restart(FIRST_RESTART_MS);
   }
 
   async #restart(delayMs: number): Promise<Generation> {
     try {
-      return await this.#start();
+      const generation = await this.#start();
+      this.#failure = null;
+      return generation;
     } catch (error) {
       if (this.#isClosed) throw error;
+      this.#failure = error as Error;
       this.#options.log.error({ err: error, delayMs }, 'the root zygote did not start: trying again');
       await new Promise((resolve) => setTimeout(resolve, delayMs));
       return await this.#restart(Math.min(delayMs * 2, LAST_RESTART_MS));

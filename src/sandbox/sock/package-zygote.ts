@@ -1,6 +1,7 @@
 import { closeSync, readFileSync } from 'node:fs';
 import type { Cgroup } from '../../cgroup/cgroup.ts';
 import { OlError } from '../../errors.ts';
+import { isOutOfDescriptors } from '../../linux/out-of-descriptors.ts';
 import { pidsOf, signalPidfd } from '../../linux/pidfd.ts';
 import { isProcessGone } from '../../linux/process-gone.ts';
 import { signalName } from '../../linux/signals.ts';
@@ -27,6 +28,8 @@ export interface PackageZygoteParts {
   /** Makes what bounds it; null for no bounds. */
   readonly makeCgroup: ((name: string) => Cgroup) | null;
   readonly timeoutMs: number;
+  /** How long it may owe an answer, once it can fork; then it is ended. */
+  readonly silentMs: number;
   readonly log: Log;
 }
 
@@ -89,7 +92,11 @@ export class PackageZygote implements Zygote {
     const mount = undo.adopt(this.#home.open(), closeSync);
     const [control, theirControl] = seqpacketPair();
     undo.adopt(theirControl, closeSync);
-    this.#channel = new ForkChannel(control, (of, pidfd, pid) => this.#inspect(of, pidfd, pid));
+    this.#channel = new ForkChannel(control, {
+      inspect: (of, pidfd, pid) => this.#inspect(of, pidfd, pid),
+      silentMs: parts.silentMs,
+      onSilent: () => this.#end(`it did not answer for ${parts.silentMs} ms`),
+    });
     undo.defer(() => this.#channel.close());
     const [events, theirEvents] = streamPair();
     undo.adopt(theirEvents, closeSync);
@@ -145,7 +152,7 @@ export class PackageZygote implements Zygote {
     return {
       forked: (pidfd) => {
         this.#pidfd = pidfd;
-        this.#pid = pidsOf(pidfd)[0] ?? null;
+        this.#pid = this.#pidsOf(pidfd)[0] ?? null;
         if (this.#failure !== null) this.#end(this.#failure);
       },
       // The zygote that it is forked from tells only of what happens before it has a stream of its own.
@@ -182,16 +189,28 @@ export class PackageZygote implements Zygote {
 
   /** Foreign code may hand us any process: one that is not of our uids is none of its sandboxes. */
   #inspect(id: number, pidfd: number, toldPid: number): boolean {
-    const [pid, inRoot] = pidsOf(pidfd);
+    const [pid, inRoot] = this.#pidsOf(pidfd);
     const uid = pid === undefined ? null : uidOf(pid);
     if (uid === null || inRoot === undefined) {
-      this.#tellEnd(id, this.children.exitOf(toldPid));
+      void this.children.exitOf(toldPid).then((exit) => this.#tellEnd(id, exit));
       return false;
     }
     if (this.uids.has(uid) && this.children.claim(inRoot, (exit) => this.#tellEnd(id, exit))) return true;
     this.#tellEnd(id, KILLED);
     this.#end('it broke the protocol: a process that it has not forked');
     return false;
+  }
+
+  /** None where it is gone. Where no descriptor is left to look with, the zygote goes, with what nobody could look at. */
+  #pidsOf(pidfd: number): number[] {
+    try {
+      return pidsOf(pidfd);
+    } catch (error) {
+      if (!isOutOfDescriptors(error)) throw error;
+      signalPidfd(pidfd, SIGKILL);
+      this.#end((error as Error).message);
+      return [];
+    }
   }
 
   /** After what was told on our event stream before it: the root zygote, who tells of ends, has another one. */
@@ -232,13 +251,13 @@ function importError({ modules }: Wanted, reason: string): OlError {
   return new OlError('ERR_IMPORT', { modules: modules.join(', '), reason });
 }
 
-/** The real host uid of a process; null where it is gone. */
+/** The real host uid of a process; null where it is gone, or can't be looked at. */
 function uidOf(pid: number): number | null {
   try {
     const match = /^Uid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
     return match === null ? null : Number(match[1]);
   } catch (error) {
-    if (isProcessGone(error)) return null;
+    if (isProcessGone(error) || isOutOfDescriptors(error)) return null;
     throw error;
   }
 }

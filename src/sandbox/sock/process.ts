@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
 import type { Cgroup, CgroupHits } from '../../cgroup/cgroup.ts';
+import { isOutOfDescriptors } from '../../linux/out-of-descriptors.ts';
 import { pidOf, signalPidfd } from '../../linux/pidfd.ts';
 import { scheduleSandbox } from '../../linux/scheduling.ts';
 import { isReceiverGone, sendWithFds, seqpacketPair } from '../../linux/sockets.ts';
@@ -75,6 +76,10 @@ export class SandboxProcess {
       },
       {
         forked: (pidfd) => this.#forked(pidfd),
+        lost: (why) => {
+          this.#failure ??= `pidfd: ${why}`;
+          this.kill();
+        },
         waiting: () => {
           this.#isWaiting = true;
           waiting.resolve();
@@ -88,7 +93,7 @@ export class SandboxProcess {
           this.#release();
           waiting.resolve();
           // Asked only where it matters: looking it up takes as long as a short call.
-          const hits = this.#killed ? NO_HITS : (cgroup?.hits() ?? NO_HITS);
+          const hits = this.#killed || cgroup === null ? NO_HITS : hitsOf(cgroup);
           const { pidsRefused } = hits;
           ended.resolve({
             code,
@@ -146,6 +151,7 @@ export class SandboxProcess {
     if (this.#hasEnded) return; // its cgroup may be another's by now
     this.#killed = true;
     if (this.#pidfd !== null) signalPidfd(this.#pidfd, SIGKILL);
+    else if (this.#isStarted) this.cgroup?.killAll();
     // With cgroup v1, what is paused does not die before it goes on.
     this.cgroup?.unpause();
     // One that still waits for its start request ends by itself.
@@ -158,7 +164,14 @@ export class SandboxProcess {
 
   #forked(pidfd: number): void {
     this.#pidfd = pidfd;
-    this.#pid = pidOf(pidfd);
+    try {
+      this.#pid = pidOf(pidfd);
+    } catch (error) {
+      if (!isOutOfDescriptors(error)) throw error;
+      // It would never be scheduled as it should, nor be looked at: better that the next one is.
+      this.#failure ??= `pid: ${(error as Error).message}`;
+      this.#killed = true;
+    }
     if (this.#isStarted && this.#pid !== null) scheduleSandbox(this.#pid);
     if (this.#killed) signalPidfd(pidfd, SIGKILL);
   }
@@ -173,6 +186,16 @@ export class SandboxProcess {
     if (this.#pidfd !== null) closeSync(this.#pidfd);
     this.#pidfd = null;
     this.#pid = null;
+  }
+}
+
+/** Where nobody can look, for want of descriptors, it is not known what it ended for; that it ended is. */
+function hitsOf(cgroup: Cgroup): CgroupHits {
+  try {
+    return cgroup.hits();
+  } catch (error) {
+    if (!isOutOfDescriptors(error)) throw error;
+    return NO_HITS;
   }
 }
 

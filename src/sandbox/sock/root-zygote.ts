@@ -1,20 +1,29 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { OlError } from '../../errors.ts';
 import { seqpacketPair } from '../../linux/sockets.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { Children } from './children.ts';
 import { decodeEvent, type LaunchSettings } from './control.ts';
 import { ForkChannel } from './fork-channel.ts';
+import { PYTHON, RUNTIME_DIR, spawnLauncher } from './launcher.ts';
 import type { UidRange } from './uid-range.ts';
 import type { Fork, ProcessListener, Zygote, ZygoteFork } from './zygote.ts';
 
-/** The distribution's Python; another one in PATH is outside the base image. */
-const PYTHON = '/usr/bin/python3';
-const RUNTIME_DIR = fileURLToPath(new URL('../../../runtime/python', import.meta.url));
+/** A start takes a tenth of a second; from a disk that sleeps, a few. */
+const START_MS = 30_000;
+/** How often it is asked whether it is alive, where it owes no other answer. */
+const PINGS_IN_SILENCE = 3;
+
+export interface RootZygoteOptions {
+  readonly settings: Omit<LaunchSettings, 'runtime' | 'worker_pid'>;
+  readonly uids: UidRange;
+  /** How long it may owe an answer; then it is ended. */
+  readonly silentMs: number;
+  readonly log: Log;
+}
 
 /** The process that all others are forked from, directly or not. When it goes, the kernel kills all of them. */
 export class RootZygote implements Zygote {
@@ -25,38 +34,38 @@ export class RootZygote implements Zygote {
   readonly children = new Children();
   readonly #child: ChildProcess;
   readonly #channel: ForkChannel;
+  #pings: NodeJS.Timeout | null = null;
+  /** Why we have ended it. */
+  #failure: string | null = null;
   #pid = 0;
   #cacheTag = '';
 
   /** Resolves when it can fork. Throws ERR_NO_PYTHON, ERR_KERNEL, ERR_ZYGOTE. */
-  static async start(
-    settings: Omit<LaunchSettings, 'runtime' | 'worker_pid'>,
-    uids: UidRange,
-    log: Log,
-  ): Promise<RootZygote> {
+  static async start(options: RootZygoteOptions): Promise<RootZygote> {
     const [ours, theirs] = seqpacketPair();
-    // A group of its own: ctrl-C in the terminal is for the worker, which lets requests finish.
-    const child = spawn(PYTHON, ['-I', '-S', '-B', `${RUNTIME_DIR}/launch.py`], {
-      stdio: ['pipe', 'ignore', 'pipe', theirs, 'pipe'],
-      env: {},
-      cwd: '/',
-      detached: true,
-    });
-    closeSync(theirs);
-    const launch: LaunchSettings = { ...settings, runtime: RUNTIME_DIR, worker_pid: process.pid };
-    const zygote = new RootZygote(child, { control: ours, uids, log });
+    let child: ChildProcess;
+    try {
+      child = await spawnLauncher(theirs);
+    } catch (error) {
+      closeSync(ours);
+      throw error;
+    } finally {
+      closeSync(theirs);
+    }
+    const launch: LaunchSettings = { ...options.settings, runtime: RUNTIME_DIR, worker_pid: process.pid };
+    const zygote = new RootZygote(child, ours, options);
     await zygote.#ready(JSON.stringify(launch));
+    const everyMs = options.silentMs / PINGS_IN_SILENCE;
+    zygote.#pings = setInterval(() => zygote.#channel.ping(), everyMs).unref();
     return zygote;
   }
 
-  private constructor(
-    child: ChildProcess,
-    { control, uids, log }: { readonly control: number; readonly uids: UidRange; readonly log: Log },
-  ) {
+  private constructor(child: ChildProcess, control: number, { uids, silentMs, log }: RootZygoteOptions) {
     this.#child = child;
     this.uids = uids;
+    const onSilent = () => this.#fail(`it did not answer for ${silentMs} ms`);
     // It runs trusted code only: there is nothing to inspect.
-    this.#channel = new ForkChannel(control, () => true);
+    this.#channel = new ForkChannel(control, { inspect: () => true, silentMs, onSilent });
     const stderr = createInterface({ input: child.stderr as Readable });
     stderr.on('line', (line) => log.warn({ line }, 'root zygote'));
     const { promise, resolve } = Promise.withResolvers<string>();
@@ -90,6 +99,12 @@ export class RootZygote implements Zygote {
     await this.gone;
   }
 
+  /** The kernel kills a stopped process, too. */
+  #fail(reason: string): void {
+    this.#failure ??= reason;
+    this.#child.kill('SIGKILL');
+  }
+
   async #ready(launch: string): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const events = createInterface({ input: this.#child.stdio[4] as Readable });
@@ -100,25 +115,24 @@ export class RootZygote implements Zygote {
         this.#cacheTag = event.cache_tag;
         resolve();
       } else if (event.event === 'fatal') reject(startError(event.step, event.error));
+      else if (event.event === 'pong') this.#channel.ponged();
       else if (event.event === 'reaped') this.children.reaped(event.pid, event);
       else this.#channel.handle(event);
-    });
-    this.#child.on('error', (cause) => {
-      const reason = `${cause.message}; install the distribution's python3, 3.9 or newer`;
-      reject(new OlError('ERR_NO_PYTHON', { path: PYTHON, reason }, { cause }));
     });
     const stdin = this.#child.stdin as Writable;
     // It may be dead already; then `gone` tells more than the broken pipe.
     stdin.on('error', () => {});
     stdin.end(launch);
     this.gone.then((how) => reject(startError('start', how)), reject);
-    await promise;
+    const late = setTimeout(() => this.#fail(`it was not ready after ${START_MS} ms`), START_MS);
+    await promise.finally(() => clearTimeout(late));
   }
 
   #end(how: string): string {
+    if (this.#pings !== null) clearInterval(this.#pings);
     this.#channel.endAll();
     this.children.end();
-    return how;
+    return this.#failure ?? how;
   }
 }
 

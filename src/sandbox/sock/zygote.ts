@@ -6,6 +6,8 @@ import type { UidRange } from './uid-range.ts';
 /** What happens to a process that was forked, as its zygote tells it. Each is called at most once. */
 export interface ProcessListener {
   forked(pidfd: number): void;
+  /** It was forked, but nobody can end it: it is not to be used. */
+  lost?(why: string): void;
   /** A sandbox: all that can be done ahead of time is done. */
   waiting?(): void;
   /** A sandbox, only when timing is on: see the event. */

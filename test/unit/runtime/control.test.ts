@@ -8,6 +8,7 @@ import {
   type ForkRequest,
   forkRequest,
   MAX_FORKS,
+  PING,
   type SandboxTask,
   startRequest,
   type ZygoteEvent,
@@ -64,6 +65,7 @@ test.each(
 });
 
 function encode({ entry, forks, zygote, task, lock }: RequestFixture): Buffer {
+  if (entry === undefined && task === undefined) return PING;
   if (task !== undefined) return startRequest(task, lock ?? null);
   if (entry !== undefined && zygote !== undefined) return zygoteRequest(entry, zygote);
   if (entry === undefined || forks === undefined) throw new Error('a fixture is neither kind of request');
@@ -87,6 +89,7 @@ test('every kind of event is among the fixtures', () => {
     fatal: true,
     launched: true,
     ready: true,
+    pong: true,
     forked: true,
     waiting: true,
     started: true,

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
+import { closeSync, readSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { connectUnix } from '../../../src/linux/sockets.ts';
+import { connectUnix, streamPair } from '../../../src/linux/sockets.ts';
 import type { SandboxRequest } from '../../../src/sandbox/sandbox.ts';
 import { ServerPipe } from '../../../src/sandbox/server-pipe.ts';
 import { useTempDir } from '../cluster/temp-dir.ts';
@@ -209,4 +210,22 @@ test('a large request reaches a peer that reads slowly', async () => {
   }
   expect(length).toBeGreaterThan(body.length);
   await expect(result).rejects.toMatchObject({ failure: expect.stringMatching(/closed|unread/) });
+});
+
+test('whether it is unread can be asked at any time, also while the connection closes', async () => {
+  for (let round = 0; round < 20; round++) {
+    const [ours, theirs] = streamPair();
+    const own = new ServerPipe(ours);
+    const answer = own.exchange(REQUEST);
+    const failed = answer.catch((error: unknown) => error);
+    let isClosed = false;
+    void own.closed.then(() => {
+      isClosed = true;
+    });
+    // It has read all of it, and then it goes.
+    readSync(theirs, Buffer.alloc(4096));
+    closeSync(theirs);
+    for (; !isClosed; await new Promise((resolve) => setImmediate(resolve))) own.isUnread();
+    expect(await failed).toMatchObject({ failure: 'closed' });
+  }
 });

@@ -30,26 +30,37 @@ test('nobody can claim what another one has', () => {
   expect([first.told, second.told]).toEqual([[EXIT], []]);
 });
 
-test('an end that was told before anybody knew of the process is kept, until another process has its pid', () => {
+test('an end that was told before anybody knew of the process is kept, until another process has its pid', async () => {
   const children = new Children();
   children.reaped(5, EXIT);
-  expect(children.exitOf(5)).toEqual(EXIT);
+  expect(await children.exitOf(5)).toEqual(EXIT);
   const { told, listener } = collector();
   children.claim(5, listener);
-  expect([told, children.exitOf(5)]).toEqual([[], KILLED]);
+  expect([told, await children.exitOf(5)]).toEqual([[], KILLED]);
 });
 
-test('what nobody asks for is forgotten, oldest first', () => {
+test('an end that is told after it was asked for is told to all who asked, and to whoever has that pid', async () => {
+  const children = new Children();
+  const { told, listener } = collector();
+  children.claim(5, listener);
+  const asked = Promise.all([children.exitOf(5), children.exitOf(5)]);
+  children.reaped(5, EXIT);
+  expect([await asked, told]).toEqual([[EXIT, EXIT], [EXIT]]);
+});
+
+test('what nobody asks for is forgotten, oldest first', async () => {
   const children = new Children();
   for (let pid = 1; pid <= 300; pid++) children.reaped(pid, EXIT);
-  expect([children.exitOf(1), children.exitOf(300)]).toEqual([KILLED, EXIT]);
+  expect([await children.exitOf(1), await children.exitOf(300)]).toEqual([KILLED, EXIT]);
 });
 
-test('with the root zygote all are killed, also what is claimed later', () => {
+test('with the root zygote all are killed, also what is claimed or asked for later', async () => {
   const children = new Children();
   const [before, after] = [collector(), collector()];
   children.claim(5, before.listener);
+  const asked = children.exitOf(7);
   children.end();
   children.claim(6, after.listener);
+  expect([await asked, await children.exitOf(8)]).toEqual([KILLED, KILLED]);
   expect([before.told, after.told]).toEqual([[KILLED], [KILLED]]);
 });

@@ -1,0 +1,183 @@
+import { expect, test } from 'vitest';
+import { untilGone, zygoteOf } from '../helpers/background.ts';
+import { gateOf } from '../helpers/gate.ts';
+import { leavesNothing } from '../helpers/leftovers.ts';
+import { until } from '../helpers/poll.ts';
+import { childrenOf, readProcess, treeOf } from '../helpers/processes.ts';
+import { BACK_MS, errorOf, FaultStage } from './stage.ts';
+
+leavesNothing();
+
+const DEATHS = 'openlambda_zygote_deaths_total';
+
+/** The log says of a root zygote how it ended, and the metrics count it. */
+async function expectReplaced(stage: FaultStage, how: RegExp): Promise<void> {
+  const lines = await stage.worker.log();
+  expect(lines).toContainEqual(
+    expect.objectContaining({
+      how: expect.stringMatching(how),
+      msg: expect.stringMatching(/root zygote died/),
+    }),
+  );
+  expect((await stage.metrics()).get(`${DEATHS}{zygote="root"}`)).toBe(1);
+}
+
+/** The zygote with the package `kept`: of what the root zygote has forked, the one that shares its pid namespace. */
+async function packageZygoteOf(stage: FaultStage): Promise<number> {
+  const root = await zygoteOf(stage.cluster);
+  const namespace = readProcess(root)?.pidNamespace;
+  const [only, ...others] = childrenOf(root).filter((pid) => readProcess(pid)?.pidNamespace === namespace);
+  if (only === undefined || others.length > 0)
+    throw new Error(`there are ${others.length + (only === undefined ? 0 : 1)} zygotes with packages`);
+  return only;
+}
+
+/** The pid of the sandbox of a function. */
+async function sandboxOf(stage: FaultStage, name: string): Promise<number> {
+  const found = (await stage.client.sandboxes()).find((one) => one.function === name);
+  if (found?.pid == null) throw new Error(`there is no sandbox of ${name}`);
+  return found.pid;
+}
+
+test('kill -9 of the root zygote', async () => {
+  await using stage = await FaultStage.open({ invocation_timeout_ms: 60_000 });
+  await stage.cluster.addFixture('gate');
+  await stage.startWarm();
+  await stage.survives(async () => {
+    const cut = stage.call('gate');
+    // Until the handler has read the request it would be sent to another sandbox.
+    await gateOf(stage.cluster.paths);
+    const zygote = await zygoteOf(stage.cluster);
+    const tree = treeOf(zygote);
+    process.kill(zygote, 'SIGKILL');
+    await untilGone(tree);
+    expect(JSON.parse((await cut).body).error).toEqual({
+      code: 'ERR_SANDBOX_DIED',
+      message: "the sandbox of 'gate' died during the request: signal SIGKILL",
+    });
+  });
+  await expectReplaced(stage, /^signal SIGKILL$/);
+});
+
+test('SIGSTOP of the root zygote', async () => {
+  await using stage = await FaultStage.open({ invocation_timeout_ms: 20_000, spare_sandboxes: 0 });
+  const names = ['cold0', 'cold1', 'cold2'];
+  for (const name of names) await stage.cluster.addFixture('echo', name);
+  await stage.startWarm();
+  await stage.survives(async () => {
+    process.kill(await zygoteOf(stage.cluster), 'SIGSTOP');
+    // What is here needs it for nothing.
+    await stage.expectServed();
+    const since = performance.now();
+    const answers = await Promise.all(names.map((name) => stage.call(name, 1)));
+    expect(answers.map(errorOf)).toEqual(names.map(() => '200'));
+    expect(performance.now() - since).toBeLessThan(BACK_MS);
+    for (const name of names) await stage.cluster.removeFunction(name);
+    for (const name of names) await stage.call(name);
+  });
+  await expectReplaced(stage, /^it did not answer for 2500 ms$/);
+});
+
+test('SIGSTOP of a root zygote that nobody asks for anything', async () => {
+  await using stage = await FaultStage.open();
+  await stage.startWarm();
+  await stage.survives(async () => {
+    process.kill(await zygoteOf(stage.cluster), 'SIGSTOP');
+    await until('its death in the metrics', async () => {
+      return (await stage.metrics()).get(`${DEATHS}{zygote="root"}`) === 1;
+    });
+  });
+});
+
+for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
+  test(`${signal} of a zygote with packages`, async () => {
+    await using stage = await FaultStage.open({
+      invocation_timeout_ms: 20_000,
+      import_cache_size: 512 * 1024,
+    });
+    const { cluster } = stage;
+    const packaged = {
+      'packages.txt': 'kept\n',
+      'lambda_func.py': 'import kept\ndef handler(event):\n    return event\n',
+    };
+    await cluster.writeFunction('other', packaged);
+    await cluster.writeFunction('third', packaged);
+    await stage.startWarm();
+    await stage.survives(async () => {
+      const zygote = await packageZygoteOf(stage);
+      process.kill(zygote, signal);
+      await stage.expectServed();
+      expect(errorOf(await stage.call('other', 1))).toBe('200');
+      await until('its death in the metrics', async () => {
+        return (await stage.metrics()).get(`${DEATHS}{zygote="packages"}`) === 1;
+      });
+      expect(errorOf(await stage.call('third', 1))).toBe('200');
+      expect(await packageZygoteOf(stage)).not.toBe(zygote);
+      for (const name of ['other', 'third']) await cluster.removeFunction(name);
+      for (const name of ['other', 'third']) await stage.call(name);
+    });
+  });
+}
+
+test('kill -9 of a sandbox, idle and in a request', async () => {
+  await using stage = await FaultStage.open({ invocation_timeout_ms: 60_000 });
+  await stage.cluster.addFixture('gate');
+  await stage.startWarm();
+  await stage.survives(async () => {
+    process.kill(await sandboxOf(stage, 'here'), 'SIGKILL');
+    // One that died while it was idle takes no request with it.
+    await stage.expectServed();
+    const cut = stage.call('gate');
+    await gateOf(stage.cluster.paths);
+    process.kill(await sandboxOf(stage, 'gate'), 'SIGKILL');
+    expect(errorOf(await cut)).toBe('502 ERR_SANDBOX_DIED');
+  });
+});
+
+test('SIGSTOP of a handler', async () => {
+  await using stage = await FaultStage.open();
+  await stage.startWarm();
+  await stage.survives(async () => {
+    process.kill(await sandboxOf(stage, 'here'), 'SIGSTOP');
+    // It is not seen to be stopped before somebody has waited for it.
+    expect(errorOf(await stage.call('here'))).toBe('504 ERR_TIMEOUT');
+  });
+});
+
+test('want of memory in a handler', async () => {
+  await using stage = await FaultStage.open({ mem_limit_mb: 48 });
+  await stage.cluster.writeFunction(
+    'greedy',
+    'def handler(event):\n    return len(bytearray(event * 1024 * 1024))\n',
+  );
+  await stage.startWarm();
+  await stage.survives(async () => {
+    expect(errorOf(await stage.call('greedy', 200))).toBe('502 ERR_OUT_OF_MEMORY');
+    expect(errorOf(await stage.call('greedy', 1))).toBe('200');
+    await stage.cluster.removeFunction('greedy');
+    await stage.call('greedy', 1);
+  });
+});
+
+test('want of memory in a zygote with packages', async () => {
+  await using stage = await FaultStage.open({
+    import_cache_size: 512 * 1024,
+    import_mem_limit_mb: 48,
+    mem_limit_mb: 256,
+    invocation_timeout_ms: 20_000,
+  });
+  const text = 'KEPT = b"x" * (100 * 1024 * 1024)\n';
+  stage.index.add({ name: 'large', version: '1.0', files: { 'large.py': text } });
+  await stage.cluster.writeFunction('large', {
+    'packages.txt': 'large\n',
+    'lambda_func.py': 'import large\ndef handler(event):\n    return len(large.KEPT)\n',
+  });
+  await stage.startWarm();
+  await stage.survives(async () => {
+    // The zygote can't import it, and the function does that itself.
+    expect(errorOf(await stage.call('large'))).toBe('200');
+    await stage.cluster.removeFunction('large');
+    await stage.call('large');
+  });
+  expect(JSON.stringify(await stage.worker.log())).toMatch(/memory was used up: raise import_mem_limit_mb/);
+});
