@@ -58,6 +58,9 @@ async function explainClosed(cause: PipeError, it: Broken): Promise<OlError> {
   if (end === null) {
     it.destroy('it closed its connection');
     const reason = 'it closed its connection and went on';
+    // It did so before this request, which no handler has seen.
+    if (cause.failure === 'unread' && it.hasAnswered)
+      return new OlError('ERR_SANDBOX_GONE', { name, how: reason }, { cause });
     return new OlError('ERR_BAD_RESPONSE', { name, reason }, { cause });
   }
   const { death, failure } = end;
@@ -75,7 +78,8 @@ async function explainClosed(cause: PipeError, it: Broken): Promise<OlError> {
   return died(cause.failure === 'unread' ? 'ERR_SANDBOX_GONE' : 'ERR_SANDBOX_DIED');
 }
 
-async function inTime<T>(awaited: Promise<T>, ms: number): Promise<T | null> {
+/** Null where it takes longer. */
+export async function inTime<T>(awaited: Promise<T>, ms: number): Promise<T | null> {
   const timer = Promise.withResolvers<null>();
   const timeout = setTimeout(() => timer.resolve(null), ms);
   try {

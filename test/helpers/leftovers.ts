@@ -123,7 +123,8 @@ function ancestors(one: ProcessInfo, all: ReadonlyMap<number, ProcessInfo>): Pro
 /** What a machine mounts by itself: for whoever looks at tracing, or logs in. The mount point is the fifth word. */
 const OF_THE_MACHINE = /^(?:\S+ ){4}\/(?:sys|proc\/sys|run\/user)\//;
 
-function mounts(): string[] {
+/** Of this machine, not of a namespace. */
+export function mounts(): string[] {
   const lines = readFileSync('/proc/self/mountinfo', 'utf8').trimEnd().split('\n');
   return lines.filter((line) => !OF_THE_MACHINE.test(line));
 }

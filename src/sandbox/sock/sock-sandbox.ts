@@ -5,6 +5,7 @@ import {
   explainBroken,
   explainHidden,
   explainScratch,
+  inTime,
   type NamedBounds,
   type SandboxEnd,
 } from '../explain.ts';
@@ -45,6 +46,7 @@ export class SockSandbox implements Sandbox, Watchable {
   /** What it had too much of in its scratch space, when it is ended for that. */
   #overScratch: string | null = null;
   #hasAnswered = false;
+  #isServing = false;
   #reason: string | null = null;
   #isDead = false;
   #isPaused = false;
@@ -65,10 +67,12 @@ export class SockSandbox implements Sandbox, Watchable {
       this.#watched?.end();
     });
     this.dead = spare.gone.then((end) => this.#death(end));
+    void this.#endUnheard();
   }
 
   async request(request: SandboxRequest): Promise<SandboxResponse> {
     this.unpause();
+    this.#isServing = true;
     try {
       const response = await this.#pipe.exchange(request);
       this.#hasAnswered = true;
@@ -76,6 +80,8 @@ export class SockSandbox implements Sandbox, Watchable {
     } catch (error) {
       if (error instanceof PipeError) throw await explainBroken(error, request, this.#broken());
       throw error;
+    } finally {
+      this.#isServing = false;
     }
   }
 
@@ -137,6 +143,14 @@ export class SockSandbox implements Sandbox, Watchable {
 
   #death({ code, signal, outOfMemory }: ProcessEnd): Death {
     return { code, signal: signal === null ? null : signalName(signal), reason: this.#reason, outOfMemory };
+  }
+
+  /** One that has closed its connection while it was idle, or has spoken unasked, can do nothing for anybody any more. */
+  async #endUnheard(): Promise<void> {
+    await this.#pipe.closed;
+    // Whoever waits for an answer finds out what has become of it.
+    if (this.#isServing || (await inTime(this.#process.ended, CLOSING_MS)) !== null) return;
+    void this.destroy('its connection was closed, or it spoke unasked');
   }
 
   #endForScratch(reason: string, counted: object, why: string): void {
