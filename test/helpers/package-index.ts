@@ -11,11 +11,17 @@ export interface TestPackage {
   readonly requires?: readonly string[];
   /** Where true there is no wheel, only what `setup.py` among the files builds. */
   readonly isSdist?: boolean;
+  /** What its link in the index says instead: another place, or another hash. */
+  readonly href?: string;
+  readonly sha256?: string;
+  /** How many bytes of it the index has; all, where it is not given. */
+  readonly cutAt?: number;
 }
 
 interface Archive {
   readonly file: string;
   readonly bytes: Buffer;
+  readonly link: string;
 }
 
 /** A package index in this process (PEP 503), with packages that are made up. */
@@ -49,8 +55,10 @@ export class TestIndex implements AsyncDisposable {
   add(one: TestPackage): void {
     const archive = runPython<{ file: string; content: string }>('make-package.py', one);
     const { file, content } = archive;
+    const bytes = Buffer.from(content, 'base64').subarray(0, one.cutAt);
+    const link = `${one.href ?? file}#sha256=${one.sha256 ?? sha256(bytes)}`;
     const all = this.#archives.get(one.name) ?? [];
-    this.#archives.set(one.name, [...all, { file, bytes: Buffer.from(content, 'base64') }]);
+    this.#archives.set(one.name, [...all, { file, bytes, link }]);
   }
 
   #find(url: string): string | Buffer | null {
@@ -58,7 +66,7 @@ export class TestIndex implements AsyncDisposable {
     const archives = this.#archives.get(name) ?? [];
     if (file !== undefined) return archives.find((one) => one.file === file)?.bytes ?? null;
     if (archives.length === 0) return null;
-    const links = archives.map((one) => `<a href="${one.file}#sha256=${sha256(one.bytes)}">${one.file}</a>`);
+    const links = archives.map(({ file, link }) => `<a href="${link}">${file}</a>`);
     return `<!DOCTYPE html><html><body>${links.join('\n')}</body></html>`;
   }
 

@@ -1,4 +1,4 @@
-import { WorkerClient, type WorkerResponse } from '../../src/client/worker-client.ts';
+import type { WorkerResponse } from '../../src/client/worker-client.ts';
 import { SLOWNESS } from '../helpers/poll.ts';
 import type { Stage } from './stage.ts';
 
@@ -19,19 +19,14 @@ export async function expectAnswer(
   name = 'attacker',
 ): Promise<WorkerResponse> {
   const start = performance.now();
-  const client = new WorkerClient(stage.client.url);
-  try {
-    const answer = await client.invoke(name, event);
-    const tookMs = performance.now() - start;
-    const said = `${answer.status} ${answer.body.slice(0, 500)}`;
-    if (answer.status !== expected.status || !expected.text.test(answer.body))
-      throw new Error(`it was answered ${said}`);
-    if (tookMs > IN_TIME_MS) throw new Error(`it was answered after ${tookMs} ms: ${said}`);
-    stage.canary.checkText(answer.body);
-    return answer;
-  } finally {
-    client.close();
-  }
+  const answer = await stage.invoke(name, event);
+  const tookMs = performance.now() - start;
+  const said = `${answer.status} ${answer.body.slice(0, 500)}`;
+  if (answer.status !== expected.status || !expected.text.test(answer.body))
+    throw new Error(`it was answered ${said}`);
+  if (tookMs > IN_TIME_MS) throw new Error(`it was answered after ${tookMs} ms: ${said}`);
+  stage.canary.checkText(answer.body);
+  return answer;
 }
 
 /** What an attacker of `tries.py` tells: of each thing that it tried, the errno's name, or `got …`. */

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { WorkerClient } from '../../src/client/worker-client.ts';
 import type { Prepared } from './escapes.ts';
 import type { Stage } from './stage.ts';
 
@@ -50,14 +49,9 @@ export async function openServices(stage: Stage): Promise<Prepared> {
 /** Has another function listen wherever it can; its addresses, loopback left out. */
 async function askNeighbour(stage: Stage, abstract: string): Promise<string[]> {
   await stage.addProgram('escapes/neighbour', 'neighbour');
-  const client = new WorkerClient(stage.client.url);
-  try {
-    const { status, body } = await client.invoke('neighbour', { abstract, port: NEIGHBOURS_PORT });
-    if (status !== 200) throw new Error(`the neighbour answered ${status} ${body}`);
-    return JSON.parse(body);
-  } finally {
-    client.close();
-  }
+  const { status, body } = await stage.invoke('neighbour', { abstract, port: NEIGHBOURS_PORT });
+  if (status !== 200) throw new Error(`the neighbour answered ${status} ${body}`);
+  return JSON.parse(body);
 }
 
 function ownAddresses(): string[] {

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { summarize } from '../../bench/measure/stats.ts';
-import type { WorkerClient } from '../../src/client/worker-client.ts';
+import { WorkerClient, type WorkerResponse } from '../../src/client/worker-client.ts';
 import type { ConfigFile } from '../../src/config/schema.ts';
 import { type BackgroundWorker, BackgroundWorkers } from '../helpers/background.ts';
 import { TestCluster } from '../helpers/cluster.ts';
@@ -82,8 +82,18 @@ export class Stage implements AsyncDisposable {
     this.#held = held;
   }
 
-  get client(): WorkerClient {
-    return this.worker.client;
+  get url(): string {
+    return this.worker.client.url;
+  }
+
+  /** Calls a function over a connection of its own, so that none is kept. */
+  async invoke(name: string, event?: unknown): Promise<WorkerResponse> {
+    const client = new WorkerClient(this.url);
+    try {
+      return await client.invoke(name, event);
+    } finally {
+      client.close();
+    }
   }
 
   /** Puts a program of `programs/` into the registry, as the function `attacker` or another, with what it imports. */
@@ -117,7 +127,7 @@ export class Stage implements AsyncDisposable {
   /** Its sandboxes end when the worker is asked for it the next time. */
   async removeFunction(name: string): Promise<void> {
     await this.#supply.remove(name);
-    await this.client.invoke(name);
+    await this.invoke(name);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -137,10 +147,10 @@ export class Stage implements AsyncDisposable {
   }
 
   async #measureBaseline(): Promise<void> {
-    await this.client.invoke('victim', 0);
+    await this.invoke('victim', 0);
     // Some of what sandboxes had is kept for others: so that as much as ever will be kept is there before.
     await this.#supply.write('attacker', WARM_UP);
-    await Promise.all([1, 2, 3, 4].map(() => this.client.invoke('attacker')));
+    await Promise.all([1, 2, 3, 4].map(() => this.invoke('attacker')));
     await this.removeFunction('attacker');
     const load = SteadyLoad.start(this.worker.started.port);
     await new Promise((resolve) => setTimeout(resolve, BASELINE_MS));
