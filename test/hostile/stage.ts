@@ -26,8 +26,9 @@ const BOUNDS: ConfigFile = {
   scratch_max_files: 400,
   response_max_kb: 64,
   request_max_kb: 64,
-  // So that what a worker holds is the same before and after a case.
+  // So that what a worker holds is the same before and after a case: what it keeps ready is soon as much as it may be.
   spare_sandboxes: 0,
+  cg_pool_size: 2,
 };
 
 /** Other things go on on this machine, too: beyond this a case has done gross harm. The figure itself is printed. */
