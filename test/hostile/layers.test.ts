@@ -79,14 +79,14 @@ async function under(layer: string, program: string, event: object): Promise<Rep
 function reach({ pid }: ChildProcess): object {
   const { port } = servers[0]?.address() as { port: number };
   const [open, rootOnly] = canary.files;
-  return Promise.resolve({
+  return {
     pid,
     port,
     abstract: ABSTRACT,
     public: open,
     rootOnly,
     theirs: join(dir, 'theirs'),
-  });
+  };
 }
 
 describe('one layer of a sandbox, with all others off', () => {
