@@ -1,26 +1,17 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkerClient } from '../../src/client/worker-client.ts';
 
+const PROGRAMS = join(import.meta.dirname, '../../test/hostile/programs');
+
+const program = (name: string) => readFileSync(join(PROGRAMS, `${name}.py`), 'utf8');
+
 /** Functions that take all that they get, by what they are called in a registry. */
 export const BAD_NEIGHBOURS = {
-  'fork-bomb': `import os
-
-def handler(event):
-    while True:
-        try:
-            os.fork()
-        except OSError:
-            pass
-`,
-  'memory-bomb': `def handler(event):
-    held = []
-    while True:
-        held.append(b'x' * (1024 * 1024))
-`,
-  'busy-loop': `def handler(event):
-    while True:
-        pass
-`,
+  'fork-bomb': program('fork_bomb'),
+  'memory-bomb': program('memory_bomb'),
+  'busy-loop': program('endless_loop'),
 } as const;
 
 export type BadNeighbour = keyof typeof BAD_NEIGHBOURS;

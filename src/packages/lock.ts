@@ -72,7 +72,8 @@ export function parseResolution(text: string, interpreter: string): ResolvedPack
 }
 
 function resolvedPackage(line: string, interpreter: string): ResolvedPackage | null {
-  const [, written = '', version = '', options = ''] = REQUIREMENT_LINE.exec(line) ?? [];
+  // One space at most: two parts of the pattern that take spaces try all ways to share many of them, which takes for ever.
+  const [, written = '', version = '', options = ''] = REQUIREMENT_LINE.exec(line.replace(/\s+/g, ' ')) ?? [];
   const name = written.toLowerCase().replace(/[-_.]+/g, '-');
   if (!NAME.test(name) || !VERSION.test(version)) return null;
   const hashes = options

@@ -88,7 +88,9 @@ function parseLine(line: string): Line | string | null {
 }
 
 function parseInstall(text: string): Omit<Line, 'module'> | string {
-  const match = REQUIREMENT.exec(text);
+  // One space at most between two words: in a run of many, the parts of the pattern that take spaces could meet anywhere,
+  // and trying all of that took minutes for one line.
+  const match = REQUIREMENT.exec(text.replace(/\s+/g, ' '));
   if (match === null) return 'is not a requirement: write a name, and versions like requests>=2.31';
   const [, name = '', extras, bracketed, bare, marker] = match;
   const names = listOf(extras);

@@ -59,6 +59,9 @@ async function explainClosed(cause: PipeError, it: Broken): Promise<OlError> {
   if (end === null) {
     it.destroy('it closed its connection');
     const reason = 'it closed its connection and went on';
+    // It did so before this request, which no handler has seen.
+    if (cause.failure === 'unread' && it.hasAnswered)
+      return new OlError('ERR_SANDBOX_GONE', { name, how: reason }, { cause });
     return new OlError('ERR_BAD_RESPONSE', { name, reason }, { cause });
   }
   const { death, failure } = end;

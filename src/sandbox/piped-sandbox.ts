@@ -40,6 +40,8 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
   protected readonly log: Log;
   /** True when its processes have ended; the engine sets it. */
   protected isDead = false;
+  /** True while somebody waits for its answer. */
+  protected isServing = false;
   protected watched: Watched | null = null;
   /** Why we end it; null where we don't. */
   protected reason: string | null = null;
@@ -63,6 +65,7 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
 
   async request(request: SandboxRequest): Promise<SandboxResponse> {
     this.unpause();
+    this.isServing = true;
     try {
       const response = await this.#pipe.exchange(request);
       this.#hasAnswered = true;
@@ -70,6 +73,8 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
     } catch (error) {
       if (error instanceof PipeError) throw await explainBroken(error, request, this.#broken());
       throw error;
+    } finally {
+      this.isServing = false;
     }
   }
 

@@ -157,6 +157,12 @@ export class ServerPipe {
       this.#protocolError('it sent bytes that nobody had asked for');
       return false;
     }
+    // An answer to an earlier question, sent twice, would be taken for the one to this: each call from then on would get
+    // that of the call before.
+    if (exchange.received === 0 && hasUnread(this.#fd)) {
+      this.#protocolError('it answered before it had read the question');
+      return false;
+    }
     exchange.chunks.push(Buffer.from(chunk));
     exchange.received += chunk.length;
     if (exchange.head !== null || this.#readHead(exchange)) this.#readBody(exchange);

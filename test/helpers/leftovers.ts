@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { lookup } from 'node:dns/promises';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { CLAIMS_DIR } from '../../src/cluster/claims.ts';
 import { SLOWNESS } from './poll.ts';
@@ -123,9 +123,14 @@ function ancestors(one: ProcessInfo, all: ReadonlyMap<number, ProcessInfo>): Pro
 /** What a machine mounts by itself: for whoever looks at tracing, or logs in. The mount point is the fifth word. */
 const OF_THE_MACHINE = /^(?:\S+ ){4}\/(?:sys|proc\/sys|run\/user)\//;
 
-function mounts(): string[] {
+/** Of this machine, not of a namespace. */
+export function mounts(): string[] {
   const lines = readFileSync('/proc/self/mountinfo', 'utf8').trimEnd().split('\n');
-  return lines.filter((line) => !OF_THE_MACHINE.test(line));
+  return lines.filter((line) => !OF_THE_MACHINE.test(line) && !isOfOtherTests(line));
+}
+
+function isOfOtherTests(line: string): boolean {
+  return line.includes(`${dirname(TEST_ROOT)}/ol-test-`) && !line.includes(`${TEST_ROOT}/`);
 }
 
 function namedNamespaces(): string[] {

@@ -11,12 +11,19 @@ export interface TestPackage {
   readonly requires?: readonly string[];
   /** Where true there is no wheel, only what `setup.py` among the files builds. */
   readonly isSdist?: boolean;
+  /** What its link in the index says instead: another place, or another hash. */
+  readonly href?: string;
+  readonly sha256?: string;
+  /** How many bytes of it the index has; all, where it is not given. */
+  readonly cutAt?: number;
 }
 
 interface Archive {
   readonly file: string;
   readonly bytes: Buffer;
   readonly metadata: string;
+  readonly href: string;
+  readonly sha256: string | null;
 }
 
 /** A package index in this process (PEP 503), with packages that are made up. */
@@ -58,8 +65,9 @@ export class TestIndex implements AsyncDisposable {
   add(one: TestPackage): void {
     const archive = runPython<{ file: string; content: string; metadata: string }>('make-package.py', one);
     const { file, content, metadata } = archive;
-    const all = this.#archives.get(one.name) ?? [];
-    this.#archives.set(one.name, [...all, { file, bytes: Buffer.from(content, 'base64'), metadata }]);
+    const bytes = Buffer.from(content, 'base64').subarray(0, one.cutAt);
+    const made = { file, bytes, metadata, href: one.href ?? file, sha256: one.sha256 ?? null };
+    this.#archives.set(one.name, [...(this.#archives.get(one.name) ?? []), made]);
   }
 
   #find(url: string): string | Buffer | null {
@@ -71,7 +79,8 @@ export class TestIndex implements AsyncDisposable {
     if (archives.length === 0) return null;
     const attribute = this.tellsMetadata ? ' data-core-metadata="true"' : '';
     const links = archives.map(
-      (one) => `<a href="${one.file}#sha256=${this.hash(one.bytes)}"${attribute}>${one.file}</a>`,
+      ({ file, href, sha256, bytes }) =>
+        `<a href="${href}#sha256=${sha256 ?? this.hash(bytes)}"${attribute}>${file}</a>`,
     );
     return `<!DOCTYPE html><html><body>${links.join('\n')}</body></html>`;
   }

@@ -51,6 +51,12 @@ export class RawConnection implements Disposable {
     return this.#received;
   }
 
+  /** Says that nothing more will come; then as `untilClosed`. */
+  async untilClosedAfterEnd(): Promise<string> {
+    this.#socket.end();
+    return await this.untilClosed();
+  }
+
   /** Goes away without a word. */
   [Symbol.dispose](): void {
     this.#socket.destroy();

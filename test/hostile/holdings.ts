@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClusterPaths } from '../../src/cluster/paths.ts';
+import { mounts } from '../helpers/leftovers.ts';
 import { SLOWNESS } from '../helpers/poll.ts';
-import { treeOf } from '../helpers/processes.ts';
+import { type ProcessInfo, treeOf } from '../helpers/processes.ts';
 
 /** How much a worker holds of what a machine has, with all that hangs on it. */
 export interface Holdings {
@@ -12,26 +13,39 @@ export interface Holdings {
   readonly cgroups: number;
   /** Of this machine, not of a namespace. */
   readonly mounts: number;
-  /** Files and directories of the worker, and in the places where everybody may write. */
+  /** Files and directories of the worker, and those of sandboxes in the places where everybody may write. */
   readonly files: number;
 }
 
 const KINDS = ['mnt', 'pid', 'net', 'ipc', 'uts', 'user'];
 const CGROUP_ROOT = '/sys/fs/cgroup';
-const EVERYBODY_WRITES = ['/tmp', '/var/tmp', '/dev/shm', '/run/openlambda'];
+const EVERYBODY_WRITES = ['/tmp', '/var/tmp', '/dev/shm', '/run'];
+const FIRST_SANDBOX_UID = 0x70000000;
 const PATIENCE_MS = 20_000 * SLOWNESS;
 
-export function holdingsOf(pid: number, cluster: ClusterPaths): Holdings {
+/** `tmp` is where the worker keeps temporary files, where that is a place of its own. */
+export function holdingsOf(pid: number, cluster: ClusterPaths, tmp: string | null = null): Holdings {
   const tree = treeOf(pid);
-  const namespaces = tree.flatMap((one) => KINDS.map((kind) => linkOf(`/proc/${one.pid}/ns/${kind}`)));
+  const namespaces = tree.flatMap((one) =>
+    kindsOf(one, tree).map((kind) => linkOf(`/proc/${one.pid}/ns/${kind}`)),
+  );
   return {
     processes: tree.length,
     descriptors: namesIn(`/proc/${pid}/fd`).length,
     namespaces: new Set(namespaces).size,
     cgroups: cgroupsOf(pid),
-    mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').length,
-    files: filesBelow(cluster.workers) + EVERYBODY_WRITES.reduce((sum, dir) => sum + namesIn(dir).length, 0),
+    mounts: mounts().length,
+    files:
+      filesBelow(cluster.workers) +
+      (tmp === null ? 0 : filesBelow(tmp)) +
+      EVERYBODY_WRITES.flatMap(filesOfSandboxes).length,
   };
+}
+
+/** The root zygote stays in the network of whichever sandbox it has forked last. */
+function kindsOf({ parent }: ProcessInfo, tree: readonly ProcessInfo[]): readonly string[] {
+  const isRootZygote = tree.some(({ pid, command }) => pid === parent && command.includes('launch.py'));
+  return isRootZygote ? KINDS.filter((kind) => kind !== 'net') : KINDS;
 }
 
 /** Waits until nothing is more than it was; fails with what is. */
@@ -78,6 +92,12 @@ function countGroups(dir: string): number {
 function filesBelow(dir: string): number {
   const inner = directoriesIn(dir);
   return namesIn(dir).length + inner.reduce((sum, path) => sum + filesBelow(path), 0);
+}
+
+/** Others of this machine have files there, too. */
+function filesOfSandboxes(dir: string): string[] {
+  const ownerOf = (name: string) => ifThere(() => lstatSync(join(dir, name)).uid, 0);
+  return namesIn(dir).filter((name) => ownerOf(name) >= FIRST_SANDBOX_UID);
 }
 
 function directoriesIn(dir: string): string[] {

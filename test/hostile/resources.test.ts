@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { workerPaths } from '../../src/cluster/paths.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
-import { type Expected, expectAnswer, useStage } from './stage.ts';
+import { type Expected, expectAnswer } from './attack.ts';
+import { useStage } from './stage.ts';
 
 leavesNothing();
 const stage = useStage();

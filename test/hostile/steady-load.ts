@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkerClient } from '../../src/client/worker-client.ts';
 
-const EVERY_MS = 20;
-/** So many are enough for a p99, also beside what is over at once. */
-const AT_LEAST = 50;
+const EVERY_MS = 10;
+/** So many are enough to see what a case does to others, also beside what is over at once. */
+const AT_LEAST = 30;
 
 /** Calls the victim all the time, one call after another. */
 export class SteadyLoad {

@@ -1,9 +1,11 @@
+import { inTime } from '../../in-time.ts';
 import { signalName } from '../../linux/signals.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { NamedBounds, SandboxEnd } from '../explain.ts';
 import { memoryOfTree } from '../memory.ts';
 import { PipedSandbox } from '../piped-sandbox.ts';
 import type { Death, Origin } from '../sandbox.ts';
+import type { ServerPipe } from '../server-pipe.ts';
 import type { ProcessEnd, SandboxProcess } from './process.ts';
 import type { Spare } from './spare.ts';
 
@@ -35,6 +37,7 @@ export class SockSandbox extends PipedSandbox {
       this.watched?.end();
     });
     this.dead = spare.gone.then((end) => this.#death(end));
+    void this.#endUnheard(spare.pipe);
   }
 
   async pause(): Promise<void> {
@@ -76,5 +79,13 @@ export class SockSandbox extends PipedSandbox {
 
   #death({ code, signal, outOfMemory }: ProcessEnd): Death {
     return { code, signal: signal === null ? null : signalName(signal), reason: this.reason, outOfMemory };
+  }
+
+  /** One that has closed its connection while it was idle, or has spoken unasked, can do nothing for anybody any more. */
+  async #endUnheard(pipe: ServerPipe): Promise<void> {
+    await pipe.closed;
+    // Whoever waits for an answer finds out what has become of it.
+    if (this.isServing || (await inTime(this.#process.ended, CLOSING_MS, () => null)) !== null) return;
+    void this.destroy('its connection was closed, or it spoke unasked');
   }
 }

@@ -27,6 +27,11 @@ describe('what a resolver wrote', () => {
     expect(dirOf(`six==1.16.0 --hash=sha256:${A}`, 'cpython-312-x64')).not.toBe(honest);
   });
 
+  test('holds up nobody where it is a line of half a million spaces', () => {
+    for (const end of ['x', '-', ';'])
+      expect(parseResolution(`six==1${' '.repeat(500_000)}${end}`, PYTHON)).toBeNull();
+  });
+
   test.each([
     'six==1.16.0',
     'six',

@@ -141,6 +141,15 @@ describe('packages.txt', () => {
   });
 });
 
+test.each([
+  ['spaces', `a${' '.repeat(990)})`],
+  ['commas', `a${' ,'.repeat(490)})`],
+  ['letters', `${'a'.repeat(990)})`],
+  ['words', `${'a '.repeat(490)})`],
+])('a line of many %s is refused, and holds up nobody', (_what, line) => {
+  expect(() => parse(line)).toThrow(/is not a requirement/);
+});
+
 test('a name has one form', () => {
   expect(['Foo.Bar', 'foo__bar', 'FOO-_.bar'].map(normalizeName)).toEqual(['foo-bar', 'foo-bar', 'foo-bar']);
 });

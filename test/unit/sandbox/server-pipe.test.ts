@@ -139,6 +139,14 @@ test('an answer before the question ends the connection', async () => {
   await expect(pipe.exchange(REQUEST)).rejects.toMatchObject({ failure: 'unread' });
 });
 
+test('an answer to a request that has not been read is one to something else, and ends the connection', async () => {
+  await exchange(ok('one'));
+  peer.pause();
+  const result = pipe.exchange(REQUEST);
+  peer.write(ok('the one before'));
+  await expect(result).rejects.toMatchObject({ failure: 'protocol' });
+});
+
 test('an announced length over the limit ends it before any of the body has come', async () => {
   expect((await exchange(ok('x'.repeat(100)))).body).toHaveLength(100);
   await expect(exchange('HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n')).rejects.toMatchObject({
