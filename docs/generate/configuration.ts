@@ -53,6 +53,7 @@ const GROUPS: readonly (readonly [string, readonly string[]])[] = [
     'Sandboxes',
     ['sandbox', 'sock_base_path', 'docker_image', 'docker_socket', 'spare_sandboxes', 'cg_pool_size'],
   ],
+  ['Network', ['network', 'network_allow', 'network_deny']],
   ['Idle sandboxes', ['handler_cache_size', 'surplus_keep_ms', 'pause_delay_ms']],
   [
     'Limits of a sandbox',

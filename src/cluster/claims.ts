@@ -39,6 +39,8 @@ export interface ClaimRequest {
   readonly host?: string;
   /** Removes what the cluster room cannot see of a dead worker, of the same directory or the same slot: `cleanUpAfter` of the sandbox room. */
   readonly cleanUpAfter?: CleanUpAfter;
+  /** Removes what any dead worker has changed for the whole machine: `removeNetworkOf` of the network room. */
+  readonly cleanUpMachine?: CleanUpAfter;
 }
 
 export interface ClaimUpdate {
@@ -46,12 +48,13 @@ export interface ClaimUpdate {
   readonly zygotePid?: number;
   readonly cgroupDirs?: readonly string[];
   readonly dockerSocket?: string;
+  readonly network?: string;
 }
 
 /** This process's own claim. */
 export interface Claim {
   readonly slot: number;
-  /** Tells the port that was taken, the root zygote, the cgroups, or the Docker daemon. */
+  /** Tells the port that was taken, the root zygote, the cgroups, the Docker daemon, or the network. */
   update(fields: ClaimUpdate): Promise<void>;
   /** Gives the slot back; a second call does nothing. */
   release(): Promise<void>;
@@ -85,6 +88,7 @@ export async function claimSlot(request: ClaimRequest, dir = CLAIMS_DIR): Promis
     const record = newRecord(freeSlot(live, stale), wanted);
     for (const claim of stale)
       if (mine.includes(claim) || claim.slot === record.slot) await request.cleanUpAfter?.(claim);
+      else if (request.cleanUpMachine !== undefined) await mendMachine(dir, claim, request.cleanUpMachine);
     for (const claim of mine) if (claim.slot !== record.slot) await rm(claimFile(dir, claim.slot));
     await writeRecord(dir, record);
     return new OwnClaim(dir, record);
@@ -153,6 +157,18 @@ class OwnClaim implements Claim {
   }
 }
 
+/** Not while its sandboxes live: what guards the machine from them is part of it. */
+async function mendMachine(dir: string, claim: ClaimRecord, cleanUp: CleanUpAfter): Promise<void> {
+  if ((claim.network ?? null) === null || isZygoteAlive(claim)) return;
+  await cleanUp(claim);
+  await writeRecord(dir, { ...claim, network: null });
+}
+
+function isZygoteAlive(claim: ClaimRecord): boolean {
+  const zygote = zygoteOf(claim);
+  return zygote !== null && isAlive(zygote.pid, zygote.startTicks);
+}
+
 /** A root zygote ends by itself when its worker is gone; this waits for it, and helps after two seconds. */
 async function endZygote(claim: ClaimRecord): Promise<void> {
   const zygote = zygoteOf(claim);
@@ -165,10 +181,7 @@ async function endZygote(claim: ClaimRecord): Promise<void> {
 
 /** A stale claim's slot is free only when its zygote is gone: until then its sandboxes may use the slot's uids. */
 function freeSlot(live: readonly ClaimRecord[], stale: readonly ClaimRecord[]): number {
-  const ending = stale.filter((claim) => {
-    const zygote = zygoteOf(claim);
-    return zygote !== null && isAlive(zygote.pid, zygote.startTicks);
-  });
+  const ending = stale.filter(isZygoteAlive);
   const taken = new Set([...live, ...ending].map((claim) => claim.slot));
   for (let slot = 0; slot < SLOTS; slot++) if (!taken.has(slot)) return slot;
   throw new OlError('ERR_NO_SLOT', { slots: SLOTS });
@@ -190,6 +203,7 @@ function newRecord(slot: number, request: ClaimRequest): ClaimRecord {
     zygoteStartTicks: null,
     cgroupDirs: [],
     dockerSocket: null,
+    network: null,
   };
 }
 

@@ -16,6 +16,7 @@ import { checkKernel } from '../linux/kernel.ts';
 import { availableMemoryMb } from '../linux/memory.ts';
 import { emptyDirectory } from '../linux/remove-tree.ts';
 import { scheduleWorker } from '../linux/scheduling.ts';
+import { type Network, removeNetworkOf } from '../network/network.ts';
 import { publicModules } from '../packages/index-file.ts';
 import type { Packages } from '../packages/packages.ts';
 import { createLocalRegistry } from '../registry/local.ts';
@@ -32,6 +33,7 @@ import { createTiming, type Timing } from '../telemetry/timing.ts';
 import { ImportCache } from '../zygote/import-cache.ts';
 import { readTreeFile } from '../zygote/tree-file.ts';
 import { createDockerEngine } from './compose-docker.ts';
+import { withNetwork } from './compose-network.ts';
 import { createPackages, warmUp } from './compose-packages.ts';
 import { ConnectionNotes } from './connection-notes.ts';
 import { route } from './routes.ts';
@@ -53,7 +55,7 @@ export interface RunningWorker {
 
 /**
  * Puts a worker together and starts it. This is the only place that names engines, registries and policies.
- * Throws what `createDockerEngine` throws, ERR_NOT_ROOT, ERR_KERNEL, ERR_FILE_INVALID, ERR_NO_PYTHON, ERR_BASE_IMAGE, ERR_WORKER_RUNNING, ERR_PORT_TAKEN; leaves nothing then.
+ * Throws what `createDockerEngine` throws, ERR_NOT_ROOT, ERR_KERNEL, ERR_FILE_INVALID, ERR_NO_PYTHON, ERR_BASE_IMAGE, ERR_NETWORK, ERR_WORKER_RUNNING, ERR_PORT_TAKEN; leaves nothing then.
  */
 export async function startWorker(config: Config, log: Log): Promise<RunningWorker> {
   if (process.getuid?.() !== 0) throw new OlError('ERR_NOT_ROOT', {});
@@ -68,6 +70,7 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
     host: config.workerHost,
     port: config.workerPort,
     cleanUpAfter,
+    cleanUpMachine: removeNetworkOf,
   });
   undo.defer(() => claim.release());
   const timing = createTiming({ toLog: config.timing, file: config.benchmarkLog, log });
@@ -174,14 +177,18 @@ async function createSandboxes(
   const cgroups = await createCgroups(config, claim, { memPoolMb, log });
   undo.defer(() => cgroups.close());
   const { pool, zygoteCgroup, whole } = cgroups;
-  const engine = await createEngine(config, claim, { log, timing, cgroups: pool, zygoteCgroup, memPoolMb });
+  const parts = { log, timing, cgroups: pool, zygoteCgroup, memPoolMb };
+  const { made: engine, network } = await withNetwork(config, claim, log, async (wanted) => {
+    return await createEngine(config, claim, { ...parts, network: wanted });
+  });
+  undo.defer(() => network.close());
   return { engine, zygotes: engine, gauge: whole };
 }
 
 async function createEngine(
   config: Config,
   claim: Claim,
-  { memPoolMb, ...parts }: EngineParts,
+  { memPoolMb, network, ...parts }: EngineParts,
 ): Promise<ZygoteEngine & WorkshopEngine> {
   const handlersDir = join(config.workerDir, 'handlers');
   const sparesDir = join(config.workerDir, 'spares');
@@ -193,6 +200,7 @@ async function createEngine(
   return await SockEngine.start({
     base: { dir: config.sockBasePath, ...base },
     packagesDir: config.pkgsDir,
+    network: network.settings,
     handlersDir,
     sparesDir,
     importsDir,
@@ -240,6 +248,7 @@ interface Telemetry {
 interface EngineParts extends Telemetry {
   readonly cgroups: CgroupPool;
   readonly zygoteCgroup: (name: string) => Cgroup;
+  readonly network: Network;
   readonly memPoolMb: number;
 }
 

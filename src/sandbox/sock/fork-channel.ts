@@ -51,6 +51,17 @@ export class ForkChannel {
     if (this.#queue.length === 1) queueMicrotask(() => this.#isClosed || this.#pump());
   }
 
+  /** Sends another request. Where the zygote has died nobody gets it. */
+  send(message: Buffer, fds: readonly number[]): void {
+    if (this.#isClosed) return;
+    try {
+      sendWithFds(this.#control, message, fds);
+    } catch (error) {
+      // `close` is about to be called.
+      if (!isReceiverGone(error)) throw error;
+    }
+  }
+
   handle(event: ProcessEvent): void {
     const listener = this.#listeners.get(event.id);
     switch (event.event) {
@@ -129,10 +140,8 @@ export class ForkChannel {
     const fds = forks.flatMap((fork) => [...fork.fds, ...(fork.entry?.fds ?? [])]);
     for (const { id } of forks) this.#sent.add(id);
     try {
-      sendWithFds(this.#control, encode(how), fds);
-    } catch (error) {
-      // It has died, and we are about to be told: `close` will tell the listeners.
-      if (!isReceiverGone(error)) throw error;
+      // Where it has died we are about to be told: `close` will tell the listeners.
+      this.send(encode(how), fds);
     } finally {
       for (const fork of forks) discard(fork);
     }

@@ -9,12 +9,20 @@ import type { Log } from '../../telemetry/log.ts';
 import { Children } from './children.ts';
 import { decodeEvent, type LaunchSettings } from './control.ts';
 import { ForkChannel } from './fork-channel.ts';
+import { Linking } from './linking.ts';
 import type { UidRange } from './uid-range.ts';
 import type { Fork, ProcessListener, Zygote, ZygoteFork } from './zygote.ts';
 
 /** The distribution's Python; another one in PATH is outside the base image. */
 const PYTHON = '/usr/bin/python3';
 const RUNTIME_DIR = fileURLToPath(new URL('../../../runtime/python', import.meta.url));
+
+interface RootZygoteParts {
+  readonly control: number;
+  readonly uids: UidRange;
+  readonly hasRouter: boolean;
+  readonly log: Log;
+}
 
 /** The process that all others are forked from, directly or not. When it goes, the kernel kills all of them. */
 export class RootZygote implements Zygote {
@@ -23,12 +31,15 @@ export class RootZygote implements Zygote {
   readonly uids: UidRange;
   readonly entryKind = null;
   readonly children = new Children();
+  readonly linking: Linking | null;
+  /** Its own have theirs from the fork on. */
+  readonly linksLater = false;
   readonly #child: ChildProcess;
   readonly #channel: ForkChannel;
   #pid = 0;
   #cacheTag = '';
 
-  /** Resolves when it can fork. Throws ERR_NO_PYTHON, ERR_KERNEL, ERR_ZYGOTE. */
+  /** Resolves when it can fork. Throws ERR_NO_PYTHON, ERR_KERNEL, ERR_NETWORK, ERR_ZYGOTE. */
   static async start(
     settings: Omit<LaunchSettings, 'runtime' | 'worker_pid'>,
     uids: UidRange,
@@ -44,19 +55,18 @@ export class RootZygote implements Zygote {
     });
     closeSync(theirs);
     const launch: LaunchSettings = { ...settings, runtime: RUNTIME_DIR, worker_pid: process.pid };
-    const zygote = new RootZygote(child, { control: ours, uids, log });
+    const hasRouter = settings.network.kind === 'nat';
+    const zygote = new RootZygote(child, { control: ours, uids, hasRouter, log });
     await zygote.#ready(JSON.stringify(launch));
     return zygote;
   }
 
-  private constructor(
-    child: ChildProcess,
-    { control, uids, log }: { readonly control: number; readonly uids: UidRange; readonly log: Log },
-  ) {
+  private constructor(child: ChildProcess, { control, uids, hasRouter, log }: RootZygoteParts) {
     this.#child = child;
     this.uids = uids;
     // It runs trusted code only: there is nothing to inspect.
     this.#channel = new ForkChannel(control, () => true);
+    this.linking = hasRouter ? new Linking((message, fds) => this.#channel.send(message, fds)) : null;
     const stderr = createInterface({ input: child.stderr as Readable });
     stderr.on('line', (line) => log.warn({ line }, 'root zygote'));
     const { promise, resolve } = Promise.withResolvers<string>();
@@ -100,6 +110,9 @@ export class RootZygote implements Zygote {
         this.#cacheTag = event.cache_tag;
         resolve();
       } else if (event.event === 'fatal') reject(startError(event.step, event.error));
+      else if (event.event === 'linked') this.linking?.settle(event.id, null);
+      else if (event.event === 'failed' && event.step === 'network')
+        this.linking?.settle(event.id, `${event.step}: ${event.error}`);
       else if (event.event === 'reaped') this.children.reaped(event.pid, event);
       else this.#channel.handle(event);
     });
@@ -126,5 +139,6 @@ function startError(step: string, error: string): OlError {
   if (step === 'python') {
     return new OlError('ERR_NO_PYTHON', { path: PYTHON, reason: `${error}; 3.9 or newer is needed` });
   }
+  if (step === 'network') return new OlError('ERR_NETWORK', { reason: error });
   return new OlError('ERR_ZYGOTE', { reason: `${step}: ${error}` });
 }
