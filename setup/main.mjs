@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { sentenceFor } from './failure.mjs';
 import { launch } from './launch.mjs';
 import { checkPlatform, checkReadyToServe } from './machine.mjs';
+import { ensureNft } from './nft.mjs';
 import { ensureNode } from './node.mjs';
 import { ensurePackages } from './packages.mjs';
 import { ensureTestTools } from './test-tools.mjs';
@@ -40,6 +41,7 @@ async function run({ argv, dev, tools, check }, args) {
   const node = await ensureNode();
   await ensurePackages({ dev });
   await ensureUv();
+  await ensureNft();
   if (tools) await ensureTestTools();
   if (argv === undefined) return;
   const [script, ...own] = argv;

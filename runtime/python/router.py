@@ -30,6 +30,8 @@ _ROUTER_SETTINGS = (
     ('ipv4/conf/default/send_redirects', b'0'),
     ('ipv6/conf/all/disable_ipv6', b'1'),
     ('ipv6/conf/default/disable_ipv6', b'1'),
+    # What is refused is told each time.
+    ('ipv4/icmp_ratelimit', b'0'),
     # What is silent for an hour is forgotten; a connection that goes on after that is taken for a new one, and works.
     ('netfilter/nf_conntrack_tcp_timeout_established', b'3600'),
 )

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { OlError } from '../errors.ts';
 import {
@@ -7,7 +8,6 @@ import {
   claimFile,
   listClaims,
   makeClaimsDir,
-  slotsIn,
   writeRecord,
   zygoteOf,
 } from './claim-record.ts';
@@ -31,6 +31,17 @@ export const SLOTS = 63;
 
 export type CleanUpAfter = (claim: ClaimRecord) => Promise<void>;
 
+/**
+ * Removes what dead workers have changed for the whole machine, whoever has their slot now: `removeStrayNetworks` of the network
+ * room. It is told the claims of those that live, or whose sandboxes do.
+ */
+export type CleanUpMachine = (inUse: readonly ClaimRecord[]) => Promise<void>;
+
+export interface CleanUps {
+  readonly cleanUpAfter: CleanUpAfter;
+  readonly cleanUpMachine?: CleanUpMachine;
+}
+
 export interface ClaimRequest {
   readonly cluster: string;
   readonly workerDir: string;
@@ -39,8 +50,7 @@ export interface ClaimRequest {
   readonly host?: string;
   /** Removes what the cluster room cannot see of a dead worker, of the same directory or the same slot: `cleanUpAfter` of the sandbox room. */
   readonly cleanUpAfter?: CleanUpAfter;
-  /** Removes what any dead worker has changed for the whole machine: `removeNetworkOf` of the network room. */
-  readonly cleanUpMachine?: CleanUpAfter;
+  readonly cleanUpMachine?: CleanUpMachine;
 }
 
 export interface ClaimUpdate {
@@ -88,7 +98,7 @@ export async function claimSlot(request: ClaimRequest, dir = CLAIMS_DIR): Promis
     const record = newRecord(freeSlot(live, stale), wanted);
     for (const claim of stale)
       if (mine.includes(claim) || claim.slot === record.slot) await request.cleanUpAfter?.(claim);
-      else if (request.cleanUpMachine !== undefined) await mendMachine(dir, claim, request.cleanUpMachine);
+    await request.cleanUpMachine?.([...live, ...stale.filter(isZygoteAlive)]);
     for (const claim of mine) if (claim.slot !== record.slot) await rm(claimFile(dir, claim.slot));
     await writeRecord(dir, record);
     return new OwnClaim(dir, record);
@@ -101,16 +111,17 @@ export async function claimSlot(request: ClaimRequest, dir = CLAIMS_DIR): Promis
  */
 export async function removeStaleClaims(
   cluster: string,
-  cleanUpAfter: CleanUpAfter,
+  { cleanUpAfter, cleanUpMachine }: CleanUps,
   dir = CLAIMS_DIR,
 ): Promise<void> {
-  if ((await slotsIn(dir)).length === 0) return;
+  if (!existsSync(dir)) return; // no worker has run since the machine came up
   await locked(dir, async () => {
-    const { stale } = await listClaims(dir);
+    const { live, stale } = await listClaims(dir);
     for (const claim of stale.filter((one) => one.cluster === cluster)) {
       await cleanUpAfter(claim);
       await rm(claimFile(dir, claim.slot));
     }
+    await cleanUpMachine?.([...live, ...stale.filter(isZygoteAlive)]);
   });
 }
 
@@ -155,13 +166,6 @@ class OwnClaim implements Claim {
     this.#released = true;
     await rm(claimFile(this.#dir, this.slot), { force: true });
   }
-}
-
-/** Not while its sandboxes live: what guards the machine from them is part of it. */
-async function mendMachine(dir: string, claim: ClaimRecord, cleanUp: CleanUpAfter): Promise<void> {
-  if ((claim.network ?? null) === null || isZygoteAlive(claim)) return;
-  await cleanUp(claim);
-  await writeRecord(dir, { ...claim, network: null });
 }
 
 function isZygoteAlive(claim: ClaimRecord): boolean {

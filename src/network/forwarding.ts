@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { bootId, CLAIMS_DIR } from '../cluster/claim-record.ts';
@@ -50,10 +50,24 @@ export async function turnOn(user: string, paths: ForwardingPaths = usualPaths()
 
 /** That network needs it no more. The last one puts it back. Idempotent. */
 export async function giveUp(user: string, paths: ForwardingPaths = usualPaths()): Promise<void> {
+  await keep((one) => one !== user, paths);
+}
+
+/** No networks but these need it. */
+export async function keepOnly(
+  inUse: readonly string[],
+  paths: ForwardingPaths = usualPaths(),
+): Promise<void> {
+  if (!existsSync(paths.file)) return;
+  await keep((one) => inUse.includes(one), paths);
+}
+
+async function keep(isUser: (user: string) => boolean, paths: ForwardingPaths): Promise<void> {
   await locked(paths, async () => {
     const users = await usersIn(paths.file);
     if (users === null) return;
-    const left = users.filter((one) => one !== user);
+    const left = users.filter(isUser);
+    if (left.length === users.length) return;
     if (left.length > 0) return await write(paths.file, left);
     await writeFile(paths.setting, '0\n');
     await rm(paths.file);

@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { OlError } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
-import { giveUp, turnOn } from './forwarding.ts';
-import { findNft, listChains, runNft } from './nft.ts';
+import { giveUp, keepOnly, turnOn } from './forwarding.ts';
+import { findNft, listChains, listTables, runNft } from './nft.ts';
 import {
   closedForwardChain,
-  isNetworkName,
   machineRules,
   type NetworkLists,
   type NetworkPlace,
+  networksIn,
   noMachineRules,
   placeOf,
   ROUTER_ADDRESS,
@@ -75,12 +75,19 @@ export async function openNat(
   return { settings, close: async () => await closeNat(place.name, nft) };
 }
 
-/** Removes what a worker that was killed has left on the machine, as its claim names it. Its links went with its processes. */
-export async function removeNetworkOf({ network }: { readonly network?: string | null }): Promise<void> {
-  if (network == null || !isNetworkName(network)) return;
+/**
+ * Removes what workers that were killed have left on the machine: tables of no network in use, and forwarding. The links went with
+ * their processes.
+ */
+export async function removeStrayNetworks(
+  inUse: readonly { readonly network?: string | null }[],
+): Promise<void> {
+  const names = inUse.flatMap(({ network }) => network ?? []);
   const nft = findNft();
-  // Without its link the table does nothing: nobody has to be kept from starting until nft is back.
-  await (nft === null ? giveUp(network) : closeNat(network, nft));
+  // Without its link a table does nothing: nobody has to be kept from starting until nft is back.
+  const stray = nft === null ? [] : networksIn(await listTables(nft)).filter((name) => !names.includes(name));
+  for (const name of stray) await runNft(nft ?? '', noMachineRules(name));
+  await keepOnly(names);
 }
 
 async function closeNat(name: string, nft: string): Promise<void> {

@@ -33,6 +33,11 @@ export async function listChains(nft: string): Promise<string> {
   return await run(nft, ['list', 'chains'], '');
 }
 
+/** The text of `nft list tables`. Empty where nobody may look at them: nobody here has made one then. */
+export async function listTables(nft: string): Promise<string> {
+  return await run(nft, ['list', 'tables'], '').catch(() => '');
+}
+
 async function run(nft: string, args: readonly string[], input: string): Promise<string> {
   const child = spawn(nft, args, { stdio: 'pipe', env: {} });
   const [out, err] = [child.stdout, child.stderr].map((stream) => {

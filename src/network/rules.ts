@@ -107,7 +107,7 @@ ${lines.join('\n')}
   chain stay {
     type filter hook input priority filter; policy drop;
     iifname { "uplink", "lo" } drop
-    ip daddr != ${ROUTER_ADDRESS} drop
+    ip daddr != ${ROUTER_ADDRESS} reject with icmpx admin-prohibited
     meta l4proto { tcp, udp } th dport 53 update @asking { ip saddr limit rate over ${NAMES_PER_SECOND}/second burst ${NAMES_AT_ONCE} packets } drop
     meta l4proto { tcp, udp } th dport 53 accept
     reject with icmpx admin-prohibited
@@ -135,6 +135,7 @@ export function machineRules({ name, routerAddress }: NetworkPlace): string {
     iifname != "${name}" accept
     meta nfproto != ipv4 drop
     ip saddr != ${routerAddress} drop
+    fib daddr type != unicast meta l4proto tcp reject with tcp reset
     fib daddr type != unicast reject with icmpx admin-prohibited
   }
 
@@ -179,7 +180,7 @@ export function closedForwardChain(chains: string): string | null {
   return null;
 }
 
-/** Is this the name of a worker's table? Nothing else is ever removed. */
-export function isNetworkName(name: string): boolean {
-  return /^openlambda-\d{1,2}$/.test(name);
+/** The names of workers' networks in a list of tables (`nft list tables`). Nothing else is ever removed. */
+export function networksIn(tables: string): string[] {
+  return [...tables.matchAll(/^table inet (openlambda-\d{1,2})$/gm)].map(([, name = '']) => name);
 }

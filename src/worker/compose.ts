@@ -16,13 +16,13 @@ import { checkKernel } from '../linux/kernel.ts';
 import { availableMemoryMb } from '../linux/memory.ts';
 import { emptyDirectory } from '../linux/remove-tree.ts';
 import { scheduleWorker } from '../linux/scheduling.ts';
-import { type Network, removeNetworkOf } from '../network/network.ts';
+import type { Network } from '../network/network.ts';
 import { publicModules } from '../packages/index-file.ts';
 import type { Packages } from '../packages/packages.ts';
 import { createLocalRegistry } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
 import { createRemoteRegistry } from '../registry/remote/remote.ts';
-import { cleanUpAfter } from '../sandbox/clean-up.ts';
+import { cleanUps } from '../sandbox/clean-up.ts';
 import type { Engine } from '../sandbox/sandbox.ts';
 import { SockEngine } from '../sandbox/sock/engine.ts';
 import type { WorkshopEngine } from '../sandbox/workshop.ts';
@@ -69,8 +69,7 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
     workerDir: config.workerDir,
     host: config.workerHost,
     port: config.workerPort,
-    cleanUpAfter,
-    cleanUpMachine: removeNetworkOf,
+    ...cleanUps,
   });
   undo.defer(() => claim.release());
   const timing = createTiming({ toLog: config.timing, file: config.benchmarkLog, log });
