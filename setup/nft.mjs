@@ -3,7 +3,7 @@
  * depends on it: where it can't be had, sandboxes have no network, and the worker's log says so.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { withLock } from './lock.mjs';
@@ -16,7 +16,7 @@ const FAILED = join(SETUP_CACHE, 'no-nft');
 /** A machine without a network is not kept waiting by each start. */
 const AGAIN_MS = 24 * 60 * 60 * 1000;
 /** A package manager that waits for another one, or for a server that says nothing. */
-const WAIT_MS = 120_000;
+const WAIT_MS = 300_000;
 
 /** Of each package manager: what is run, in order. Lists of packages may be old, or not there. */
 const MANAGERS = [
@@ -36,7 +36,7 @@ export async function ensureNft() {
     const reason = await install();
     if (reason === null) return;
     mkdirSync(SETUP_CACHE, { recursive: true });
-    writeFileSync(FAILED, `${reason}\n`);
+    writeFileSync(FAILED, `${process.getuid()}\n`);
     process.stderr.write(
       `nft is not to be had, so functions have no network: install nftables for them to have one. ${reason}\n`,
     );
@@ -44,11 +44,21 @@ export async function ensureNft() {
 }
 
 function isThere() {
-  return PLACES.some((path) => existsSync(path));
+  return PLACES.some((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch (error) {
+      if (error.code === 'ENOENT' || error.code === 'EACCES' || error.code === 'ENOTDIR') return false;
+      throw error;
+    }
+  });
 }
 
+/** Root may do better than the user who has tried before. */
 function failedLately() {
-  return existsSync(FAILED) && Date.now() - statSync(FAILED).mtimeMs < AGAIN_MS;
+  if (!existsSync(FAILED) || Date.now() - statSync(FAILED).mtimeMs >= AGAIN_MS) return false;
+  return readFileSync(FAILED, 'utf8').trim() === String(process.getuid());
 }
 
 /** Why there is none; null where there is one now. */

@@ -45,6 +45,14 @@ export const OUTSIDE = {
 };
 export const PORT = 7077;
 
+/** What a machine can be without. */
+export interface Lacks {
+  /** A program that can't be run. */
+  readonly program?: string | null;
+  /** A file that can't be written to. */
+  readonly writable?: string;
+}
+
 /**
  * A machine of a test's own: a network namespace with a firewall, addresses and name server, and beside it another one, which is
  * all there is outside. Nothing of it touches the network of the machine that it runs on.
@@ -72,8 +80,8 @@ export class TestMachine implements AsyncDisposable {
   }
 
   /** What a program prints that runs on it. */
-  async run(argv: readonly string[], options: { readonly hide?: readonly string[] } = {}): Promise<string> {
-    const { stdout } = await run('nsenter', this.#words(argv, options.hide ?? []), { maxBuffer: 2 ** 24 });
+  async run(argv: readonly string[], lacks: Lacks = {}): Promise<string> {
+    const { stdout } = await run('nsenter', this.#words(argv, lacks), { maxBuffer: 2 ** 24 });
     return stdout;
   }
 
@@ -82,9 +90,9 @@ export class TestMachine implements AsyncDisposable {
     return await this.run([process.execPath, CLI, ...args]);
   }
 
-  /** The same, on a machine where these files are no programs. */
-  async adminWithout(hide: readonly string[], ...args: readonly string[]): Promise<string> {
-    return await this.run([process.execPath, CLI, ...args], { hide });
+  /** The same, on a machine that lacks something. */
+  async adminWithout(lacks: Lacks, ...args: readonly string[]): Promise<string> {
+    return await this.run([process.execPath, CLI, ...args], lacks);
   }
 
   /** What a function returned. */
@@ -202,7 +210,7 @@ export class TestMachine implements AsyncDisposable {
   }
 
   async #spawn(where: 'machine' | 'outside', argv: readonly string[], ready: RegExp): Promise<void> {
-    const words = where === 'machine' ? this.#words(argv, []) : [...intoNetwork(this.#holders[1]), ...argv];
+    const words = where === 'machine' ? this.#words(argv, {}) : [...intoNetwork(this.#holders[1]), ...argv];
     const server = spawn('nsenter', words, { stdio: ['pipe', 'pipe', 'ignore'] });
     this.#servers.push(server);
     let isReady = false;
@@ -215,23 +223,14 @@ export class TestMachine implements AsyncDisposable {
     });
   }
 
-  /** In a mount namespace of its own, where it has another name server, and where some files are empty and no programs. */
-  #words(argv: readonly string[], hide: readonly string[]): string[] {
+  /** In a mount namespace of its own, where it has another name server. */
+  #words(argv: readonly string[], { program = null, writable = '' }: Lacks): string[] {
     const script =
-      'set -e; mount --bind "$1" /etc/resolv.conf; n=$2; shift 2; ' +
-      'while [ "$n" -gt 0 ]; do mount --bind /dev/null "$1"; shift; n=$((n - 1)); done; exec "$@"';
+      'set -e; mount --bind "$1" /etc/resolv.conf; if [ -n "$2" ]; then mount --bind /dev/null "$2"; fi; ' +
+      'if [ -n "$3" ]; then mount --bind "$3" "$3"; mount -o remount,bind,ro "$3"; fi; shift 3; exec "$@"';
     const apart = [...intoNetwork(this.#holders[0]), 'unshare', '--mount', '--propagation', 'slave'];
-    return [
-      ...apart,
-      'sh',
-      '-c',
-      script,
-      'sh',
-      join(this.#dir, 'resolv.conf'),
-      String(hide.length),
-      ...hide,
-      ...argv,
-    ];
+    const files = [join(this.#dir, 'resolv.conf'), program ?? '', writable];
+    return [...apart, 'sh', '-c', script, 'sh', ...files, ...argv];
   }
 }
 

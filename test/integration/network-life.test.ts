@@ -166,7 +166,7 @@ describeWithMachine('the network of a worker', () => {
   test('is none where nft is not installed, and the log says why and what to do', async () => {
     await using cluster = await clusterOf();
     const words = ['workers', '--cluster', cluster.paths.root, '--port', `${WORKER}`];
-    await machine.adminWithout([findNft() ?? ''], ...words);
+    await machine.adminWithout({ program: findNft() }, ...words);
     expect(await fetch()).toBe('ENETUNREACH');
     expect(await log(cluster, 40)).toEqual([
       expect.objectContaining({
@@ -178,10 +178,22 @@ describeWithMachine('the network of a worker', () => {
     await expectNothing();
   });
 
+  test('is none where packets cannot be forwarded, and nothing is left of the attempt', async () => {
+    await using cluster = await clusterOf();
+    const words = ['workers', '--cluster', cluster.paths.root, '--port', `${WORKER}`];
+    await machine.adminWithout({ writable: '/proc/sys/net/ipv4/ip_forward' }, ...words);
+    expect(await fetch()).toBe('ENETUNREACH');
+    expect((await log(cluster, 40)).map(({ reason }) => reason)).toEqual([
+      expect.stringMatching(/packets cannot be forwarded: let this process write net\.ipv4\.ip_forward/),
+    ]);
+    await expectNothing();
+    await kill(cluster);
+  });
+
   test('is refused at the start where it was asked for and can’t be had', async () => {
     await using cluster = await clusterOf({ network: 'nat' });
     const words = ['workers', '--cluster', cluster.paths.root, '--port', `${WORKER}`];
-    await expect(machine.adminWithout([findNft() ?? ''], ...words)).rejects.toThrow(
+    await expect(machine.adminWithout({ program: findNft() }, ...words)).rejects.toThrow(
       /nft is not installed: install nftables/,
     );
     expect(await claimsOf(cluster)).toEqual({ live: [], stale: [] });
