@@ -3,6 +3,7 @@ import { ensureDockerd } from './docker.mjs';
 import { sentenceFor } from './failure.mjs';
 import { launch } from './launch.mjs';
 import { checkPlatform, checkReadyToServe } from './machine.mjs';
+import { ensureNft } from './nft.mjs';
 import { ensureNode } from './node.mjs';
 import { ensurePackages } from './packages.mjs';
 import { ensureTestTools } from './test-tools.mjs';
@@ -43,6 +44,7 @@ async function run({ argv, dev, tools, docker, check }, args) {
   const node = await ensureNode();
   await ensurePackages({ dev });
   await ensureUv();
+  await ensureNft();
   if (tools) await ensureTestTools();
   if (docker) await ensureDockerdOrSay();
   if (argv === undefined) return;

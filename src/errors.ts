@@ -200,6 +200,7 @@ export const ERRORS = {
       'the cgroup {path} cannot be removed after {waitedMs} ms: end what is in it (pids: {pids}), then remove it with rmdir',
   },
   ERR_SYSCALL: { status: 500, message: '{call} failed with {errno} on {target}' },
+  ERR_NETWORK: { status: 500, message: 'sandboxes cannot have a network on this machine: {reason}' },
   ERR_ZYGOTE: { status: 503, message: 'the root zygote is not there: {reason}' },
 
   // Docker.

@@ -50,4 +50,16 @@ const SLOW: readonly ExpectedSkip[] = [
   },
 ];
 
-export const EXPECTED_SKIPS: readonly ExpectedSkip[] = [...V2, ...QUOTAS, ...DOCKER, ...CELLS, ...SLOW];
+const NO_NFT = 'its package manager could not install nftables';
+
+const NFT: readonly ExpectedSkip[] = [
+  'test/integration/network-life.test.ts > the network of a worker > runs',
+  'test/integration/network-lists.test.ts > a worker with a network of its own > runs',
+  'test/integration/network-reach.test.ts > sandboxes of a worker that has nothing said of a network > runs',
+  'test/integration/setup-nft.test.ts > where nft is there the set-up does nothing and says nothing',
+  ...['of the router', 'of the router with lists', 'of the machine', 'of the machine, twice', 'for none'].map(
+    (which) => `test/unit/network/rules.test.ts > the rules > ${which} are taken by the kernel`,
+  ),
+].map((test) => ({ test, reason: NO_NFT }));
+
+export const EXPECTED_SKIPS: readonly ExpectedSkip[] = [...V2, ...QUOTAS, ...DOCKER, ...CELLS, ...SLOW, ...NFT];

@@ -61,6 +61,7 @@ const GROUPS: readonly (readonly [string, readonly string[]])[] = [
       'zygote_silent_ms',
     ],
   ],
+  ['Network', ['network', 'network_allow', 'network_deny']],
   ['Idle sandboxes', ['handler_cache_size', 'surplus_keep_ms', 'pause_delay_ms']],
   [
     'Limits of a sandbox',

@@ -5,6 +5,7 @@ Requests come one a message on a SOCK_SEQPACKET socket, words with descriptors b
     fork write-self 2 7 1879048199           [socket, scratch, listener, file, file]    to a zygote, see below
     ping                                     []                            to the root zygote: it answers `pong`
     zygote write-self 2 8 1879113728 8192    [socket, events, home, file, file]         to a zygote, see below
+    link none 0 9 812                        [pidfd]                       to the root zygote, see below
     start 9f86d081...                        [code]                        to a forked sandbox: serve it
     compile -                                [code]                        the same: compile it
     install -                                [code]                        the same: serve it, with other limits
@@ -16,6 +17,9 @@ each child in turn: its end of its control socket, its scratch directory (a deta
 
 A request for a package zygote has its id, the first of its host uids, and how many there are. The descriptors: its end of
 a control socket of its own, its end of a stream for its events, its home (a detached mount), and those of its cgroup.
+
+A sandbox that a package zygote has forked is linked to the router by the root zygote, which tells `linked` of it. The request
+has its id, its pid as the zygotes see it, and its pidfd.
 
 Events go back as lines of JSON on a stream, each zygote's on its own. A forked process's pidfd goes back on the control
 socket, with its id and its pid as the zygotes see it. The root zygote alone tells of ends: `exit` with the id of what it
@@ -68,6 +72,7 @@ EXITED = b'{"event":"exit","id":%d,"code":%d,"signal":null}\n'
 KILLED = b'{"event":"exit","id":%d,"code":null,"signal":%d}\n'
 REAPED = b'{"event":"reaped","pid":%d,"code":%d,"signal":null}\n'
 REAPED_KILLED = b'{"event":"reaped","pid":%d,"code":null,"signal":%d}\n'
+LINKED = b'{"event":"linked","id":%d}\n'
 IMPORTED = b'{"event":"imported","id":%d,"us":%d,"tasks":%d}\n'
 
 

@@ -14,10 +14,9 @@ import sandbox
 _OF_SANDBOX = (
     kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID | kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
 )
-# A package zygote shares our pid namespace: so its end is not that of the sandboxes that were forked from it.
-_OF_ZYGOTE = (
-    kernel.CLONE_NEWUSER | kernel.CLONE_NEWNET | kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
-)
+# A package zygote shares our pid namespace: so its end is not that of the sandboxes that were forked from it. It has no network,
+# other than the machine's where all have that.
+_OF_ZYGOTE = kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
 
 # Control socket, scratch, listener; or control socket, events, home.
 _OWN_FDS = 3
@@ -31,7 +30,8 @@ class Forker:
         # The host uid that is 0 for us: requests have host uids, and we can only map our own.
         self._first_uid = first_uid
         self._sandboxes = kernel.Cloner(_OF_SANDBOX, signal.SIGCHLD)
-        self._zygotes = kernel.Cloner(_OF_ZYGOTE, signal.SIGCHLD)
+        of_zygote = _OF_ZYGOTE | (0 if blueprint.is_network_shared else kernel.CLONE_NEWNET)
+        self._zygotes = kernel.Cloner(of_zygote, signal.SIGCHLD)
         self._carry_out = self._fork_here
 
     def take_request(self):
@@ -44,6 +44,10 @@ class Forker:
 
     def forked(self, pid, forked_id):
         """Called for each child that has been forked."""
+
+    def link(self, forked_id, pid, pidfd):
+        """Links what a package zygote has forked to the router."""
+        raise ValueError(f'{pid} of {forked_id} is not for us to link')
 
     def give_children_to_parent(self, tasks):
         """What we fork from now on is the root zygote's child, who reaps it, and lives on when we end."""
@@ -80,6 +84,9 @@ class Forker:
             forked = self._fork_sandboxes(numbers, fds, entry, entry_fds)
         elif words[0] == b'zygote':
             forked = [self._fork_zygote(*numbers, fds[:_OWN_FDS], fds[_OWN_FDS:])]
+        elif words[0] == b'link':
+            self.link(*numbers, *fds)
+            forked = []
         else:
             raise ValueError(f'unknown request {words[0]!r}')
         for fd in fds:
@@ -151,8 +158,9 @@ class Forker:
 def serve_imports(blueprint, zygote_id, first_uid, fds, cgroup_files):
     """Never returns: in the child that becomes a package zygote."""
     try:
-        connection, took, tasks = package_zygote.become(blueprint.zygote, fds, cgroup_files)
-        forker = Forker(blueprint, connection, networks.Fresh(), first_uid)
+        connection, took, tasks = package_zygote.become(blueprint, fds, cgroup_files)
+        network = networks.Shared() if blueprint.is_network_shared else networks.Fresh()
+        forker = Forker(blueprint, connection, network, first_uid)
         forker.give_children_to_parent(tasks)
         control.tell(control.IMPORTED, zygote_id, took, tasks)
     except BaseException as error:

@@ -12,16 +12,18 @@ import signal
 import socket
 import stat
 import sys
+import time
 
 # `-I` keeps the script's own directory off the path.
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import control
 import kernel
+import resolver
+import router
 
-_NAMESPACES = (
-    kernel.CLONE_NEWNS | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS | kernel.CLONE_NEWPID
-)
+_NAMESPACES = kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS | kernel.CLONE_NEWPID
+_RESOLVER_AGAIN_S = 0.1
 
 # name, minor number; all have major number 1 (memory devices) and are harmless.
 _DEVICES = ((b'null', 3), (b'zero', 5), (b'full', 7), (b'random', 8), (b'urandom', 9))
@@ -42,8 +44,11 @@ def main():
     require_python()
     raise_descriptor_limit()
     die_with_parent(settings['worker_pid'])
-    step = 'unshare'
+    own_pids = os.open('/proc/self/ns/pid', os.O_RDONLY | os.O_CLOEXEC)
+    step = 'network'
     try:
+        own_router = enter_network(settings['network'])
+        step = 'unshare'
         kernel.unshare(_NAMESPACES)
         socket.sethostname('sandbox')
         step = 'root'
@@ -56,8 +61,32 @@ def main():
     if pid == 0:
         become_zygote(settings)
     control.tell(control.LAUNCHED, pid)
-    _, status = os.waitpid(pid, 0)
-    end_like(status)
+    # What else is forked here is none of the sandboxes' processes.
+    kernel.set_namespace(own_pids, kernel.CLONE_NEWPID)
+    end_like(wait_for(pid, own_router, settings['network']['resolver_uid']))
+
+
+def enter_network(network):
+    """Goes where the root zygote is to be; returns the router, where there is one."""
+    if network['kind'] == 'nat':
+        return router.Router(network)
+    if network['kind'] == 'none':
+        kernel.unshare(kernel.CLONE_NEWNET)
+    return None
+
+
+def wait_for(zygote, own_router, resolver_uid):
+    """How the zygote has ended. Until then there is a resolver of names, where there is a router."""
+    names = None
+    while True:
+        if names is None and own_router is not None:
+            names = resolver.start(own_router, resolver_uid)
+        pid, status = os.waitpid(-1, 0)
+        if pid == zygote:
+            return status
+        if pid == names:
+            names = None
+            time.sleep(_RESOLVER_AGAIN_S)
 
 
 def require_python():
@@ -90,6 +119,24 @@ def build_root(settings):
     for source, target in binds:
         kernel.bind_read_only(os.fsencode(source), os.path.join(base, os.fsencode(target)))
     make_devices(os.path.join(base, b'dev'))
+    if settings['network']['resolv_conf'] is not None:
+        name_servers(base, settings['network']['resolv_conf'].encode())
+
+
+def name_servers(base, text):
+    """The image says nothing of name servers, as it can be used with a network and without. Where there is one, we say it."""
+    target = os.path.join(base, b'etc/resolv.conf')
+    for path, is_right in ((os.path.dirname(target), stat.S_ISDIR), (target, stat.S_ISREG)):
+        if not is_right(os.lstat(path).st_mode):  # a link could lead out of the image
+            raise OSError(0, 'what is there is a link, or something else that it should not be', path)
+    tmp = os.path.join(base, b'tmp')
+    kernel.mount(b'tmp', tmp, b'tmpfs', kernel.MS_NOSUID | kernel.MS_NODEV, b'mode=0755,size=64k,nr_inodes=16')
+    source = os.path.join(tmp, b'resolv.conf')
+    with open(source, 'xb') as file:
+        file.write(text)
+    os.chmod(source, 0o644)
+    kernel.bind_read_only(source, target)
+    kernel.detach(tmp)
 
 
 def make_devices(dev):

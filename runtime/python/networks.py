@@ -1,4 +1,5 @@
-"""The network namespaces of sandboxes: each has one of its own, with a loopback interface and nothing else.
+"""The network namespaces of sandboxes: each has one of its own, with a loopback interface, and a link to the router
+(`links.py`) where there is one.
 
 Making one and taking it down costs the kernel as much as all the rest of a sandbox's namespaces four times over. So one
 that was never used is used again, when its sandbox is gone: where no packet has passed its interface, no counter has moved
@@ -8,12 +9,9 @@ They belong to the zygote's user namespace: not even the capabilities that a san
 power over them.
 """
 
-import fcntl
 import os
-import sys
 
-import _socket
-
+import interfaces
 import kernel
 
 # How many are kept for use. One that is lent is known by a descriptor, and each child has to close its copies of those:
@@ -33,13 +31,11 @@ _TRACES = (
 _SOCKETS = b'/proc/self/net/sockstat'
 _TRACE_SIZE = 16384
 
-_SIOCSIFFLAGS = 0x8914
-# struct ifreq: the name in 16 bytes, flags (IFF_UP | IFF_RUNNING), and the rest.
-_LOOPBACK_UP = b'lo'.ljust(16, b'\0') + (0x41).to_bytes(2, sys.byteorder) + bytes(22)
-
 
 class Networks:
-    def __init__(self):
+    def __init__(self, links):
+        """`links` makes links to the router; None for no router."""
+        self._links = links
         self._free = []
         self._lent = {}  # sandbox id -> descriptor, oldest first
         self._paths = tuple(filter(os.path.exists, _TRACES))  # not all are there without IPv6
@@ -75,7 +71,9 @@ class Networks:
 
     def _make(self):
         kernel.unshare(kernel.CLONE_NEWNET)
-        loopback_up()
+        interfaces.loopback_up()
+        if self._links is not None:
+            self._links.connect()
         if self._unused is None:
             self._unused = self._traces()
         return os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
@@ -83,15 +81,29 @@ class Networks:
     def _traces(self):
         return [_read(_SOCKETS).split(b'\n', 1)[0], *map(_read, self._paths)]
 
+
 class Fresh:
-    """The same for a package zygote, whose children are not its own to reap: what it has lent it does not get back."""
+    """The same for a package zygote, whose children are not its own to reap: what it has lent it does not get back.
+
+    Nor has it power over the router: the root zygote makes those links, when the worker asks for them.
+    """
 
     def enter(self, _sandbox_id):
         kernel.unshare(kernel.CLONE_NEWNET)
-        loopback_up()
+        interfaces.loopback_up()
 
     def give_back(self, _sandbox_id):
         """It goes with its last process."""
+
+
+class Shared:
+    """The network of the machine, which all sandboxes share where that was asked for."""
+
+    def enter(self, _sandbox_id):
+        """Everybody is in it."""
+
+    def give_back(self, _sandbox_id):
+        """It stays."""
 
 
 def _read(path):
@@ -100,9 +112,3 @@ def _read(path):
         return os.read(file, _TRACE_SIZE)
     finally:
         os.close(file)
-
-
-def loopback_up():
-    any_socket = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
-    fcntl.ioctl(any_socket, _SIOCSIFFLAGS, _LOOPBACK_UP)
-    any_socket.close()

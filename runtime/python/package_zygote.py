@@ -17,8 +17,8 @@ import _socket
 import control
 import fresh
 import imports
+import interfaces
 import kernel
-import networks
 import plan
 
 # Where our descriptors are, beyond the control socket and the event stream: only until we import.
@@ -90,7 +90,7 @@ def plan_to_leave():
 
 
 def become(blueprint, fds, cgroup_files):
-    """Makes this process a package zygote. `fds`: control socket, event stream, home, and what tells when our ids are
+    """Makes this process a package zygote. `blueprint` is that of sandboxes, with ours in it. `fds`: control socket, event stream, home, and what tells when our ids are
     mapped. Returns the control socket, how long the imports took in us, and how many threads there are."""
     for file in cgroup_files:
         os.write(file, b'0')
@@ -100,15 +100,16 @@ def become(blueprint, fds, cgroup_files):
     if os.read(_MAPPED_FD, 1) != b'1':
         os._exit(1)  # our parent has told why
     os.close(_MAPPED_FD)
-    networks.loopback_up()
-    blueprint.settle.run()
+    if not blueprint.is_network_shared:
+        interfaces.loopback_up()
+    blueprint.zygote.settle.run()
     wanted = read_wanted()
-    blueprint.renounce.run()
+    blueprint.zygote.renounce.run()
     took, tasks = imports.import_all(wanted)
     fresh.make_fresh()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()  # else every fork would write it again
-    blueprint.leave.run()
+    blueprint.zygote.leave.run()
     imports.settle()
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, control.CONTROL_FD)
     return connection, took, tasks

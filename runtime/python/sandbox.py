@@ -55,6 +55,7 @@ class Blueprint:
 
     def __init__(self, settings):
         self.timing = settings['timing']
+        self.is_network_shared = settings['network'] == 'host'
         self.arrive = plan_to_arrive()
         self.settle = plan_to_settle(settings)
         self.attach = plan_to_attach()

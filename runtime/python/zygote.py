@@ -29,6 +29,7 @@ if sys.version_info < control.OLDEST_PYTHON:
 import forker
 import imports
 import kernel
+import links
 import networks
 import sandbox
 
@@ -38,7 +39,9 @@ sys.path.remove(RUNTIME)
 class RootForker(forker.Forker):
     """What it forks is its own to reap."""
 
-    def __init__(self, blueprint, connection, network):
+    def __init__(self, blueprint, connection, kind):
+        self._links = links.Links() if kind == 'nat' else None
+        network = networks.Shared() if kind == 'host' else networks.Networks(self._links)
         super().__init__(blueprint, connection, network)
         self._ids = {}  # pid -> id, of children that have not been reaped
 
@@ -55,11 +58,20 @@ class RootForker(forker.Forker):
                 return
             self._tell_end(pid, status)
 
+    def link(self, forked_id, pid, pidfd):
+        try:
+            self._links.connect_process(pid, pidfd)
+            control.tell(control.LINKED, forked_id)
+        except OSError as error:
+            control.tell_failed(forked_id, 'network', error)
+
     def _tell_end(self, pid, status):
         forked_id = self._ids.pop(pid, None)
         if forked_id is None:
             # A package zygote has forked it, or has left it behind.
             exited, killed, name = control.REAPED, control.REAPED_KILLED, pid
+            if self._links is not None:
+                self._links.forget(pid)
         else:
             self._networks.give_back(forked_id)
             exited, killed, name = control.EXITED, control.KILLED, forked_id
@@ -104,7 +116,7 @@ def main():
     with open(control.SETTINGS_FD, 'rb') as file:
         settings = json.load(file)
     connection = _socket.socket(fileno=control.CONTROL_FD)
-    own = RootForker(sandbox.Blueprint(settings), connection, networks.Networks())
+    own = RootForker(sandbox.Blueprint(settings), connection, settings['network'])
     # Our own code is in memory by now; from here on nothing of it is to be seen where the handler's will be.
     kernel.detach(os.fsencode(RUNTIME))
     sys.path_importer_cache.clear()

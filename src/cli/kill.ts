@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { realpathOf } from '../cluster/paths.ts';
 import { type StopStep, stopCluster } from '../cluster/stop.ts';
 import { removeContainersOfCluster } from '../docker/clean-up.ts';
-import { cleanUpAfter } from '../sandbox/clean-up.ts';
+import { cleanUps } from '../sandbox/clean-up.ts';
 import { CLUSTER_FLAG, CLUSTER_HELP, example, needCluster } from './command.ts';
 import { note, say } from './show.ts';
 
@@ -14,7 +14,7 @@ export function setup(command: Command): void {
 }
 
 async function run(cluster: string): Promise<void> {
-  const stopped = await stopCluster(cluster, { onStep: tell, cleanUpAfter });
+  const stopped = await stopCluster(cluster, { onStep: tell, ...cleanUps });
   await removeContainersOfCluster(await realpathOf(cluster), (socket) =>
     note(
       `no Docker daemon answers at ${socket}: containers of ${cluster} that it may know of could not be removed`,

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { OlError } from '../errors.ts';
 import {
@@ -7,7 +8,6 @@ import {
   claimFile,
   listClaims,
   makeClaimsDir,
-  slotsIn,
   writeRecord,
   zygoteOf,
 } from './claim-record.ts';
@@ -31,6 +31,17 @@ export const SLOTS = 63;
 
 export type CleanUpAfter = (claim: ClaimRecord) => Promise<void>;
 
+/**
+ * Removes what dead workers have changed for the whole machine, whoever has their slot now: `removeStrayNetworks` of the network
+ * room. It is told the claims of those that live, or whose sandboxes do.
+ */
+export type CleanUpMachine = (inUse: readonly ClaimRecord[]) => Promise<void>;
+
+export interface CleanUps {
+  readonly cleanUpAfter: CleanUpAfter;
+  readonly cleanUpMachine?: CleanUpMachine;
+}
+
 export interface ClaimRequest {
   readonly cluster: string;
   readonly workerDir: string;
@@ -39,6 +50,7 @@ export interface ClaimRequest {
   readonly host?: string;
   /** Removes what the cluster room cannot see of a dead worker, of the same directory or the same slot: `cleanUpAfter` of the sandbox room. */
   readonly cleanUpAfter?: CleanUpAfter;
+  readonly cleanUpMachine?: CleanUpMachine;
 }
 
 export interface ClaimUpdate {
@@ -46,12 +58,13 @@ export interface ClaimUpdate {
   readonly zygotePid?: number;
   readonly cgroupDirs?: readonly string[];
   readonly dockerSocket?: string;
+  readonly network?: string;
 }
 
 /** This process's own claim. */
 export interface Claim {
   readonly slot: number;
-  /** Tells the port that was taken, the root zygote, the cgroups, or the Docker daemon. */
+  /** Tells the port that was taken, the root zygote, the cgroups, the Docker daemon, or the network. */
   update(fields: ClaimUpdate): Promise<void>;
   /** Gives the slot back; a second call does nothing. */
   release(): Promise<void>;
@@ -85,6 +98,7 @@ export async function claimSlot(request: ClaimRequest, dir = CLAIMS_DIR): Promis
     const record = newRecord(freeSlot(live, stale), wanted);
     for (const claim of stale)
       if (mine.includes(claim) || claim.slot === record.slot) await request.cleanUpAfter?.(claim);
+    await request.cleanUpMachine?.([...live, ...stale.filter(isZygoteAlive)]);
     for (const claim of mine) if (claim.slot !== record.slot) await rm(claimFile(dir, claim.slot));
     await writeRecord(dir, record);
     return new OwnClaim(dir, record);
@@ -97,16 +111,17 @@ export async function claimSlot(request: ClaimRequest, dir = CLAIMS_DIR): Promis
  */
 export async function removeStaleClaims(
   cluster: string,
-  cleanUpAfter: CleanUpAfter,
+  { cleanUpAfter, cleanUpMachine }: CleanUps,
   dir = CLAIMS_DIR,
 ): Promise<void> {
-  if ((await slotsIn(dir)).length === 0) return;
+  if (!existsSync(dir)) return; // no worker has run since the machine came up
   await locked(dir, async () => {
-    const { stale } = await listClaims(dir);
+    const { live, stale } = await listClaims(dir);
     for (const claim of stale.filter((one) => one.cluster === cluster)) {
       await cleanUpAfter(claim);
       await rm(claimFile(dir, claim.slot));
     }
+    await cleanUpMachine?.([...live, ...stale.filter(isZygoteAlive)]);
   });
 }
 
@@ -153,6 +168,11 @@ class OwnClaim implements Claim {
   }
 }
 
+function isZygoteAlive(claim: ClaimRecord): boolean {
+  const zygote = zygoteOf(claim);
+  return zygote !== null && isAlive(zygote.pid, zygote.startTicks);
+}
+
 /** A root zygote ends by itself when its worker is gone; this waits for it, and helps after two seconds. */
 async function endZygote(claim: ClaimRecord): Promise<void> {
   const zygote = zygoteOf(claim);
@@ -165,10 +185,7 @@ async function endZygote(claim: ClaimRecord): Promise<void> {
 
 /** A stale claim's slot is free only when its zygote is gone: until then its sandboxes may use the slot's uids. */
 function freeSlot(live: readonly ClaimRecord[], stale: readonly ClaimRecord[]): number {
-  const ending = stale.filter((claim) => {
-    const zygote = zygoteOf(claim);
-    return zygote !== null && isAlive(zygote.pid, zygote.startTicks);
-  });
+  const ending = stale.filter(isZygoteAlive);
   const taken = new Set([...live, ...ending].map((claim) => claim.slot));
   for (let slot = 0; slot < SLOTS; slot++) if (!taken.has(slot)) return slot;
   throw new OlError('ERR_NO_SLOT', { slots: SLOTS });
@@ -190,6 +207,7 @@ function newRecord(slot: number, request: ClaimRequest): ClaimRecord {
     zygoteStartTicks: null,
     cgroupDirs: [],
     dockerSocket: null,
+    network: null,
   };
 }
 

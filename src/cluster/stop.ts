@@ -5,7 +5,7 @@ import { emptyDirectory } from '../linux/remove-tree.ts';
 import { kindOf } from './base.ts';
 import {
   type ClaimRecord,
-  type CleanUpAfter,
+  type CleanUps,
   listClaims,
   removeStaleClaims,
   workerOf,
@@ -36,10 +36,9 @@ export type StopStep =
   | { readonly kind: 'ending'; readonly worker: string; readonly pid: number; readonly graceMs: number }
   | { readonly kind: 'stopped'; readonly worker: StoppedWorker };
 
-export interface StopOptions {
+/** With what removes that which this room cannot see of a worker that was killed: `cleanUps` of the sandbox room. */
+export interface StopOptions extends CleanUps {
   readonly onStep?: (step: StopStep) => void;
-  /** Removes what this room cannot see of a worker that was killed: `cleanUpAfter` of the sandbox room. */
-  readonly cleanUpAfter: CleanUpAfter;
 }
 
 /** A worker that drains takes this much longer than its grace at most. */
@@ -63,7 +62,7 @@ export async function stopCluster(cluster: string, options: StopOptions): Promis
   // Asked again: a worker may have got its zygote after the first look.
   const after = await claimsOf(paths.root);
   await endZygotes([...before.live, ...before.stale, ...after.stale]);
-  await removeStaleClaims(paths.root, options.cleanUpAfter);
+  await removeStaleClaims(paths.root, options);
   await removeLeftovers(paths);
   return stopped;
 }

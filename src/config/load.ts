@@ -1,6 +1,7 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import { OlError } from '../errors.ts';
 import { checkConfig, parseJson } from './check.ts';
+import { networkRefusal } from './network.ts';
 import { readText } from './read-text.ts';
 import type { CheckedConfig } from './schema.ts';
 
@@ -32,6 +33,10 @@ export interface Config {
   readonly dockerImage: string;
   /** Null for what the environment says. */
   readonly dockerSocket: string | null;
+  /** Null for what can be had. */
+  readonly network: 'nat' | 'none' | 'host' | null;
+  readonly networkAllow: readonly string[];
+  readonly networkDeny: readonly string[];
   readonly pkgsDir: string;
   /** Null for what pip's configuration says. */
   readonly pipMirror: string | null;
@@ -99,6 +104,9 @@ export function resolveConfig(checked: CheckedConfig, path: string): Config {
     sockBasePath: checked.sock_base_path ?? join(clusterDir, 'base'),
     dockerImage: checked.docker_image,
     dockerSocket: checked.docker_socket ?? null,
+    network: checked.network ?? null,
+    networkAllow: checked.network_allow,
+    networkDeny: checked.network_deny,
     pkgsDir: checked.pkgs_dir ?? join(clusterDir, 'packages'),
     pipMirror: checked.pip_mirror ?? null,
     startupPkgs: checked.startup_pkgs,
@@ -139,7 +147,10 @@ export function resolveConfig(checked: CheckedConfig, path: string): Config {
 }
 
 /** What was asked for and can't be had must not be left out silently. */
-function checkEngine({ sandbox, import_cache_tree: tree }: CheckedConfig, path: string): void {
+function checkEngine(checked: CheckedConfig, path: string): void {
+  const refusal = networkRefusal(checked);
+  if (refusal !== null) throw new OlError('ERR_CONFIG_INVALID', { path, reason: refusal });
+  const { sandbox, import_cache_tree: tree } = checked;
   if (sandbox !== 'docker' || tree === undefined) return;
   const reason =
     'import_cache_tree is for `"sandbox": "sock"`, as containers are not forked from zygotes: take it out, or use sock';

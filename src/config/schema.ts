@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseCidr } from './cidr.ts';
 
 /**
  * Every key of `template.json` and `worker-<N>.json`: its type, default and meaning. This is the only place
@@ -15,6 +16,13 @@ const port = z
   .describe('Port that the worker listens on; 0 takes a free one. A string ("8080") works too.');
 
 const REGISTRY_SERVER = '`host:port`, or a URL with http or https, without a user, a query or a fragment';
+const cidr = z
+  .string()
+  .refine(
+    (text) => parseCidr(text) !== null,
+    'an address or a range of them, `10.0.0.0/8` or `2001:db8::/32`, with no bits beyond its length',
+  );
+
 const registryServer = z
   .string()
   .regex(
@@ -105,6 +113,27 @@ export const configSchema = z.strictObject({
     .optional()
     .describe(
       'The socket of the Docker daemon. Default: what DOCKER_HOST names (`unix:///...`), else `/var/run/docker.sock`.',
+    ),
+  network: z
+    .enum(['nat', 'none', 'host'])
+    .optional()
+    .describe(
+      'What sandboxes reach: `nat`, the internet through this machine, and nothing of the machine; `none`, nothing; `host`, all ' +
+        'that the machine reaches, itself included, which is unsafe. Default: `nat` where this machine can do it, else `none`, and the ' +
+        'log says why; `none` with Docker. [network.md](network.md) has it all.',
+    ),
+  network_allow: z
+    .array(cidr)
+    .default([])
+    .describe(
+      'Ranges of addresses that `nat` opens although they are denied by default, `10.1.2.0/24` for one. Of several ranges that ' +
+        'an address is in, the narrowest counts.',
+    ),
+  network_deny: z
+    .array(cidr)
+    .default([])
+    .describe(
+      'Ranges of addresses that `nat` denies beyond those that are denied by default. `0.0.0.0/0`: all that `network_allow` does not open.',
     ),
   sock_base_path: path().optional().describe('The base image of `sock`. Default: `<cluster>/base`.'),
   pkgs_dir: path()

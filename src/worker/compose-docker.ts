@@ -9,6 +9,9 @@ import { makeEmpty } from '../linux/remove-tree.ts';
 import { DockerEngine } from '../sandbox/docker/engine.ts';
 import type { Log } from '../telemetry/log.ts';
 
+/** What Docker calls it. */
+const NETWORKS = { none: 'none', nat: 'bridge', host: 'host' } as const;
+
 const RUNTIME = fileURLToPath(new URL('../../runtime/python', import.meta.url));
 
 /**
@@ -27,6 +30,7 @@ export async function createDockerEngine(
   const removed = await removeContainers(daemon, owner);
   log.info({ socket, image: config.dockerImage, removed }, 'docker');
   noteImportCache(config, log);
+  noteNetwork(config, log);
   const handlersDir = await emptied(join(config.workerDir, 'handlers'));
   const sparesDir = await emptied(join(config.workerDir, 'spares'));
   const { memLimitMb, procsMax, cpuPercent, fileMaxMb, scratchMaxMb, scratchMaxFiles } = config;
@@ -41,7 +45,7 @@ export async function createDockerEngine(
     spares: config.spareSandboxes,
     uids: { base: uidBase(claim.slot), count: UIDS_PER_WORKER },
     sandboxConfig: config.sandboxConfig,
-    network: 'none',
+    network: NETWORKS[config.network ?? 'none'],
     tmpMaxMb: config.tmpMaxMb,
     openFilesMax: config.openFilesMax,
     bounds: { memLimitMb, memPoolMb, procsMax, cpuPercent, fileMaxMb, scratchMaxMb, scratchMaxFiles },
@@ -55,6 +59,17 @@ function noteImportCache({ importCacheKb, startupPkgs }: Config, log: Log): void
   if (importCacheKb > 0) log.info('the import cache belongs to sock: import_cache_size is not used');
   if (startupPkgs.length > 0)
     log.warn({ startupPkgs }, 'startup_pkgs are installed, and not kept imported: that takes sock');
+}
+
+function noteNetwork({ network }: Config, log: Log): void {
+  if (network === 'nat')
+    log.warn(
+      'containers are on the bridge of the Docker daemon: they reach the addresses of this machine, and each other',
+    );
+  if (network === 'host')
+    log.warn(
+      'containers share the network of this machine, and reach all that listens on it: this is unsafe',
+    );
 }
 
 async function emptied(dir: string): Promise<string> {

@@ -16,12 +16,13 @@ import { checkKernel } from '../linux/kernel.ts';
 import { availableMemoryMb } from '../linux/memory.ts';
 import { makeEmpty } from '../linux/remove-tree.ts';
 import { scheduleWorker } from '../linux/scheduling.ts';
+import type { Network } from '../network/network.ts';
 import { publicModules } from '../packages/index-file.ts';
 import type { Packages } from '../packages/packages.ts';
 import { createLocalRegistry } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
 import { createRemoteRegistry } from '../registry/remote/remote.ts';
-import { cleanUpAfter } from '../sandbox/clean-up.ts';
+import { cleanUps } from '../sandbox/clean-up.ts';
 import type { Engine } from '../sandbox/sandbox.ts';
 import { SockEngine } from '../sandbox/sock/engine.ts';
 import type { WorkshopEngine } from '../sandbox/workshop.ts';
@@ -32,6 +33,7 @@ import { createTiming, type Timing } from '../telemetry/timing.ts';
 import { ImportCache } from '../zygote/import-cache.ts';
 import { readTreeFile } from '../zygote/tree-file.ts';
 import { createDockerEngine } from './compose-docker.ts';
+import { withNetwork } from './compose-network.ts';
 import { createPackages, warmUp } from './compose-packages.ts';
 import { ConnectionNotes } from './connection-notes.ts';
 import { route } from './routes.ts';
@@ -53,7 +55,7 @@ export interface RunningWorker {
 
 /**
  * Puts a worker together and starts it. This is the only place that names engines, registries and policies.
- * Throws what `createDockerEngine` throws, ERR_NOT_ROOT, ERR_KERNEL, ERR_FILE_INVALID, ERR_NO_PYTHON, ERR_BASE_IMAGE, ERR_WORKER_RUNNING, ERR_PORT_TAKEN; leaves nothing then.
+ * Throws what `createDockerEngine` throws, ERR_NOT_ROOT, ERR_KERNEL, ERR_FILE_INVALID, ERR_NO_PYTHON, ERR_BASE_IMAGE, ERR_NETWORK, ERR_WORKER_RUNNING, ERR_PORT_TAKEN; leaves nothing then.
  */
 export async function startWorker(config: Config, log: Log): Promise<RunningWorker> {
   if (process.getuid?.() !== 0) throw new OlError('ERR_NOT_ROOT', {});
@@ -67,7 +69,7 @@ export async function startWorker(config: Config, log: Log): Promise<RunningWork
     workerDir: config.workerDir,
     host: config.workerHost,
     port: config.workerPort,
-    cleanUpAfter,
+    ...cleanUps,
   });
   undo.defer(() => claim.release());
   const timing = createTiming({ toLog: config.timing, file: config.benchmarkLog, log });
@@ -180,14 +182,18 @@ async function createSandboxes(
   const cgroups = await createCgroups(config, claim, { memPoolMb, log: telemetry.log });
   undo.defer(() => cgroups.close());
   const { pool, zygoteCgroup, whole } = cgroups;
-  const engine = await createEngine(config, claim, { ...telemetry, cgroups: pool, zygoteCgroup, memPoolMb });
+  const parts = { ...telemetry, cgroups: pool, zygoteCgroup, memPoolMb };
+  const { made: engine, network } = await withNetwork(config, claim, telemetry.log, async (wanted) => {
+    return await createEngine(config, claim, { ...parts, network: wanted });
+  });
+  undo.defer(() => network.close());
   return { engine, zygotes: engine, gauge: whole };
 }
 
 async function createEngine(
   config: Config,
   claim: Claim,
-  { memPoolMb, metrics, ...parts }: EngineParts,
+  { memPoolMb, metrics, network, ...parts }: EngineParts,
 ): Promise<ZygoteEngine & WorkshopEngine> {
   const handlersDir = join(config.workerDir, 'handlers');
   const sparesDir = join(config.workerDir, 'spares');
@@ -199,6 +205,7 @@ async function createEngine(
   return await SockEngine.start({
     base: { dir: config.sockBasePath, ...base },
     packagesDir: config.pkgsDir,
+    network: network.settings,
     handlersDir,
     sparesDir,
     importsDir,
@@ -255,6 +262,7 @@ interface Measured extends Telemetry {
 interface EngineParts extends Measured {
   readonly cgroups: CgroupPool;
   readonly zygoteCgroup: (name: string) => Cgroup;
+  readonly network: Network;
   readonly memPoolMb: number;
 }
 

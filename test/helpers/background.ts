@@ -3,7 +3,7 @@ import { WorkerClient } from '../../src/client/worker-client.ts';
 import { type ClaimRecord, listClaims } from '../../src/cluster/claims.ts';
 import { type StartedWorker, startWorkers } from '../../src/cluster/launch.ts';
 import { type StoppedWorker, stopCluster } from '../../src/cluster/stop.ts';
-import { cleanUpAfter } from '../../src/sandbox/clean-up.ts';
+import { cleanUps } from '../../src/sandbox/clean-up.ts';
 import type { TestCluster } from './cluster.ts';
 import { until } from './poll.ts';
 import { isStillThere, type ProcessInfo, readProcess, treeOf } from './processes.ts';
@@ -72,7 +72,7 @@ export class BackgroundWorkers implements AsyncDisposable {
 
   /** As `admin kill` does. */
   async kill(): Promise<StoppedWorker[]> {
-    return await stopCluster(this.#cluster.paths.root, { cleanUpAfter });
+    return await stopCluster(this.#cluster.paths.root, cleanUps);
   }
 
   async stop(): Promise<StoppedWorker[]> {

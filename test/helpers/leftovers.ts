@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { CLAIMS_DIR } from '../../src/cluster/claims.ts';
+import { findNft } from '../../src/network/nft.ts';
 import { SLOWNESS } from './poll.ts';
 import { listProcesses, type ProcessInfo, parentOf } from './processes.ts';
 import { TEST_ROOT } from './test-root.ts';
@@ -19,11 +20,14 @@ interface Snapshot {
   readonly namespaces: ReadonlySet<string>;
   readonly descriptors: ReadonlySet<string>;
   readonly cgroups: ReadonlySet<string>;
+  readonly links: ReadonlySet<string>;
+  readonly tables: ReadonlySet<string>;
+  readonly forwarding: string;
 }
 
 /**
- * After all tests of this file: no process, mount, network namespace, descriptor, claim or file is left that was not there
- * before. Call it first in the file, so that it looks last. Other workers of the machine are none of its business.
+ * After all tests of this file: no process, mount, network namespace, link, table of a firewall, descriptor, claim or file is left
+ * that was not there before. Call it first in the file, so that it looks last. Other workers of the machine are none of its business.
  */
 export function leavesNothing(): void {
   let before: Snapshot;
@@ -55,6 +59,9 @@ function takeSnapshot(): Snapshot {
     namespaces: new Set(namedNamespaces()),
     descriptors: new Set(descriptors()),
     cgroups: new Set(cgroups()),
+    links: new Set(links()),
+    tables: new Set(tables()),
+    forwarding: forwarding(),
   };
 }
 
@@ -73,6 +80,16 @@ function findLeftovers(before: Snapshot): string[] {
     ...cgroups()
       .filter((path) => !before.cgroups.has(path))
       .map((path) => `cgroup ${path}`),
+    ...links()
+      .filter((name) => !before.links.has(name))
+      .map((name) => `network link ${name}`),
+    ...tables()
+      .filter((name) => !before.tables.has(name))
+      .map((name) => `firewall table ${name}`),
+    // Another run's worker may have turned it on meanwhile.
+    ...(forwarding() !== before.forwarding && networksOfOthers().length === 0
+      ? [`net.ipv4.ip_forward, which was ${before.forwarding}, is ${forwarding()}`]
+      : []),
     ...claims().map((path) => `claim ${path}`),
     ...(existsSync(TEST_ROOT) ? readdirSync(TEST_ROOT).map((name) => `directory ${TEST_ROOT}/${name}`) : []),
   ];
@@ -166,6 +183,32 @@ function directoriesIn(dir: string): string[] {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []; // it goes while we look
     throw error;
   }
+}
+
+const OF_A_NETWORK = /^openlambda-\d+$/;
+
+/** The machine's ends of workers' networks; not those of others. */
+function links(): string[] {
+  const names = readdirSync('/sys/class/net').filter((name) => OF_A_NETWORK.test(name));
+  return names.filter((name) => !networksOfOthers().includes(name));
+}
+
+function tables(): string[] {
+  const nft = findNft();
+  if (nft === null) return [];
+  const { stdout } = spawnSync(nft, ['list', 'tables'], { encoding: 'utf8' });
+  const names = stdout.split('\n').flatMap((line) => line.split(' ')[2] ?? []);
+  return names.filter((name) => OF_A_NETWORK.test(name) && !networksOfOthers().includes(name));
+}
+
+function forwarding(): string {
+  return readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim();
+}
+
+/** As the claims of workers that are not of these tests have them. */
+function networksOfOthers(): string[] {
+  const others = claimFiles().filter((path) => !isOurClaim(path));
+  return others.map((path) => `openlambda-${basename(path, '.json')}`);
 }
 
 /** `12 -> socket:[4711]`, without the descriptor of the listing itself. */

@@ -56,6 +56,7 @@ export async function makeSockEngine(options: EngineOptions = {}): Promise<SockF
   const writer = new CodeWriter(join(cluster.paths.root, 'code'));
   const engine = await SockEngine.start({
     base: { dir: cluster.paths.base, ...(await readBase(cluster.paths.base)) },
+    network: { kind: 'none' },
     packagesDir: cluster.paths.packages,
     handlersDir: handlers,
     sparesDir: spares,

@@ -7,7 +7,7 @@ import { WorkerClient } from '../../src/client/worker-client.ts';
 import { startWorkers } from '../../src/cluster/launch.ts';
 import { workerPaths } from '../../src/cluster/paths.ts';
 import { stopCluster } from '../../src/cluster/stop.ts';
-import { cleanUpAfter } from '../../src/sandbox/clean-up.ts';
+import { cleanUps } from '../../src/sandbox/clean-up.ts';
 import { BackgroundWorkers, claimsOf, untilGone } from '../helpers/background.ts';
 import { TestCluster } from '../helpers/cluster.ts';
 import { gateOf } from '../helpers/gate.ts';
@@ -62,7 +62,7 @@ test('after a kill -9 `kill` removes whatever is left, and may be called again',
   await workers.first.client.invoke('echo', 1);
   const tree = workers.first.tree();
   workers.first.kill('SIGKILL');
-  for (let count = 0; count < 2; count++) await stopCluster(cluster.paths.root, { cleanUpAfter });
+  for (let count = 0; count < 2; count++) await stopCluster(cluster.paths.root, cleanUps);
   expect(tree.filter(isStillThere)).toEqual([]);
   expect(await handlerFiles(cluster.paths)).toEqual([]);
   expect(await claimsOf(cluster)).toEqual({ live: [], stale: [] });
@@ -85,7 +85,7 @@ test('a kill -9 while it starts leaves nothing either', async () => {
   await until('claim', async () => (await claimsOf(cluster)).live.length > 0);
   process.kill(pid ?? 0, 'SIGKILL');
   await failed;
-  await stopCluster(cluster.paths.root, { cleanUpAfter });
+  await stopCluster(cluster.paths.root, cleanUps);
   expect(await claimsOf(cluster)).toEqual({ live: [], stale: [] });
 });
 
@@ -144,7 +144,7 @@ test('a worker in the foreground that is told to end while it works ends with 0;
     await running;
     client.close();
     await untilGone(tree);
-    await stopCluster(cluster.paths.root, { cleanUpAfter });
+    await stopCluster(cluster.paths.root, cleanUps);
   }
 });
 

@@ -6,7 +6,7 @@ import { attempt, look } from '../helpers/look.ts';
 import { useWorker } from '../helpers/worker.ts';
 
 leavesNothing();
-const worker = useWorker(['look', 'attempt']);
+const worker = useWorker(['look', 'attempt'], { network: 'none' });
 
 const CLONE_FLAGS = [
   ['mnt', 0x20000],

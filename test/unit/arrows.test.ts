@@ -17,6 +17,7 @@ const RANKS: Readonly<Record<string, number>> = {
   s3: 3,
   cgroup: 4,
   docker: 4,
+  network: 4,
   sandbox: 5,
   packages: 6,
   zygote: 6,

@@ -49,6 +49,17 @@ export function zygoteRequest({ kind, count }: EntryKind, request: ZygoteRequest
 /** Asks the root zygote to show that it is alive; it answers with `pong`. */
 export const PING = Buffer.from('ping');
 
+/** What a package zygote has forked, to be linked to the router; `pid` as the zygotes see it. */
+export interface LinkRequest {
+  readonly id: number;
+  readonly pid: number;
+}
+
+/** Asks the root zygote for a link. With it goes the process's pidfd. */
+export function linkRequest({ id, pid }: LinkRequest): Buffer {
+  return Buffer.from(`link none 0 ${id} ${pid}`);
+}
+
 /** `imports.json` in a package zygote's home: where it finds modules besides the library's, and which to import. */
 export interface Wanted {
   readonly directories: readonly string[];
@@ -83,6 +94,8 @@ export type ZygoteEvent =
   /** Told only when timing is on: when it woke, had all attached, and had dropped everything (CLOCK_MONOTONIC, ns). */
   | { readonly event: 'started'; readonly id: number; readonly times: readonly [number, number, number] }
   | { readonly event: 'failed'; readonly id: number; readonly step: string; readonly error: string }
+  /** The sandbox has a link to the router. */
+  | { readonly event: 'linked'; readonly id: number }
   /** A package zygote can fork: how long its imports took, and how many threads there are since. */
   | { readonly event: 'imported'; readonly id: number; readonly us: number; readonly tasks: number }
   | ({ readonly event: 'exit'; readonly id: number } & Exit)
@@ -94,6 +107,26 @@ export interface Exit {
   readonly code: number | null;
   readonly signal: number | null;
 }
+
+/** Where sandboxes live; with `nat` the launcher makes a router (`router.py`). */
+export type LaunchNetwork = {
+  /** The content of `/etc/resolv.conf`; null for the image's. */
+  readonly resolv_conf: string | null;
+  /** The host uid of the process that looks names up. */
+  readonly resolver_uid: number | null;
+} & (
+  | { readonly kind: 'none' | 'host' }
+  | {
+      readonly kind: 'nat';
+      /** What the machine's end of the uplink is called, and the addresses of both ends. */
+      readonly link: string;
+      readonly machine_address: string;
+      readonly router_address: string;
+      /** The path of nft, and what it is to load in the router. */
+      readonly nft: string;
+      readonly rules: string;
+    }
+);
 
 /** What the launcher reads from its stdin. */
 export interface LaunchSettings {
@@ -108,7 +141,9 @@ export interface LaunchSettings {
   readonly python: string;
   /** The whole environment of every sandbox. */
   readonly environment: Readonly<Record<string, string>>;
+  readonly network: LaunchNetwork;
   readonly zygote: {
+    readonly network: LaunchNetwork['kind'];
     /** The BPF programs of the seccomp filters, in base64: of sandboxes, and of package zygotes. */
     readonly seccomp: string;
     readonly zygote_seccomp: string;

@@ -6,6 +6,7 @@ import type { CgroupPool } from '../../cgroup/pool.ts';
 import { OlError } from '../../errors.ts';
 import { detachedMount } from '../../linux/mounts.ts';
 import { emptyDirectory } from '../../linux/remove-tree.ts';
+import type { NetworkSettings } from '../../network/network.ts';
 import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { Stopwatch, type Timing } from '../../telemetry/timing.ts';
@@ -20,6 +21,7 @@ import type { ImportRequest, ImportZygote, ZygoteEngine } from '../zygotes.ts';
 import { Compiler } from './compiler.ts';
 import type { LaunchSettings } from './control.ts';
 import { Imports } from './imports.ts';
+import { launchNetwork } from './launch-network.ts';
 import { Nursery } from './nursery.ts';
 import { compileSeccomp, compileZygoteSeccomp } from './seccomp/compile.ts';
 import { SockSandbox } from './sock-sandbox.ts';
@@ -37,6 +39,7 @@ export interface SockEngineOptions {
   readonly sparesDir: string;
   /** Where package zygotes have their directories. */
   readonly importsDir: string;
+  readonly network: NetworkSettings;
   /** Host uids that belong to this engine alone: of its sandboxes, and of its package zygotes. */
   readonly uids: Uids;
   /** JSON; the handler's environment variable `ol.config`. */
@@ -106,7 +109,6 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
 
   private constructor(options: SockEngineOptions) {
     this.#options = options;
-    const launch = this.#launchSettings();
     const { sparesDir, uids, bounds, spares: keep, log } = options;
     this.#scratchBound = new ScratchBound({
       dir: sparesDir,
@@ -117,6 +119,7 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
       log,
     });
     const range = UidRange.whole(uids, ROOT_UIDS);
+    const launch = this.#launchSettings(range.take());
     const scratch = { sparesDir, bound: this.#scratchBound, log };
     this.#scratches = new ScratchPool({ ...scratch, uids: range, keep });
     this.#nursery = new Nursery({ ...options, launch, uids: range, scratches: this.#scratches });
@@ -226,8 +229,8 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
     });
   }
 
-  #launchSettings(): Omit<LaunchSettings, 'runtime' | 'worker_pid'> {
-    const { base, packagesDir, sandboxConfig, tmpMaxMb, timing } = this.#options;
+  #launchSettings(resolverUid: number): Omit<LaunchSettings, 'runtime' | 'worker_pid'> {
+    const { base, packagesDir, sandboxConfig, tmpMaxMb, timing, network } = this.#options;
     return {
       base: base.dir,
       binds: base.binds,
@@ -239,7 +242,9 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
         LANG: 'C.UTF-8',
         'ol.config': sandboxConfig,
       },
+      network: launchNetwork(network, resolverUid),
       zygote: {
+        network: network.kind,
         seccomp: compileSeccomp(ARCH).toString('base64'),
         zygote_seccomp: compileZygoteSeccomp(ARCH).toString('base64'),
         tmp_max_mb: tmpMaxMb,

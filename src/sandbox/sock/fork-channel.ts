@@ -75,6 +75,11 @@ export class ForkChannel {
     if (this.#queue.length === 1) queueMicrotask(() => this.#isClosed || this.#pump());
   }
 
+  /** Sends another request, which something else than a fork comes of. Where the zygote has died nobody gets it. */
+  send(message: Buffer, fds: readonly number[]): void {
+    if (!this.#isClosed) this.#deliver(message, fds);
+  }
+
   handle(event: ProcessEvent): void {
     const listener = this.#listeners.get(event.id);
     switch (event.event) {
@@ -177,6 +182,10 @@ export class ForkChannel {
 
   #sendMessage(message: Buffer, fds: readonly number[]): void {
     this.#silence.owed();
+    this.#deliver(message, fds);
+  }
+
+  #deliver(message: Buffer, fds: readonly number[]): void {
     try {
       sendWithFds(this.#control, message, fds);
     } catch (error) {

@@ -47,6 +47,7 @@ export class PackageZygote implements Zygote {
   readonly uids: UidRange;
   readonly entryKind = 'write-self';
   readonly children: Zygote['children'];
+  readonly linking: Zygote['linking'];
   readonly #parts: PackageZygoteParts;
   readonly #home: ZygoteHome;
   /** Its own, and destroyed with it. */
@@ -55,6 +56,8 @@ export class PackageZygote implements Zygote {
   readonly #events: ForeignEvents;
   readonly #imported = Promise.withResolvers<Imported>();
   readonly #exited = Promise.withResolvers<Exit>();
+  /** Sandboxes that are to be linked when they are forked, each of them once. */
+  readonly #toLink = new Map<number, ProcessListener>();
   #pidfd: number | null = null;
   #pid: number | null = null;
   /** Why it is ended by us, or what it told of its own failure. */
@@ -80,6 +83,7 @@ export class PackageZygote implements Zygote {
     const { parent, id, home, wanted } = parts;
     this.#parts = parts;
     this.children = parent.children;
+    this.linking = parent.linking;
     const uids = parent.uids.takeRange();
     if (uids === null) throw importError(wanted, 'no host uids are left for it');
     undo.defer(() => uids.close());
@@ -112,6 +116,10 @@ export class PackageZygote implements Zygote {
     parent.forkZygote({ id, uidBase: uids.base, uidCount: uids.count, fds, entry }, this.#listener());
   }
 
+  get linksLater(): boolean {
+    return this.linking !== null;
+  }
+
   get importMs(): number {
     return this.#importMs;
   }
@@ -127,7 +135,13 @@ export class PackageZygote implements Zygote {
   }
 
   fork(fork: Fork, listener: ProcessListener): void {
-    this.#channel.ask({ sandbox: fork }, listener);
+    if (this.linking !== null) this.#toLink.set(fork.id, listener);
+    const exited = (code: number | null, signal: number | null) => {
+      this.#toLink.delete(fork.id);
+      this.linking?.forget(fork.id);
+      listener.exited(code, signal);
+    };
+    this.#channel.ask({ sandbox: fork }, { ...listener, exited });
   }
 
   forkZygote(fork: ZygoteFork, listener: ProcessListener): void {
@@ -195,7 +209,10 @@ export class PackageZygote implements Zygote {
       void this.children.exitOf(toldPid).then((exit) => this.#tellEnd(id, exit));
       return false;
     }
-    if (this.uids.has(uid) && this.children.claim(inRoot, (exit) => this.#tellEnd(id, exit))) return true;
+    if (this.uids.has(uid) && this.children.claim(inRoot, (exit) => this.#tellEnd(id, exit))) {
+      this.#link(id, inRoot, pidfd);
+      return true;
+    }
     this.#tellEnd(id, KILLED);
     this.#end('it broke the protocol: a process that it has not forked');
     return false;
@@ -211,6 +228,17 @@ export class PackageZygote implements Zygote {
       this.#end((error as Error).message);
       return [];
     }
+  }
+
+  #link(id: number, pid: number, pidfd: number): void {
+    const listener = this.#toLink.get(id);
+    if (listener === undefined) return;
+    this.#toLink.delete(id);
+    const linked = (failure: string | null) => {
+      if (failure === null) listener.linked?.();
+      else listener.failed('network', failure);
+    };
+    this.linking?.ask({ id, pid, pidfd, linked });
   }
 
   /** After what was told on our event stream before it: the root zygote, who tells of ends, has another one. */

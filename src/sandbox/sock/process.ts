@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
 import type { Cgroup, CgroupHits } from '../../cgroup/cgroup.ts';
+import { duplicate } from '../../linux/descriptors.ts';
 import { isOutOfDescriptors } from '../../linux/out-of-descriptors.ts';
 import { pidOf, signalPidfd } from '../../linux/pidfd.ts';
 import { scheduleSandbox } from '../../linux/scheduling.ts';
@@ -55,6 +56,10 @@ export class SandboxProcess {
   #killed = false;
   #hasEnded = false;
   #isWaiting = false;
+  /** It has the network that it is to have. */
+  #isLinked: boolean;
+  /** What it is to be told as soon as it has. */
+  #held: { readonly request: Buffer; readonly code: number } | null = null;
   #onStarted: ((times: StartTimes) => void) | null = null;
 
   /** Asks the zygote for it. May be started at once: the request waits for the process. */
@@ -65,6 +70,10 @@ export class SandboxProcess {
     const waiting = Promise.withResolvers<void>();
     this.ended = ended.promise;
     this.waiting = waiting.promise;
+    this.#isLinked = !zygote.linksLater;
+    const settle = () => {
+      if (this.#isWaiting && this.#isLinked) waiting.resolve();
+    };
     const [ours, theirs] = seqpacketPair();
     this.#socket = ours;
     zygote.fork(
@@ -82,11 +91,18 @@ export class SandboxProcess {
         },
         waiting: () => {
           this.#isWaiting = true;
-          waiting.resolve();
+          settle();
+        },
+        linked: () => {
+          this.#isLinked = true;
+          this.#letGo();
+          settle();
         },
         started: (times) => this.#onStarted?.(times),
         failed: (step, error) => {
           this.#failure = `${step}: ${error}`;
+          // It would else wait for what does not come.
+          if (!this.#isLinked) this.kill();
         },
         exited: (code, signal) => {
           this.#hasEnded = true;
@@ -109,7 +125,7 @@ export class SandboxProcess {
 
   /** True when all that can be done ahead of time is done. */
   get isWaiting(): boolean {
-    return this.#isWaiting && this.#socket !== null;
+    return this.#isWaiting && this.#isLinked && this.#socket !== null;
   }
 
   /**
@@ -136,8 +152,27 @@ export class SandboxProcess {
 
   #handOver(task: SandboxTask, code: number, lock: string | null): boolean {
     if (this.#socket === null) return false;
+    const request = startRequest(task, lock);
+    if (this.#isLinked) return this.#send(this.#socket, request, code);
+    this.#held = { request, code: duplicate(code) };
+    return true;
+  }
+
+  /** What was held back until it had its network; where it has ended, `ended` tells. */
+  #letGo(): void {
+    if (this.#held !== null && this.#socket !== null)
+      this.#send(this.#socket, this.#held.request, this.#held.code);
+    this.#dropHeld();
+  }
+
+  #dropHeld(): void {
+    if (this.#held !== null) closeSync(this.#held.code);
+    this.#held = null;
+  }
+
+  #send(socket: number, request: Buffer, code: number): boolean {
     try {
-      sendWithFds(this.#socket, startRequest(task, lock), [code]);
+      sendWithFds(socket, request, [code]);
     } catch (error) {
       if (isReceiverGone(error)) return false; // it has just ended
       throw error;
@@ -155,6 +190,7 @@ export class SandboxProcess {
     // With cgroup v1, what is paused does not die before it goes on.
     this.cgroup?.unpause();
     // One that still waits for its start request ends by itself.
+    this.#dropHeld();
     this.#closeSocket();
   }
 
@@ -182,6 +218,7 @@ export class SandboxProcess {
   }
 
   #release(): void {
+    this.#dropHeld();
     this.#closeSocket();
     if (this.#pidfd !== null) closeSync(this.#pidfd);
     this.#pidfd = null;

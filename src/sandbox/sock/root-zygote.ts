@@ -9,6 +9,7 @@ import { Children } from './children.ts';
 import { decodeEvent, type LaunchSettings } from './control.ts';
 import { ForkChannel } from './fork-channel.ts';
 import { PYTHON, RUNTIME_DIR, spawnLauncher } from './launcher.ts';
+import { Linking } from './linking.ts';
 import type { UidRange } from './uid-range.ts';
 import type { Fork, ProcessListener, Zygote, ZygoteFork } from './zygote.ts';
 
@@ -32,6 +33,9 @@ export class RootZygote implements Zygote {
   readonly uids: UidRange;
   readonly entryKind = null;
   readonly children = new Children();
+  readonly linking: Linking | null;
+  /** Its own have theirs from the fork on. */
+  readonly linksLater = false;
   readonly #child: ChildProcess;
   readonly #channel: ForkChannel;
   #pings: NodeJS.Timeout | null = null;
@@ -40,7 +44,7 @@ export class RootZygote implements Zygote {
   #pid = 0;
   #cacheTag = '';
 
-  /** Resolves when it can fork. Throws ERR_NO_PYTHON, ERR_KERNEL, ERR_ZYGOTE. */
+  /** Resolves when it can fork. Throws ERR_NO_PYTHON, ERR_KERNEL, ERR_NETWORK, ERR_ZYGOTE. */
   static async start(options: RootZygoteOptions): Promise<RootZygote> {
     const [ours, theirs] = seqpacketPair();
     let child: ChildProcess;
@@ -60,12 +64,15 @@ export class RootZygote implements Zygote {
     return zygote;
   }
 
-  private constructor(child: ChildProcess, control: number, { uids, silentMs, log }: RootZygoteOptions) {
+  private constructor(child: ChildProcess, control: number, options: RootZygoteOptions) {
+    const { settings, uids, silentMs, log } = options;
     this.#child = child;
     this.uids = uids;
     const onSilent = () => this.#fail(`it did not answer for ${silentMs} ms`);
     // It runs trusted code only: there is nothing to inspect.
     this.#channel = new ForkChannel(control, { inspect: () => true, silentMs, onSilent });
+    const hasRouter = settings.network.kind === 'nat';
+    this.linking = hasRouter ? new Linking((message, fds) => this.#channel.send(message, fds)) : null;
     const stderr = createInterface({ input: child.stderr as Readable });
     stderr.on('line', (line) => log.warn({ line }, 'root zygote'));
     const { promise, resolve } = Promise.withResolvers<string>();
@@ -116,6 +123,9 @@ export class RootZygote implements Zygote {
         resolve();
       } else if (event.event === 'fatal') reject(startError(event.step, event.error));
       else if (event.event === 'pong') this.#channel.ponged();
+      else if (event.event === 'linked') this.linking?.settle(event.id, null);
+      else if (event.event === 'failed' && event.step === 'network')
+        this.linking?.settle(event.id, `${event.step}: ${event.error}`);
       else if (event.event === 'reaped') this.children.reaped(event.pid, event);
       else this.#channel.handle(event);
     });
@@ -140,5 +150,6 @@ function startError(step: string, error: string): OlError {
   if (step === 'python') {
     return new OlError('ERR_NO_PYTHON', { path: PYTHON, reason: `${error}; 3.9 or newer is needed` });
   }
+  if (step === 'network') return new OlError('ERR_NETWORK', { reason: error });
   return new OlError('ERR_ZYGOTE', { reason: `${step}: ${error}` });
 }

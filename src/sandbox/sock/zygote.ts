@@ -1,6 +1,7 @@
 import type { CgroupEntry } from '../../cgroup/cgroup.ts';
 import type { Children } from './children.ts';
 import type { ForkRequest, ZygoteRequest } from './control.ts';
+import type { Linking } from './linking.ts';
 import type { UidRange } from './uid-range.ts';
 
 /** What happens to a process that was forked, as its zygote tells it. Each is called at most once. */
@@ -10,6 +11,8 @@ export interface ProcessListener {
   lost?(why: string): void;
   /** A sandbox: all that can be done ahead of time is done. */
   waiting?(): void;
+  /** A sandbox of a zygote that `linksLater`: it has a link to the router. */
+  linked?(): void;
   /** A sandbox, only when timing is on: see the event. */
   started?(times: readonly [number, number, number]): void;
   /** A package zygote: it can fork. */
@@ -42,6 +45,10 @@ export interface Zygote {
   readonly entryKind: 'write-self' | null;
   /** What zygotes other than the root one have forked: it is the root one that tells of their ends. */
   readonly children: Children;
+  /** Who links the sandboxes of package zygotes to the router; null where there is none. */
+  readonly linking: Linking | null;
+  /** A sandbox of it has no link yet when it waits: the listener is told when it has. */
+  readonly linksLater: boolean;
 
   /**
    * Asks for a sandbox; what is sent with the request is closed here. Where the zygote is gone, or goes before it has

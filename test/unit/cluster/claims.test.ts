@@ -154,9 +154,9 @@ function cleaner() {
 test('stale claims are removed for one cluster only, with what their workers left', async () => {
   await leaveClaims('worker-0');
   const { cleaned, cleanUpAfter } = cleaner();
-  await removeStaleClaims('/other', cleanUpAfter, temp.dir);
+  await removeStaleClaims('/other', { cleanUpAfter }, temp.dir);
   expect((await listClaims(temp.dir)).stale).toHaveLength(1);
-  await removeStaleClaims('/c', cleanUpAfter, temp.dir);
+  await removeStaleClaims('/c', { cleanUpAfter }, temp.dir);
   expect((await listClaims(temp.dir)).stale).toEqual([]);
   expect(cleaned).toEqual([0]);
 });

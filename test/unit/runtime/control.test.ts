@@ -7,6 +7,8 @@ import {
   type EntryKind,
   type ForkRequest,
   forkRequest,
+  type LinkRequest,
+  linkRequest,
   MAX_FORKS,
   PING,
   type SandboxTask,
@@ -23,6 +25,7 @@ interface RequestFixture {
   readonly forks?: readonly ForkRequest[];
   /** Of a request to a forked sandbox. */
   readonly zygote?: ZygoteRequest;
+  readonly link?: LinkRequest;
   readonly task?: SandboxTask;
   readonly lock?: string | null;
   readonly descriptors: number;
@@ -64,7 +67,8 @@ test.each(
   });
 });
 
-function encode({ entry, forks, zygote, task, lock }: RequestFixture): Buffer {
+function encode({ entry, forks, zygote, link, task, lock }: RequestFixture): Buffer {
+  if (link !== undefined) return linkRequest(link);
   if (entry === undefined && task === undefined) return PING;
   if (task !== undefined) return startRequest(task, lock ?? null);
   if (entry !== undefined && zygote !== undefined) return zygoteRequest(entry, zygote);
@@ -94,6 +98,7 @@ test('every kind of event is among the fixtures', () => {
     waiting: true,
     started: true,
     failed: true,
+    linked: true,
     imported: true,
     reaped: true,
     exit: true,
