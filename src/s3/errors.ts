@@ -52,8 +52,9 @@ export const S3_ERRORS = {
   MissingContentLength: { status: 411, message: 'You must provide the Content-Length HTTP header' },
   RequestHeaderSectionTooLarge: { status: 400, message: 'The headers of the request are too large' },
   RequestTimeout: { status: 400, message: 'The request was not received within the timeout period' },
+  // S3 itself says 400: here what was changed on its way is refused as what is signed wrongly is.
   XAmzContentSHA256Mismatch: {
-    status: 400,
+    status: 403,
     message: "The provided 'x-amz-content-sha256' header does not match what was computed",
   },
 

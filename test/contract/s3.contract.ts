@@ -196,7 +196,7 @@ export function describeS3Contract(
         other.send(new PutObjectCommand({ Bucket, Key: 'changed', Body: 'good!' })),
       );
       other.destroy();
-      expect(answer).toEqual([400, 'XAmzContentSHA256Mismatch']);
+      expect(answer).toEqual([403, 'XAmzContentSHA256Mismatch']);
       expect(await refusalOf(get('changed'))).toEqual([404, 'NoSuchKey']);
     });
 

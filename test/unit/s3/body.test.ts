@@ -27,11 +27,11 @@ const plain = (payload: string, body: string, extra: Record<string, string> = {}
 
 test.each<readonly [string, Sent, string]>([
   ['one that is its hash', plain(sha256('body'), 'body'), 'accepted'],
-  ['a changed one', plain(sha256('body'), 'bodi'), '400 XAmzContentSHA256Mismatch'],
+  ['a changed one', plain(sha256('body'), 'bodi'), '403 XAmzContentSHA256Mismatch'],
   [
     "a changed one of the documentation's",
     { ...PUT_OBJECT, body: 'welcome to Amazon S3.' },
-    '400 XAmzContentSHA256Mismatch',
+    '403 XAmzContentSHA256Mismatch',
   ],
   ['a longer one', { ...PUT_OBJECT, body: `${PUT_OBJECT.body}.` }, '400 IncompleteBody'],
   ['a cut one', { ...PUT_OBJECT, body: 'Welcome' }, '400 IncompleteBody'],
