@@ -28,9 +28,10 @@ export function encodePath(text: string): string {
 export function signedHead(bucket: BucketConfig, { method, url, headers, body = '' }: RawRequest): string {
   const { host } = new URL(bucket.server);
   const length = Buffer.byteLength(body);
+  const framing = 'transfer-encoding' in headers ? {} : { 'content-length': String(length) };
   const all = {
     host,
-    'content-length': String(length),
+    ...framing,
     'x-amz-content-sha256': 'UNSIGNED-PAYLOAD',
     ...headers,
   };

@@ -12,7 +12,7 @@ import { checkKnown, Writer } from '../helpers/s3-writers.ts';
 import { signHeaders } from '../helpers/sigv4.ts';
 
 const MB = 1024 * 1024;
-const ROUNDS = 8;
+const ROUNDS = 6;
 
 let cluster: TestCluster;
 beforeAll(async () => {

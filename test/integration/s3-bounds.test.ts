@@ -59,6 +59,24 @@ test('a client that goes away in the middle leaves nothing', async () => {
   expect(codeIn(answer.body)).toBe('NoSuchKey');
 });
 
+test.each([
+  '5\r\n1\r\nx\r\r\nZZZ\r\n',
+  'ZZ\r\n',
+  '10000000000000000000\r\n',
+  `3;${'a'.repeat(20_000)}\r\n`,
+])('a body whose framing breaks off is told so, and leaves nothing (%#)', async (body) => {
+  using connection = await open();
+  const payload = 'STREAMING-UNSIGNED-PAYLOAD-TRAILER';
+  const headers = { 'x-amz-content-sha256': payload, 'x-amz-trailer': 'x-amz-checksum-crc32' };
+  const head = signedHead(server.bucket, put('broken', { ...headers, 'transfer-encoding': 'chunked' }));
+  connection.send(`${head}\r\n\r\n`);
+  await until('its begin', () => temporary().length === 1);
+  connection.send(body);
+  const { status, body: answer } = parseResponse(await connection.untilClosed());
+  expect([status, codeIn(answer)]).toEqual([400, 'BadRequest']);
+  await until('its end', () => temporary().length === 0);
+});
+
 test('an object that is too large by its length is refused before a byte of it has come', async () => {
   using connection = await open();
   const request = put('large', { 'content-length': String(OBJECT_MAX_BYTES + 1) });
