@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { untilGone } from '../helpers/background.ts';
+import { claimsOf, untilGone } from '../helpers/background.ts';
 import { gateOf } from '../helpers/gate.ts';
+import { handlerFiles } from '../helpers/handler-files.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
 import { errorOf, FaultStage } from './stage.ts';
@@ -12,7 +13,13 @@ async function killAndStart(stage: FaultStage): Promise<void> {
   const tree = stage.worker.tree();
   stage.worker.kill('SIGKILL');
   await untilGone(tree);
+  const { paths } = stage.cluster;
+  // Nobody is there to remove them before the next start.
+  expect(await handlerFiles(paths)).not.toEqual([]);
   await stage.start();
+  expect(await handlerFiles(paths)).toEqual([]);
+  const { pid } = stage.worker.started;
+  expect(await claimsOf(stage.cluster)).toMatchObject({ live: [{ pid }], stale: [] });
 }
 
 test('kill -9 of a worker that is idle', async () => {

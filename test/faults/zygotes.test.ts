@@ -135,7 +135,7 @@ test('kill -9 of a sandbox, idle and in a request', async () => {
 });
 
 test('SIGSTOP of a handler', async () => {
-  await using stage = await FaultStage.open();
+  await using stage = await FaultStage.open({ invocation_timeout_ms: 1000 });
   await stage.startWarm();
   await stage.survives(async () => {
     process.kill(await sandboxOf(stage, 'here'), 'SIGSTOP');

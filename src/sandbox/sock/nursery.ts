@@ -125,20 +125,24 @@ export class Nursery {
     if (this.#isClosed) return;
     this.#options.onZygoteDeath();
     this.#options.log.error({ how }, 'the root zygote died, and its sandboxes with it: starting another');
-    this.#generation = this.#restart(FIRST_RESTART_MS);
+    this.#generation = this.#restart();
+    // Whoever needs it is told; there may be nobody.
+    this.#generation.catch(() => {});
   }
 
-  async #restart(delayMs: number): Promise<Generation> {
-    try {
-      const generation = await this.#start();
-      this.#failure = null;
-      return generation;
-    } catch (error) {
-      if (this.#isClosed) throw error;
-      this.#failure = error as Error;
-      this.#options.log.error({ err: error, delayMs }, 'the root zygote did not start: trying again');
+  async #restart(): Promise<Generation> {
+    for (let delayMs = FIRST_RESTART_MS; ; delayMs = Math.min(delayMs * 2, LAST_RESTART_MS)) {
+      try {
+        const generation = await this.#start();
+        this.#failure = null;
+        return generation;
+      } catch (error) {
+        if (this.#isClosed) throw error;
+        this.#failure = error as Error;
+        this.#options.log.error({ err: error, delayMs }, 'the root zygote did not start: trying again');
+      }
       await new Promise((resolve) => setTimeout(resolve, delayMs));
-      return await this.#restart(Math.min(delayMs * 2, LAST_RESTART_MS));
+      if (this.#isClosed) throw new OlError('ERR_SHUTTING_DOWN', {});
     }
   }
 }

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 import { untilGone, zygoteOf } from '../helpers/background.ts';
-import { gateOf } from '../helpers/gate.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
 import { treeOf } from '../helpers/processes.ts';
@@ -15,23 +14,6 @@ async function killZygote(worker: TestWorker): Promise<{ died: Promise<void>; pi
   process.kill(pid, 'SIGKILL');
   return { died: untilGone(tree), pid };
 }
-
-test('after the death of the root zygote the next calls work, and the log says what happened', async () => {
-  await using worker = await TestWorker.start();
-  await worker.cluster.addFixture('echo');
-  await worker.result('echo', 1);
-  const { died, pid } = await killZygote(worker);
-  await died;
-  expect(await worker.result('echo', 2)).toBe(2);
-  expect(worker.log).toContainEqual(
-    expect.objectContaining({
-      level: 50,
-      how: 'signal SIGKILL',
-      msg: expect.stringMatching(/root zygote died/),
-    }),
-  );
-  await until('new zygote in the claim', async () => (await zygoteOf(worker.cluster)) !== pid);
-});
 
 /**
  * What a call in the moment of the death may come to: an answer, or the word that its sandbox was killed when the handler
@@ -75,19 +57,6 @@ test('many cold calls at once in that moment harm nothing either', async () => {
   await Promise.all(names.map((name) => tryCall(worker, name, name)));
   await died;
   expect(await Promise.all(names.map((name) => worker.result(name, name)))).toEqual(names);
-});
-
-test('a request that a handler has begun is 502 when its sandbox goes with the zygote', async () => {
-  await using worker = await TestWorker.start();
-  await worker.cluster.addFixture('gate');
-  const cut = worker.call('gate');
-  // Until the handler has read the request it would be sent to another sandbox.
-  await gateOf(worker.cluster.paths);
-  await (await killZygote(worker)).died;
-  expect(JSON.parse((await cut).body).error).toEqual({
-    code: 'ERR_SANDBOX_DIED',
-    message: "the sandbox of 'gate' died during the request: signal SIGKILL",
-  });
 });
 
 test('a worker whose root zygote has just died ends cleanly', async () => {

@@ -24,38 +24,6 @@ async function clusterWith(...fixtures: readonly string[]): Promise<TestCluster>
   return cluster;
 }
 
-test('kill -9 of a worker takes its sandboxes and its root zygote with it, by themselves', async () => {
-  await using cluster = await clusterWith('echo', 'sleep');
-  await using workers = await BackgroundWorkers.start(cluster);
-  const worker = workers.first;
-  await worker.client.invoke('echo', 1);
-  const cut = worker.client.invoke('sleep', { ms: 60_000 });
-  cut.catch(() => {});
-  const tree = await until('sandboxes', () => {
-    const found = worker.tree();
-    return found.length >= 5 ? found : null;
-  });
-  worker.kill('SIGKILL');
-  await untilGone(tree);
-  await expect(cut).rejects.toMatchObject({ code: 'ERR_NO_ANSWER' });
-});
-
-test('after a kill -9 the next start cleans up and serves', async () => {
-  await using cluster = await clusterWith('echo');
-  await using workers = await BackgroundWorkers.start(cluster);
-  await workers.first.client.invoke('echo', 1);
-  const left = await handlerFiles(cluster.paths);
-  const tree = workers.first.tree();
-  workers.first.kill('SIGKILL');
-  await untilGone(tree);
-  expect(left).toHaveLength(1);
-  expect(await handlerFiles(cluster.paths)).toEqual(left);
-  await using next = await BackgroundWorkers.start(cluster);
-  expect(await handlerFiles(cluster.paths)).toEqual([]);
-  expect(await next.first.client.invoke('echo', 2)).toMatchObject({ status: 200, body: '2' });
-  expect(await claimsOf(cluster)).toMatchObject({ live: [{ pid: next.first.started.pid }], stale: [] });
-});
-
 test('after a kill -9 `kill` removes whatever is left, and may be called again', async () => {
   await using cluster = await clusterWith('echo');
   await using workers = await BackgroundWorkers.start(cluster);
