@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
-import { lstatSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { lstatSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
@@ -121,51 +120,6 @@ test('scratch is /host: files that a handler writes there are on the host, under
   expect(mode & 0o022).toBe(0);
   expect(statSync(scratch).mode & 0o777).toBe(0o700);
   expect(lstatSync(join(scratch, 'server_pipe')).isSocket()).toBe(true);
-});
-
-test.each([
-  'server_pipe',
-  'stdout',
-  'stderr',
-])('a handler that puts a link to the host in the place of `%s` gains nothing', async (file) => {
-  const victim = join(worker.current.cluster.paths.root, `victim-${file}`);
-  await writeFile(victim, 'untouched');
-  const { call, scratch } = await write(
-    python`
-        import os
-        def handler(event):
-            if event != 'print':
-                os.unlink('/host/${file}')
-                os.symlink(event, '/host/${file}')
-            print('printed')
-      `,
-    victim,
-  );
-  await call('print');
-  expect(readlinkSync(join(scratch, file))).toBe(victim);
-  expect(await readFile(victim, 'utf8')).toBe('untouched');
-  expect(statSync(victim).uid).toBe(0);
-});
-
-test('links that a handler leaves in scratch are removed and not followed', async () => {
-  const victim = join(worker.current.cluster.paths.root, 'victim-dir');
-  await worker.current.cluster.writeFunction(
-    'links',
-    python`
-    import os
-    def handler(event):
-        os.symlink(event, '/host/dir')
-        os.makedirs('/host/real')
-        os.symlink(event, '/host/real/dir')
-        os._exit(0)
-  `,
-  );
-  await worker.current.cluster.writeFunction('../victim-dir', { 'kept.txt': 'kept' });
-  expect((await worker.current.call('links', victim)).status).toBe(502);
-  await until('end of scratch', async () =>
-    (await worker.current.client.sandboxes()).every((one) => one.function !== 'links'),
-  );
-  expect(await readFile(join(victim, 'kept.txt'), 'utf8')).toBe('kept');
 });
 
 test('a shell in a sandbox is had by nsenter, as its user', async () => {

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { ERRORS } from '../../src/errors.ts';
 import { expectError } from '../helpers/errors.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { parseResponse, RawConnection } from '../helpers/raw-http.ts';
@@ -143,30 +142,4 @@ test('a body that stops halfway is no invocation', async () => {
   connection[Symbol.dispose]();
   expect(await worker.current.result('echo', 1)).toBe(1);
   expect(worker.current.log.some((line) => line.function === 'never')).toBe(false);
-});
-
-test.each([
-  [
-    'headers beyond the limit',
-    `GET /status HTTP/1.1\nHost: x\nX-Long: ${'x'.repeat(20_000)}`,
-    'ERR_HEADER_TOO_LARGE',
-  ],
-  ['what is not HTTP', 'hello there', 'ERR_BAD_REQUEST'],
-  [
-    'a length that is given twice',
-    'POST /runLambda/echo HTTP/1.1\nHost: x\nContent-Length: 1\nContent-Length: 2',
-    'ERR_BAD_REQUEST',
-  ],
-  [
-    'a length and chunks at once',
-    'POST /runLambda/echo HTTP/1.1\nHost: x\nContent-Length: 1\nTransfer-Encoding: chunked',
-    'ERR_BAD_REQUEST',
-  ],
-] as const)('%s: refused with a body like any other error, and the worker goes on', async (_what, head, code) => {
-  using connection = await RawConnection.open(worker.current.running.port);
-  connection.sendHead(head);
-  const text = await connection.untilClosed();
-  expect(text).toMatch(new RegExp(`^HTTP/1.1 ${ERRORS[code].status} `));
-  expect(JSON.parse(text.slice(text.indexOf('\r\n\r\n')))).toMatchObject({ error: { code } });
-  expect(await worker.current.result('echo', 1)).toBe(1);
 });

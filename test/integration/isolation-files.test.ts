@@ -45,11 +45,6 @@ test('/tmp is full when it holds tmp_max_mb', async () => {
   expect(written).toBeGreaterThan(1024 * 1024);
 });
 
-test('a program with the setuid bit gains nothing, and no device can be made', async () => {
-  expect(await attempt(worker.current, 'run_setuid')).toBe('1000');
-  expect(await attempt(worker.current, 'make_device')).toBe('EPERM');
-});
-
 test('/proc is the sandbox’s own, and shows no process of the machine', async () => {
   const { mounts, processes } = await look(worker.current, ['mounts', 'processes']);
   expect(mounts['/proc']).toMatchObject({
@@ -82,17 +77,6 @@ test.each([
 test.each(['acpi', 'asound', 'scsi'])('/proc/%s is empty or not there', async (name) => {
   const names = await attempt(worker.current, 'list_directory', { path: `/proc/${name}` });
   expect([[], 'ENOENT']).toContainEqual(names);
-});
-
-test.each([
-  'sys/kernel/hostname',
-  'sys/kernel/core_pattern',
-  'sys/net/ipv4/ip_forward',
-  'sys/vm/overcommit_memory',
-  'sysrq-trigger',
-  'irq/default_smp_affinity',
-])('/proc/%s cannot be written', async (name) => {
-  expect(['EROFS', 'ENOENT']).toContain(await attempt(worker.current, 'write', { path: `/proc/${name}` }));
 });
 
 test('/dev holds five devices and five links', async () => {

@@ -254,50 +254,6 @@ describe('a package that cannot be had', () => {
   });
 });
 
-describe('what an installation runs', () => {
-  test('is in a sandbox: it reaches the index, and nothing else of this machine', async () => {
-    const backend = [
-      'import json, os, socket, urllib.request, zipfile',
-      'def attempt(work):',
-      '  try:\n    return str(work())\n  except Exception as e:\n    return type(e).__name__',
-      'def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):',
-      '  port = int(os.environ["HTTP_PROXY"].rsplit(":", 1)[1])',
-      '  def ask(target):\n    s = socket.create_connection(("127.0.0.1", port)); s.sendall(b"CONNECT " + target + b" HTTP/1.1\\r\\n\\r\\n"); return s.recv(100).split(b"\\r")[0].decode()',
-      '  told = {"root": os.getuid() == 0, "caps": open("/proc/self/status").read().split("CapEff:\\t")[1][:16],',
-      '    "loopback": ask(b"127.0.0.1:22"), "private": ask(b"10.0.0.1:443"), "metadata": ask(b"169.254.169.254:80"),',
-      '    "store": attempt(lambda: open("/packages/x", "w")), "handler": attempt(lambda: open("/handler/lambda_func.py", "w")),',
-      '    "hosts": sorted(set(os.listdir("/")) & {"root", "home", "var", "srv"})}',
-      '  name = "told-1.0-py3-none-any.whl"',
-      '  with zipfile.ZipFile(os.path.join(wheel_directory, name), "w") as z:',
-      '    z.writestr("told.py", "TOLD = " + repr(told)); z.writestr("told-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: told\\nVersion: 1.0\\n")',
-      '    z.writestr("told-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"); z.writestr("told-1.0.dist-info/RECORD", "")',
-      '  return name',
-    ].join('\n');
-    index.add({
-      name: 'told',
-      version: '1.0',
-      isSdist: true,
-      files: {
-        'backend.py': backend,
-        'pyproject.toml':
-          '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n[project]\nname = "told"\nversion = "1.0"\n',
-      },
-    });
-    await using worker = await start();
-    await write(worker, 'told', 'told\n', 'import told\ndef handler(event): return told.TOLD\n');
-    expect(await worker.result('told')).toEqual({
-      root: false,
-      caps: '0'.repeat(16),
-      loopback: 'HTTP/1.1 403 127.0.0.1:22 is neither the index nor public',
-      private: 'HTTP/1.1 403 10.0.0.1:443 is neither the index nor public',
-      metadata: 'HTTP/1.1 403 169.254.169.254:80 is neither the index nor public',
-      store: 'OSError',
-      handler: 'OSError',
-      hosts: [],
-    });
-  });
-});
-
 /** As setuptools writes them: makes the namespace `apart` of the one directory that it knows. */
 const NAMESPACE_PTH =
   "import sys, os, importlib.util; p = os.path.join(sys._getframe(1).f_locals['sitedir'], 'apart'); " +
