@@ -12,6 +12,7 @@ import {
   prunePackages,
 } from '../packages/inventory.ts';
 import { PackageStore } from '../packages/store.ts';
+import { checkFunctionName } from '../registry/names.ts';
 import { CLUSTER_FLAG, CLUSTER_HELP, example, needCluster, UsageError } from './command.ts';
 import { note, say, shellWord } from './show.ts';
 
@@ -64,15 +65,32 @@ async function run(
 ): Promise<void> {
   const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
   if (action === undefined) throw new UsageError(`unknown action "${name}": list, install or prune`);
+  refuseWhatIsForOthers(name, functions, options);
   const paths = await openCluster(needCluster(command, options));
   const { checked } = await readTemplate(paths);
   await action({ paths, config: resolveConfig(checked, paths.template) }, functions, options);
 }
 
+/** What a command would ignore may be what somebody relies on: \`prune hello\` does not spare the others' packages. */
+function refuseWhatIsForOthers(name: string, functions: readonly string[], { json, dryRun }: Options): void {
+  if (functions.length > 0 && name !== 'install')
+    throw new UsageError(`${name} is about all packages of the cluster: leave out "${functions.join(' ')}"`);
+  if (json && name !== 'list') throw new UsageError(`--json is for list, not for ${name}`);
+  if (dryRun && name !== 'prune') throw new UsageError(`--dry-run is for prune, not for ${name}`);
+}
+
+/** Null where functions are in a bucket: what they use is in their bundles. */
+function localRegistry({ registryBucket, registryDir }: Config): string | null {
+  return registryBucket === null ? registryDir : null;
+}
+
 async function list({ config }: Place, _: readonly string[], { json = false }: Options): Promise<void> {
-  const packages = await listPackages(await PackageStore.open(config.pkgsDir), config);
+  const registryDir = localRegistry(config);
+  const { startupPkgs } = config;
+  const packages = await listPackages(await PackageStore.open(config.pkgsDir), { registryDir, startupPkgs });
   if (json) return say(JSON.stringify({ packages }, null, 2));
-  for (const one of packages) say(`${shownPackage(one)}  ${one.usedBy.join(' ') || '(unused)'}`);
+  const nobody = registryDir === null ? '(users not known: functions are in a bucket)' : '(unused)';
+  for (const one of packages) say(`${shownPackage(one)}  ${one.usedBy.join(' ') || nobody}`);
   say(`${packages.length} packages, ${megabytes(packages)} MB`);
 }
 
@@ -81,15 +99,21 @@ async function prune(
   _: readonly string[],
   { dryRun: isDry = false }: Options,
 ): Promise<void> {
+  const registryDir = localRegistry(config);
+  if (registryDir === null) {
+    const way = `end all workers and remove ${config.pkgsDir} to have what is used installed again`;
+    throw new UsageError(`prune can't tell who uses what, because functions are in a bucket: ${way}`);
+  }
   const store = await PackageStore.open(config.pkgsDir);
-  const removed = await prunePackages(store, config, { isDry, waitMs: WAIT_MS });
+  const { startupPkgs } = config;
+  const removed = await prunePackages(store, { registryDir, startupPkgs }, { isDry, waitMs: WAIT_MS });
   for (const one of removed) say(shownPackage(one));
   say(`${isDry ? 'would remove' : 'removed'} ${removed.length} packages, ${megabytes(removed)} MB`);
 }
 
 /** By a worker that runs: it has the sandboxes for it. */
 async function install({ paths, config }: Place, functions: readonly string[]): Promise<void> {
-  const names = functions.length > 0 ? functions : await functionsWithPackages(config);
+  const names = functions.length > 0 ? functions.map(checkFunctionName) : await allNames(config);
   const worker = await readyWorker(paths);
   let failed = 0;
   try {
@@ -101,6 +125,12 @@ async function install({ paths, config }: Place, functions: readonly string[]): 
     worker.close();
   }
   if (failed > 0) process.exitCode = 1;
+}
+
+async function allNames(config: Config): Promise<string[]> {
+  const registryDir = localRegistry(config);
+  if (registryDir !== null) return await functionsWithPackages(registryDir);
+  throw new UsageError('name the functions: they are in a bucket, see `admin ls`');
 }
 
 async function installFor(worker: WorkerClient, name: string): Promise<boolean> {

@@ -18,7 +18,8 @@ export interface InstalledPackage {
 
 /** Who may use packages: the functions of a local registry, and a config. */
 export interface Users {
-  readonly registryDir: string;
+  /** Null where functions are elsewhere, and nobody can say what they use. */
+  readonly registryDir: string | null;
   readonly startupPkgs: readonly string[];
 }
 
@@ -37,13 +38,18 @@ export async function listPackages(store: PackageStore, users: Users): Promise<I
   );
 }
 
+/** Those whose functions are all to be seen. */
+export interface KnownUsers extends Users {
+  readonly registryDir: string;
+}
+
 /**
  * Removes the packages that no function's lock names, and the locks that no function has. What is installed meanwhile stays.
  * Returns what was removed; with `isDry` what would be.
  */
 export async function prunePackages(
   store: PackageStore,
-  users: Users,
+  users: KnownUsers,
   { isDry, waitMs }: { readonly isDry: boolean; readonly waitMs: number },
 ): Promise<InstalledPackage[]> {
   const startMs = Date.now();
@@ -62,7 +68,7 @@ export async function prunePackages(
 }
 
 /** The functions of a local registry that have a packages.txt. */
-export async function functionsWithPackages({ registryDir }: Pick<Users, 'registryDir'>): Promise<string[]> {
+export async function functionsWithPackages(registryDir: string): Promise<string[]> {
   const names = (await readdir(registryDir)).filter((name) => !name.startsWith('.')).sort();
   return names.filter((name) => readIfFunction(registryDir, name) !== null);
 }
@@ -72,7 +78,8 @@ async function digests({ registryDir, startupPkgs }: Users): Promise<Map<string,
   const found = new Map<string, string[]>();
   const add = (digest: string, user: string) => found.set(digest, [...(found.get(digest) ?? []), user]);
   for (const one of startupPkgs) add(digestOf(parseRequirement(one, STARTUP)), STARTUP);
-  for (const name of await functionsWithPackages({ registryDir })) {
+  if (registryDir === null) return found;
+  for (const name of await functionsWithPackages(registryDir)) {
     try {
       add(digestOf(parsePackagesFile(readIfFunction(registryDir, name) ?? '', name)), name);
     } catch (error) {

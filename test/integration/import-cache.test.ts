@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { publicModules } from '../../src/packages/index-file.ts';
 import type { Lock } from '../../src/sandbox/lock.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
-import { silentLog } from '../../src/telemetry/log.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { nodesOfFile } from '../../src/zygote/given-tree.ts';
 import { ImportCache } from '../../src/zygote/import-cache.ts';
@@ -25,6 +25,8 @@ interface Cached {
   readonly fixture: SockFixture;
   readonly cache: ImportCache;
   readonly metrics: Metrics;
+  /** Its warnings. */
+  readonly log: readonly Readonly<Record<string, unknown>>[];
 }
 
 async function withCache(
@@ -32,14 +34,16 @@ async function withCache(
   use: (cached: Cached) => Promise<void>,
   roomKb = () => PLENTY_KB,
 ): Promise<void> {
-  const fixture = await makeSockEngine({ importMemLimitMb: 128 });
+  const fixture = await makeSockEngine({ importMemLimitMb: 128, importTimeoutMs: 8000 });
+  const log: Record<string, unknown>[] = [];
+  const lines = { write: (line: string) => log.push(JSON.parse(line)) };
   const metrics = new Metrics();
   const modulesOf = (one: { dir: string }) =>
     publicModules(fixture.packagesDir, { ...one, name: '', version: '' });
   const parts = { engine: fixture.engine, budgetKb, roomKb, waitMs: 30_000, modulesOf, metrics };
-  const cache = new ImportCache({ ...parts, log: silentLog() });
+  const cache = new ImportCache({ ...parts, log: pino({ level: 'warn' }, lines) });
   try {
-    await use({ fixture, cache, metrics });
+    await use({ fixture, cache, metrics, log });
   } finally {
     await cache.close();
     await fixture.dispose();
@@ -70,9 +74,9 @@ function writeIndex({ packagesDir }: SockFixture, { id, packages }: Lock): void 
   writeFileSync(path, JSON.stringify({ dirs, bin: [], pth: [] }));
 }
 
-async function start({ fixture, cache }: Cached, lock: Lock | null): Promise<Sandbox> {
+async function start({ fixture, cache }: Cached, lock: Lock | null, text = TELLER): Promise<Sandbox> {
   if (lock !== null) writeIndex(fixture, lock);
-  return await cache.create(await fixture.code('teller', TELLER), lock);
+  return await cache.create(await fixture.code('teller', text), lock);
 }
 
 async function modules(sandbox: Sandbox, names: readonly string[]): Promise<Record<string, string>> {
@@ -148,6 +152,32 @@ test('what can’t be imported is left to the function, and not tried again', as
     expect([first.origin, await modules(first, ['broken'])]).toEqual(['cold', {}]);
     await cached.fixture.package('broken', SLOW);
     expect((await start(cached, lock)).origin).toBe('cold');
+  });
+});
+
+test.each([
+  ['dies', 'os._exit(1)', /exit code 1/],
+  ['hangs', 'time.sleep(1000)', /it took longer than 8000 ms/],
+  ['grows past its bound', "kept = [b'x' * 2**20 for _ in range(500)]", /memory was used up/],
+])('one that %s while it imports is dropped and remembered, and functions start from its parent', async (_, act, reason) => {
+  await withCache(PLENTY_KB, async (cached) => {
+    // In a sandbox, which is process 1, nothing is wrong with it.
+    const bad = `import os, time\nif os.getpid() != 1: ${act}\n${SLOW}`;
+    for (const [name, text] of Object.entries({ sound: SLOW, bad })) await cached.fixture.package(name, text);
+    const sound = await start(cached, lockOf(['sound']));
+    const { sound: value } = await modules(sound, ['sound']);
+    for (let call = 0; call < 3; call++) {
+      const sandbox = await start(cached, lockOf(['bad', 'sound']), `${TELLER}# another function\n`);
+      expect([sandbox.origin, await modules(sandbox, ['bad', 'sound'])]).toEqual([
+        'zygote',
+        { sound: value },
+      ]);
+    }
+    expect(zygotesOf(cached.fixture)).toHaveLength(1);
+    const failures = cached.log.filter(({ msg }) => msg === 'packages are not imported ahead');
+    expect(failures).toMatchObject([
+      { packages: ['bad==1.0'], err: { message: expect.stringMatching(reason) } },
+    ]);
   });
 });
 
