@@ -54,6 +54,7 @@ const NO_NFT = 'its package manager could not install nftables';
 
 const NFT: readonly ExpectedSkip[] = [
   'test/integration/network-life.test.ts > the network of a worker > runs',
+  'test/integration/network-links.test.ts > a link to the router > runs',
   'test/integration/network-lists.test.ts > a worker with a network of its own > runs',
   'test/integration/network-reach.test.ts > sandboxes of a worker that has nothing said of a network > runs',
   'test/integration/setup-nft.test.ts > where nft is there the set-up does nothing and says nothing',

@@ -24,8 +24,6 @@ export interface ClaimRecord {
   readonly cgroupDirs: readonly string[];
   /** The daemon that makes its containers, which outlive it, too; null where it makes none. */
   readonly dockerSocket: string | null;
-  /** What the table of its network is called, which outlives it as well; null where it has none. */
-  readonly network: string | null;
 }
 
 export interface Claims {

@@ -58,13 +58,12 @@ export interface ClaimUpdate {
   readonly zygotePid?: number;
   readonly cgroupDirs?: readonly string[];
   readonly dockerSocket?: string;
-  readonly network?: string;
 }
 
 /** This process's own claim. */
 export interface Claim {
   readonly slot: number;
-  /** Tells the port that was taken, the root zygote, the cgroups, the Docker daemon, or the network. */
+  /** Tells the port that was taken, the root zygote, the cgroups, or the Docker daemon. */
   update(fields: ClaimUpdate): Promise<void>;
   /** Gives the slot back; a second call does nothing. */
   release(): Promise<void>;
@@ -207,7 +206,6 @@ function newRecord(slot: number, request: ClaimRequest): ClaimRecord {
     zygoteStartTicks: null,
     cgroupDirs: [],
     dockerSocket: null,
-    network: null,
   };
 }
 

@@ -44,18 +44,13 @@ export async function hostNetwork(): Promise<Network> {
 }
 
 /**
- * The machine's side of a worker's network: one table, in one transaction, and forwarding. `claim` is told its name before
- * anything is made. Throws ERR_NETWORK, and leaves nothing then.
+ * The machine's side of a worker's network: one table, in one transaction, and forwarding. Throws ERR_NETWORK, and leaves nothing
+ * then.
  */
-export async function openNat(
-  slot: number,
-  lists: NetworkLists,
-  { log, claim }: { readonly log: Log; readonly claim: (name: string) => Promise<void> },
-): Promise<Network> {
+export async function openNat(slot: number, lists: NetworkLists, log: Log): Promise<Network> {
   const nft = findNft();
   if (nft === null) throw noNetwork('nft is not installed: install nftables by the package manager');
   const place = placeOf(slot);
-  await claim(place.name);
   await using undo = new AsyncDisposableStack();
   await tried(
     'nft refuses the rules: load the modules nf_tables and nf_nat',
@@ -76,13 +71,11 @@ export async function openNat(
 }
 
 /**
- * Removes what workers that were killed have left on the machine: tables of no network in use, and forwarding. The links went with
- * their processes.
+ * Removes what workers that were killed have left on the machine: tables of slots that nobody has, and forwarding. The links went
+ * with their processes. Whoever makes a table has its slot before; so none of a worker that is about to start is taken for stray.
  */
-export async function removeStrayNetworks(
-  inUse: readonly { readonly network?: string | null }[],
-): Promise<void> {
-  const names = inUse.flatMap(({ network }) => network ?? []);
+export async function removeStrayNetworks(inUse: readonly { readonly slot: number }[]): Promise<void> {
+  const names = inUse.map(({ slot }) => placeOf(slot).name);
   const nft = findNft();
   // Without its link a table does nothing: nobody has to be kept from starting until nft is back.
   const stray = nft === null ? [] : networksIn(await listTables(nft)).filter((name) => !names.includes(name));

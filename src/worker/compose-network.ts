@@ -37,10 +37,7 @@ async function withNat<T>(
   make: (network: Network) => Promise<T>,
 ): Promise<{ readonly made: T; readonly network: Network }> {
   const lists = { allow: config.networkAllow, deny: config.networkDeny };
-  const network = await openNat(claim.slot, lists, {
-    log,
-    claim: async (name) => await claim.update({ network: name }),
-  });
+  const network = await openNat(claim.slot, lists, log);
   try {
     return { made: await make(network), network };
   } catch (error) {

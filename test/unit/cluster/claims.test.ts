@@ -169,6 +169,19 @@ test('whoever takes a slot over, or starts the same worker again, removes what t
   expect((await listClaims(temp.dir)).stale).toMatchObject([{ slot: 1 }]);
 });
 
+test('what is the whole machine’s is cleaned up with each claim and each removal, and is told who lives', async () => {
+  const { child } = await claimElsewhere('worker-0', temp.dir);
+  await leaveClaims('worker-1');
+  const told: number[][] = [];
+  const cleanUpMachine = async (inUse: readonly { slot: number }[]) =>
+    void told.push(inUse.map(({ slot }) => slot));
+  const own = await claimSlot({ ...request('worker-2'), cleanUpMachine }, temp.dir);
+  await removeStaleClaims('/other', { cleanUpAfter: async () => {}, cleanUpMachine }, temp.dir);
+  await own.release();
+  await end(child);
+  expect(told).toEqual([[0], [0, own.slot]]);
+});
+
 test('a file that is no claim is named', async () => {
   writeFileSync(join(temp.dir, '7.json'), '{');
   await expect(listClaims(temp.dir)).rejects.toMatchObject({ code: 'ERR_CLAIM_BROKEN' });
