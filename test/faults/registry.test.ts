@@ -34,7 +34,7 @@ async function openWith(bucket: OddBucket): Promise<FaultStage> {
     registry_access_key: 'key',
     registry_secret_key: 'secret',
     registry_check_ms: 50,
-    registry_timeout_ms: 300,
+    registry_timeout_ms: 1000,
   });
   await stage.startWarm();
   return stage;
@@ -89,7 +89,7 @@ async function put(stage: FaultStage, name: string, bundle: Buffer): Promise<voi
 }
 
 test('kill -9 of the registry', async () => {
-  await using stage = await FaultStage.open({ registry_check_ms: 50, registry_timeout_ms: 300 });
+  await using stage = await FaultStage.open({ registry_check_ms: 50, registry_timeout_ms: 1000 });
   const { root } = stage.cluster.paths;
   await using held = new AsyncDisposableStack();
   held.defer(async () => void (await stopCluster(root, { cleanUpAfter })));

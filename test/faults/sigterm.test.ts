@@ -63,7 +63,7 @@ test.each([
   );
   await Promise.all([...load, stopped]);
   await untilGone(tree);
-  expect(new Set(calls.map(({ status }) => status))).toEqual(new Set([200, 503, null]));
+  expect([200, 503, null]).toEqual(expect.arrayContaining(calls.map(({ status }) => status)));
   // What was under way when it was told has a whole answer: its result, or that it came too late.
   expect(calls.filter(({ sentAt, status }) => sentAt < toldAt && status === null)).toEqual([]);
   expect(await handlerFiles(cluster.paths)).toEqual([]);

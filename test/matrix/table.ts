@@ -39,18 +39,25 @@ export const RULES: readonly Rule[] = [
     only: 'once',
     because: 'about one engine without a worker, or on a kernel or disk of its own',
   },
+  {
+    files: ['network-life', 'network-lists', 'network-reach', 'setup-nft'],
+    only: 'once',
+    because: 'about the network of sock, whatever it keeps and wherever code comes from',
+  },
+  {
+    files: ['registry-kill', 'store-local', 'store-remote'],
+    only: 'once',
+    because: 'about a registry and its commands, not about a worker',
+  },
   { files: ['matrix'], only: 'once', because: 'goes through the cells by itself' },
   {
     files: [
       'compiled-code',
-      'crash',
       'import-cache',
       'isolation-files',
       'isolation-identity',
-      'isolation-reach',
       'networks',
       'scratch-removal',
-      'zygote-death',
     ],
     only: { engine: 'sock' },
     because: 'about what sock is made of; of docker, docker-*.test.ts and test/contract tell',
@@ -77,7 +84,6 @@ export const RULES: readonly Rule[] = [
   {
     files: [
       'bounds',
-      'crash',
       'function-deaths',
       'function-errors',
       'function-output',
@@ -86,7 +92,6 @@ export const RULES: readonly Rule[] = [
       'import-cache',
       'isolation-files',
       'isolation-identity',
-      'isolation-reach',
       'life',
       'memory-pool',
       'networks',
@@ -96,8 +101,6 @@ export const RULES: readonly Rule[] = [
       'scratch',
       'scratch-removal',
       'seeing',
-      'shutdown',
-      'zygote-death',
     ],
     only: { registry: 'local' },
     because: 'the registry has no part in it',
@@ -149,12 +152,6 @@ export const RULES: readonly Rule[] = [
     because: LOOKS,
   },
   {
-    files: ['crash'],
-    titles: ['the death of one is not felt by the others'],
-    only: { caches: WITH_HANDLER_CACHE },
-    because: LOOKS,
-  },
-  {
     files: ['function-deaths'],
     titles: [
       'a call over the time limit is 504',
@@ -167,12 +164,6 @@ export const RULES: readonly Rule[] = [
   {
     files: ['function-errors', 'http-limits'],
     titles: ['and the sandbox lives on'],
-    only: { caches: WITH_HANDLER_CACHE },
-    because: LOOKS,
-  },
-  {
-    files: ['isolation-reach'],
-    titles: ['an abstract socket of another sandbox', 'no process of the machine can be sent a signal'],
     only: { caches: WITH_HANDLER_CACHE },
     because: LOOKS,
   },

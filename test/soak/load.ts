@@ -46,8 +46,13 @@ export class Load {
   }
 }
 
-/** Sandboxes that went with a root zygote that was killed are told of as such. */
-const WITH_ZYGOTE = ['502 ERR_SANDBOX_DIED', '503 ERR_SANDBOX_START', '502 ERR_SANDBOX_GONE'];
+/** How a call may end, besides, whose sandbox was killed, or went with the root zygote. */
+const WITH_KILLED = ['502 ERR_SANDBOX_DIED', '503 ERR_SANDBOX_START', '502 ERR_SANDBOX_GONE'];
+/** The same where one was stopped: nobody answers, and nobody tells of ends before the root zygote is another. */
+const WITH_STOPPED = [...WITH_KILLED, '504 ERR_TIMEOUT', '502 ERR_BAD_RESPONSE'];
+
+const KILLED_MS = 3000;
+const STOPPED_MS = 15_000;
 
 /** How calls ended, and those that ended otherwise than they may. */
 export class Tally {
@@ -55,14 +60,16 @@ export class Tally {
   readonly wrong: string[] = [];
   #calls = 0;
   #killedAt = Number.NEGATIVE_INFINITY;
+  #stoppedAt = Number.NEGATIVE_INFINITY;
 
   get calls(): number {
     return this.#calls;
   }
 
-  /** A zygote, or a sandbox, is killed now: calls that are under way may go with it. */
-  killing(): void {
-    this.#killedAt = performance.now();
+  /** A zygote, or a sandbox, is killed or stopped now: calls that are under way may go with it. */
+  killing(signal: 'SIGKILL' | 'SIGSTOP'): void {
+    if (signal === 'SIGKILL') this.#killedAt = performance.now();
+    else this.#stoppedAt = performance.now();
   }
 
   add(name: string, outcome: string, since: number): void {
@@ -70,8 +77,9 @@ export class Tally {
     const key = `${name}: ${outcome}`;
     this.outcomes.set(key, (this.outcomes.get(key) ?? 0) + 1);
     const allowed = FUNCTIONS[name]?.outcomes ?? [];
-    // From a moment before: the kill itself takes some time to be seen.
-    const wasKilling = since < this.#killedAt + 3000;
-    if (!allowed.includes(outcome) && !(wasKilling && WITH_ZYGOTE.includes(outcome))) this.wrong.push(key);
+    // It takes some time to be seen, and an idle sandbox that was stopped is met by a later call.
+    const isKilled = since < this.#killedAt + KILLED_MS && WITH_KILLED.includes(outcome);
+    const isStopped = since < this.#stoppedAt + STOPPED_MS && WITH_STOPPED.includes(outcome);
+    if (!allowed.includes(outcome) && !isKilled && !isStopped) this.wrong.push(key);
   }
 }

@@ -103,8 +103,9 @@ export class Soak implements AsyncDisposable {
       const sandboxes = (await this.#worker.client.sandboxes()).filter(({ pid }) => pid !== null);
       const sandbox = sandboxes[Math.floor(which * sandboxes.length)]?.pid ?? null;
       const pid = which < 0.2 || sandbox === null ? await zygoteOf(this.#cluster) : sandbox;
-      this.tally.killing();
-      kill(pid, how < 0.25 ? 'SIGSTOP' : 'SIGKILL');
+      const signal = how < 0.25 ? 'SIGSTOP' : 'SIGKILL';
+      this.tally.killing(signal);
+      kill(pid, signal);
     }
   }
 

@@ -74,14 +74,18 @@ export class SandboxProcess {
     const settle = () => {
       if (this.#isWaiting && this.#isLinked) waiting.resolve();
     };
+    using undo = new DisposableStack();
+    const entry = cgroup?.openEntry(zygote.entryKind ?? undefined) ?? null;
+    undo.defer(() => entry?.[Symbol.dispose]());
     const [ours, theirs] = seqpacketPair();
+    undo.move();
     this.#socket = ours;
     zygote.fork(
       {
         id,
         uid,
         fds: [theirs, scratch, listener],
-        entry: cgroup?.openEntry(zygote.entryKind ?? undefined) ?? null,
+        entry,
       },
       {
         forked: (pidfd) => this.#forked(pidfd),

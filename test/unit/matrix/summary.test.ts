@@ -33,7 +33,7 @@ describe('the summary of the matrix', () => {
       seconds: 0,
     },
   ];
-  const lines = describeMatrix(results, ['admin', 'function-errors', 'zygote-death']).split('\n');
+  const lines = describeMatrix(results, ['admin', 'function-errors', 'isolation-files']).split('\n');
 
   test('has a line for each cell, with its tally or why it did not run', () => {
     expect(lines).toContain('  sock/none/local        10 passed, 0 failed, 1 skipped, 12 s');
@@ -44,7 +44,7 @@ describe('the summary of the matrix', () => {
   test('tells which files and tests did not run in every cell, and why', () => {
     expect(lines).toContain('  admin: about commands and the set-up (no cell)');
     expect(lines).toContainEqual(
-      expect.stringMatching(/^ {2}zygote-death: about what sock is made of.*\(2 cells\)$/),
+      expect.stringMatching(/^ {2}isolation-files: about what sock is made of.*\(2 cells\)$/),
     );
     expect(lines).toContain('  x.test.ts > a: no cache (skipped in 2 cells)');
     expect(lines.filter((line) => line.includes('function-errors'))).toEqual([]);

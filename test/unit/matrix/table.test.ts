@@ -44,8 +44,8 @@ describe('the table of what is run in which cell', () => {
     const title = 'the first call of a sandbox is told as a cold start, the next ones as warm';
     expect(whyNotIn(RULES, sock, { file: 'worker-http', title })).toMatch(/without a handler cache/);
     expect(whyNotIn(RULES, docker, { file: 'worker-http', title })).toBeNull();
-    expect(whyNotIn(RULES, docker, { file: 'zygote-death' })).toMatch(/sock/);
-    expect(whyNotIn(RULES, sock, { file: 'zygote-death' })).toBeNull();
+    expect(whyNotIn(RULES, docker, { file: 'isolation-files' })).toMatch(/sock/);
+    expect(whyNotIn(RULES, sock, { file: 'isolation-files' })).toBeNull();
   });
 });
 
