@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, test } from 'vitest';
 import { compressionBomb, HOSTILE_BUNDLES, millionEntries } from '../helpers/hostile-bundles.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
+import { SLOWNESS } from '../helpers/poll.ts';
 import { expectAnswer } from './attack.ts';
 import { BucketSupply } from './bucket-supply.ts';
 import { Stage, useStage } from './stage.ts';
@@ -22,6 +23,9 @@ const stage = useStage(async () => {
 afterAll(() => bucket[Symbol.asyncDispose]());
 
 const refused = (reason: string) => ({ status: 500, text: new RegExp(`ERR_BUNDLE_REFUSED.*${reason}`) });
+
+/** What a call waits for its code, `registry_timeout_ms`, and a second. */
+const PULLED_IN_TIME_MS = 11_000 * SLOWNESS;
 
 /** What is tried of each kind, by its title in the table; a test of the unpacker goes through all of it. */
 const KINDS: Readonly<Record<string, readonly string[]>> = {
@@ -64,7 +68,9 @@ test.each([
   ['a million entries', millionEntries, 'it holds more than 100000 files'],
 ])('%s is refused long before all of it is unpacked, and nobody is harmed', async (title, make, reason) => {
   await bucket.put('attacker', make());
-  await stage.current.beside(title, () => expectAnswer(stage.current, {}, refused(reason)));
+  await stage.current.beside(title, () =>
+    expectAnswer(stage.current, {}, refused(reason), PULLED_IN_TIME_MS),
+  );
 });
 
 function refusedBundle(title: string): Buffer {

@@ -28,12 +28,13 @@ const BOUNDS: ConfigFile = {
   request_max_kb: 64,
   // So that what a worker holds is the same before and after a case: what it keeps ready is soon as much as it may be.
   spare_sandboxes: 0,
-  cg_pool_size: 2,
+  cg_pool_size: 1,
+  surplus_keep_ms: 200,
 };
 
 /** Other things go on on this machine, too: beyond this a case has done gross harm. The figure itself is printed. */
 const GROSSLY_SLOWER = 40;
-const BASELINE_MS = 1000;
+const BASELINE_MS = 700;
 const WARM_UP = 'import time\ndef handler(event):\n    time.sleep(0.1)\n';
 /** How often in a row the worker has to hold the same, and how long after one another. */
 const [SETTLED, SETTLING_MS] = [3, 40];

@@ -3,7 +3,7 @@ import { WorkerClient } from '../../src/client/worker-client.ts';
 
 const EVERY_MS = 10;
 /** So many are enough to see what a case does to others, also beside what is over at once. */
-const AT_LEAST = 30;
+const AT_LEAST = 20;
 
 /** Calls the victim all the time, one call after another. */
 export class SteadyLoad {
