@@ -14,6 +14,9 @@ const SPARES_KEPT_MS = 10_000;
 const KILL_EVERY_MS = 20_000;
 const EDIT_EVERY_MS = 700;
 
+/** Functions that keep a sandbox when nobody calls them. */
+const LASTING = ['echo', 'sleeps', 'packaged', 'both', 'prints', 'writes', 'raises'];
+
 const SETTINGS = {
   invocation_timeout_ms: 2000,
   mem_limit_mb: 64,
@@ -79,6 +82,10 @@ export class Soak implements AsyncDisposable {
   /** What there is when all that is kept for a while is gone. Rejects where work is left. */
   async sample(): Promise<Sample> {
     const { client } = this.#worker;
+    // The same functions are idle then, also where the root zygote has just been killed, and all sandboxes with it.
+    for (const name of LASTING) await client.invoke(name, 0);
+    // One that had answered would be idle with all that it has forked; with this event it ends.
+    await client.invoke('fork-bomb', 1);
     await until('end of the work in flight', async () => {
       const { body } = await client.request('/metrics');
       const of = (name: string) => Number(new RegExp(`^openlambda_${name} (\\d+)$`, 'm').exec(body)?.[1]);
