@@ -65,7 +65,12 @@ export class Stage implements AsyncDisposable {
     await functions.write('victim', 'def handler(event):\n    return event\n');
     const workers = held.use(await startKnowing(canary.secret, cluster));
     const stage = new Stage(cluster, canary, workers.first, functions, held.move());
-    await stage.#measureBaseline();
+    try {
+      await stage.#measureBaseline();
+    } catch (error) {
+      await stage[Symbol.asyncDispose]();
+      throw error;
+    }
     canary.watch();
     return stage;
   }
