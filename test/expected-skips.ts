@@ -63,4 +63,11 @@ const NFT: readonly ExpectedSkip[] = [
   ),
 ].map((test) => ({ test, reason: NO_NFT }));
 
-export const EXPECTED_SKIPS: readonly ExpectedSkip[] = [...V2, ...QUOTAS, ...DOCKER, ...CELLS, ...SLOW, ...NFT];
+export const EXPECTED_SKIPS: readonly ExpectedSkip[] = [
+  ...V2,
+  ...QUOTAS,
+  ...DOCKER,
+  ...CELLS,
+  ...SLOW,
+  ...NFT,
+];

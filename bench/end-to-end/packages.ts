@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { findUv } from '../../src/packages/find-uv.ts';
+import { findIndex } from '../../src/packages/pip-config.ts';
 import type { Bench, BenchRow } from '../measure/bench.ts';
 import { BenchClient } from '../measure/client.ts';
 import { NO_OP, settle } from '../measure/functions.ts';
@@ -107,7 +108,15 @@ async function installAlone(name: string, version: string): Promise<number> {
   if (uv === null) throw new Error('the installer alone is measured with uv: run `npm run setup`');
   try {
     await writeFile(join(dir, 'in.txt'), `${name}==${version}\n`);
-    const env = { ...process.env, UV_CACHE_DIR: join(dir, 'cache'), UV_NO_CONFIG: '1' };
+    // From where the worker has them, too.
+    const { url, certificates } = findIndex(null, process.env);
+    const env = {
+      ...process.env,
+      UV_CACHE_DIR: join(dir, 'cache'),
+      UV_NO_CONFIG: '1',
+      ...(url === null ? {} : { UV_DEFAULT_INDEX: url }),
+      ...(certificates === null ? {} : { SSL_CERT_FILE: certificates }),
+    };
     const start = performance.now();
     const pip = (words: readonly string[]) =>
       run(uv, ['pip', ...words, '--python', PYTHON], { cwd: dir, env });

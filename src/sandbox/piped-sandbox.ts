@@ -18,8 +18,6 @@ export interface PipedSandboxParts {
   readonly instance: number;
   readonly origin: Origin;
   readonly pipe: ServerPipe;
-  /** Its scratch directory on the host. */
-  readonly scratchDir: string;
   readonly bounds: NamedBounds;
   /** How long the engine may take to tell that a sandbox has ended whose connection is closed. */
   readonly closingMs: number;
@@ -35,7 +33,8 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
   readonly functionName: string;
   readonly origin: Origin;
   readonly createdAt = performance.now();
-  readonly scratchDir: string;
+  /** Its scratch directory on the host; it may get another name. */
+  abstract readonly scratchDir: string;
   abstract readonly dead: Promise<Death>;
   protected readonly log: Log;
   /** True when its processes have ended; the engine sets it. */
@@ -56,7 +55,6 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
     this.id = `${parts.functionName}/${parts.instance}`;
     this.functionName = parts.functionName;
     this.origin = parts.origin;
-    this.scratchDir = parts.scratchDir;
     this.log = parts.log;
     this.#pipe = parts.pipe;
     this.#bounds = parts.bounds;

@@ -167,6 +167,7 @@ export const ESCAPES: readonly Escape[] = [
       'EPERM',
       'ETIMEDOUT',
       'TimeoutError',
+      'gaierror',
       'ENOENT',
     ],
   },

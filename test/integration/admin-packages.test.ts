@@ -34,7 +34,7 @@ function installed(): string[] {
 }
 
 test.each([
-  [['packages'], 2, "admin packages: missing required argument 'action'"],
+  [['packages'], 2, "admin packages: missing required argument 'action': see `admin help packages`"],
   [['packages', 'lsit', '--cluster=c'], 2, 'admin packages: unknown action "lsit": list, install or prune'],
   [
     ['packages', 'list'],

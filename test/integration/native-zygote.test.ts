@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ImportZygote } from '../../src/sandbox/zygotes.ts';
@@ -18,6 +19,7 @@ let missing = '';
 beforeAll(async () => {
   fixture = await makeSockEngine();
   const target = join(fixture.packagesDir, 'native');
+  mkdirSync(join(fixture.packagesDir, 'threaded'));
   const pip = [
     '-m',
     'pip',

@@ -26,10 +26,12 @@ export class DockerSandbox extends PipedSandbox {
   readonly dead: Promise<Death>;
   /** Resolves when its processes are gone, and before its scratch space is. */
   readonly stopped: Promise<unknown>;
+  readonly scratchDir: string;
   readonly #container: Container;
 
   constructor({ container, release, ...parts }: DockerSandboxParts) {
     super({ ...parts, origin: 'cold', closingMs: CLOSING_MS });
+    this.scratchDir = parts.scratchDir;
     this.#container = container;
     this.stopped = container.ended;
     this.dead = this.#end(parts.pipe, release);

@@ -5,6 +5,7 @@ import type { NamedBounds, SandboxEnd } from '../explain.ts';
 import { memoryOfTree } from '../memory.ts';
 import { PipedSandbox } from '../piped-sandbox.ts';
 import type { Death, Origin } from '../sandbox.ts';
+import type { ScratchDir } from '../scratch/scratch-dir.ts';
 import type { ServerPipe } from '../server-pipe.ts';
 import type { ProcessEnd, SandboxProcess } from './process.ts';
 import type { Spare } from './spare.ts';
@@ -25,10 +26,12 @@ export interface SockSandboxParts {
 export class SockSandbox extends PipedSandbox {
   readonly dead: Promise<Death>;
   readonly #process: SandboxProcess;
+  readonly #scratch: ScratchDir;
   #isPaused = false;
 
   constructor({ spare, ...parts }: SockSandboxParts) {
-    super({ ...parts, pipe: spare.pipe, scratchDir: spare.scratch.dir.path, closingMs: CLOSING_MS });
+    super({ ...parts, pipe: spare.pipe, closingMs: CLOSING_MS });
+    this.#scratch = spare.scratch.dir;
     this.#process = spare.process;
     void spare.process.ended.then(({ pidsRefused }) => {
       this.isDead = true;
@@ -38,6 +41,10 @@ export class SockSandbox extends PipedSandbox {
     });
     this.dead = spare.gone.then((end) => this.#death(end));
     void this.#endUnheard(spare.pipe);
+  }
+
+  get scratchDir(): string {
+    return this.#scratch.path;
   }
 
   async pause(): Promise<void> {

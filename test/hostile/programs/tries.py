@@ -34,7 +34,8 @@ def outcome(action):
     try:
         return f'got {action()!r}'[:300]
     except OSError as error:
-        return errno.errorcode[error.errno] if error.errno else type(error).__name__
+        # Names that cannot be looked up have numbers of their own.
+        return errno.errorcode.get(error.errno, type(error).__name__)
 
 
 def outcomes(actions):
