@@ -38,6 +38,9 @@ interface Holdings {
   readonly leftFiles: number;
 }
 
+/** Takes so long to import that a zygote for it is always worth its memory. */
+const KEPT = 'import time\ntime.sleep(0.02)\nVALUE = "kept"\n';
+
 /** A cluster with a worker in the background, and an index that its packages come from. */
 export class FaultStage implements AsyncDisposable {
   readonly cluster: TestCluster;
@@ -50,7 +53,7 @@ export class FaultStage implements AsyncDisposable {
   static async open(settings: ConfigFile = {}): Promise<FaultStage> {
     await using held = new AsyncDisposableStack();
     const index = held.use(await TestIndex.start());
-    index.add({ name: 'kept', version: '1.0', files: { 'kept.py': 'VALUE = "kept"\n' } });
+    index.add({ name: 'kept', version: '1.0', files: { 'kept.py': KEPT } });
     const cluster = held.use(await TestCluster.create());
     await cluster.configure({ ...SETTINGS, pip_mirror: index.url, ...settings });
     await cluster.writeFunction('here', 'def handler(event):\n    return "here"\n');
