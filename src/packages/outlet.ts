@@ -1,8 +1,9 @@
 import { isIP, type Socket } from 'node:net';
+import { inTime } from '../in-time.ts';
 import { isPublicAddress } from './addresses.ts';
+import { Denied } from './denied.ts';
 import { dial, dialProxy, dialThrough } from './dial.ts';
 import { NameCache } from './name-cache.ts';
-import { Denied, inTime, soon } from './patience.ts';
 import type { Server, Upstream } from './upstream.ts';
 
 /** Less than any installer waits, so that we are the first to know. */
@@ -52,7 +53,7 @@ export class Outlet {
     try {
       const upstream = this.#options.upstreamFor(server, scheme);
       const opening = upstream === null ? this.#open(server) : this.#openThrough(upstream, server, scheme);
-      return { socket: await inTime(opening, CONNECT_MS), upstream };
+      return { socket: await connected(opening), upstream };
     } catch (error) {
       if (!(error instanceof Denied)) this.note(server, (error as Error).message);
       throw error;
@@ -70,7 +71,8 @@ export class Outlet {
 
   async #openThrough(upstream: Upstream, server: Server, scheme: Scheme): Promise<Socket> {
     if (!this.#isIndex(server)) {
-      const known = await soon(this.#addressesOf(server.host), LOOK_UP_MS);
+      const lookUp = this.#addressesOf(server.host).catch(() => null);
+      const known = await inTime(lookUp, LOOK_UP_MS, () => null);
       if (!WEB_PORTS.includes(server.port) || known?.some((address) => !isPublicAddress(address)))
         throw denial(server);
     }
@@ -93,6 +95,14 @@ export class Outlet {
   #isIndex({ host, port }: Server): boolean {
     return this.#options.indexes.has(`${host}:${port}`);
   }
+}
+
+/** A connection that comes later is closed. */
+async function connected(opening: Promise<Socket>): Promise<Socket> {
+  return await inTime(opening, CONNECT_MS, () => {
+    void opening.then((socket) => socket.destroy()).catch(() => {}); // nobody waits for it any more
+    throw new Error(`no connection within ${CONNECT_MS} ms`);
+  });
 }
 
 function denial({ host, port }: Server): Denied {

@@ -5,10 +5,10 @@ import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream';
 import { listenUnix } from '../linux/sockets.ts';
 import type { Log } from '../telemetry/log.ts';
+import { Denied } from './denied.ts';
 import { authorizationOf, refusal } from './dial.ts';
 import { FIND_LINKS_HOST, type LinkedFiles } from './find-links.ts';
 import { Outlet, type OutletOptions, type Scheme, type Way } from './outlet.ts';
-import { Denied } from './patience.ts';
 import type { Server as Target } from './upstream.ts';
 
 const BACKLOG = 64;

@@ -1,3 +1,4 @@
+import { inTime } from '../../in-time.ts';
 import type { Exit } from './control.ts';
 
 type Listener = (exit: Exit) => void;
@@ -39,9 +40,7 @@ export class Children {
     const { promise, resolve } = Promise.withResolvers<Exit>();
     const asked = this.#asked.get(pid) ?? new Set();
     this.#asked.set(pid, asked.add(resolve));
-    const late = setTimeout(() => resolve(KILLED), ON_ITS_WAY_MS);
-    const exit = await promise;
-    clearTimeout(late);
+    const exit = await inTime(promise, ON_ITS_WAY_MS, () => KILLED);
     asked.delete(resolve);
     if (asked.size === 0 && this.#asked.get(pid) === asked) this.#asked.delete(pid);
     return exit;

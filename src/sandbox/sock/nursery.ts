@@ -1,4 +1,5 @@
 import { OlError } from '../../errors.ts';
+import { inTime } from '../../in-time.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { LaunchSettings } from './control.ts';
 import { RootZygote } from './root-zygote.ts';
@@ -90,14 +91,9 @@ export class Nursery {
   }
 
   async #next(): Promise<Generation> {
-    const late = Promise.withResolvers<never>();
-    const reason = () => this.#failure ?? new OlError('ERR_ZYGOTE', { reason: 'it is being started' });
-    const timer = setTimeout(() => late.reject(reason()), NEXT_ZYGOTE_MS);
-    try {
-      return await Promise.race([this.#generation, late.promise]);
-    } finally {
-      clearTimeout(timer);
-    }
+    return await inTime(this.#generation, NEXT_ZYGOTE_MS, () => {
+      throw this.#failure ?? new OlError('ERR_ZYGOTE', { reason: 'it is being started' });
+    });
   }
 
   #fork(zygote: RootZygote): Spare {
