@@ -1,9 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BucketConfig } from '../../src/config/load.ts';
 import { type S3ServerOptions, startS3Server } from '../../src/s3/server.ts';
 import { silentLog } from '../../src/telemetry/log.ts';
+import { makeTestDir, removeEmptyRoot } from './test-root.ts';
 
 /** Our own S3 server in this process, with one bucket. */
 export interface EmbeddedS3 extends AsyncDisposable {
@@ -26,15 +26,16 @@ export async function serveS3(dir: string, more: Partial<S3ServerOptions> = {}):
   };
 }
 
-/** On a directory that goes with it. */
+/** On a directory that goes with it, and so does the one above, in which there is nothing else. */
 export async function startEmbeddedS3(): Promise<EmbeddedS3> {
-  const dir = await mkdtemp(join(tmpdir(), 'ol-s3-'));
-  const server = await serveS3(dir);
+  const parent = await makeTestDir();
+  const server = await serveS3(join(parent, 's3'));
   return {
     ...server,
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();
-      await rm(dir, { recursive: true });
+      await rm(parent, { recursive: true });
+      await removeEmptyRoot();
     },
   };
 }

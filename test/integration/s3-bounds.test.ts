@@ -1,26 +1,18 @@
 import { readdirSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { BODIES_MAX, HTTP_LIMITS, OBJECT_MAX_BYTES } from '../../src/s3/limits.ts';
-import { type EmbeddedS3, serveS3 } from '../helpers/embedded-s3.ts';
+import { type EmbeddedS3, startEmbeddedS3 } from '../helpers/embedded-s3.ts';
 import { until } from '../helpers/poll.ts';
 import { parseResponse, RawConnection } from '../helpers/raw-http.ts';
 import { codeIn } from '../helpers/s3-error.ts';
 import { sendRaw, sendSigned, signedHead } from '../helpers/signed-raw.ts';
-import { makeTestDir, removeEmptyRoot } from '../helpers/test-root.ts';
 
-let parent: string;
 let server: EmbeddedS3;
 beforeEach(async () => {
-  parent = await makeTestDir();
-  server = await serveS3(join(parent, 's3'));
+  server = await startEmbeddedS3();
 });
-afterEach(async () => {
-  await server[Symbol.asyncDispose]();
-  await rm(parent, { recursive: true });
-  await removeEmptyRoot();
-});
+afterEach(() => server[Symbol.asyncDispose]());
 
 const open = () => RawConnection.open(server.port);
 const put = (key: string, headers: Record<string, string> = {}) => ({

@@ -1,23 +1,14 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type EmbeddedS3, serveS3 } from '../helpers/embedded-s3.ts';
+import { type EmbeddedS3, startEmbeddedS3 } from '../helpers/embedded-s3.ts';
 import { codeIn } from '../helpers/s3-error.ts';
 import { encodePath, encodeText, type RawAnswer, sendSigned } from '../helpers/signed-raw.ts';
-import { makeTestDir, removeEmptyRoot } from '../helpers/test-root.ts';
 
-let parent: string;
 let server: EmbeddedS3;
 beforeAll(async () => {
-  parent = await makeTestDir();
-  server = await serveS3(join(parent, 's3'));
+  server = await startEmbeddedS3();
 });
-afterAll(async () => {
-  await server[Symbol.asyncDispose]();
-  await rm(parent, { recursive: true });
-  await removeEmptyRoot();
-});
+afterAll(() => server[Symbol.asyncDispose]());
 
 const send = (
   method: string,
