@@ -4,6 +4,7 @@
 and `os.urandom` ask the kernel.
 """
 
+import os
 import sys
 
 
@@ -14,4 +15,12 @@ def make_fresh():
         numpy_random.seed()
     uuid = sys.modules.get('uuid')
     if uuid is not None:
-        uuid._node = uuid._last_timestamp = None
+        _forget_uuid1(uuid)
+
+
+def _forget_uuid1(uuid):
+    """libuuid keeps node, sequence and last time in memory of its own, which a fork copies: two sandboxes that ask in the same 100 ns
+    would get one UUID. Without it Python makes them itself, here with a random node (RFC 9562, section 6.10: the multicast bit set)."""
+    uuid._generate_time_safe = None
+    uuid._node = int.from_bytes(os.urandom(6), 'big') | 1 << 40
+    uuid._last_timestamp = None

@@ -187,6 +187,20 @@ test('what must not repeat does not: random, uuid, ssl, secrets', async () => {
   expect(new Set(answers.flat()).size).toBe(60);
 });
 
+test('sandboxes that make time-based UUIDs at the same moment never make the same one', async () => {
+  const zygote = await importing('clocked', 'import uuid\nfirst = uuid.uuid1()\n');
+  const text = python`
+    import time, uuid
+    def handler(event):
+        time.sleep(max(0, event - time.time()))
+        return [uuid.uuid1().hex for _ in range(5000)]
+  `;
+  const sandboxes = await Promise.all([from(zygote, text), from(zygote, text), from(zygote, text)]);
+  const start = Date.now() / 1000 + 0.5;
+  const made = await Promise.all(sandboxes.map((sandbox) => ask<string[]>(sandbox, start)));
+  expect(new Set(made.flat()).size).toBe(15_000);
+});
+
 test.each([
   ['raises', 'raise ValueError("on purpose")\n', /^ValueError: on purpose$/],
   ['is not there', 'import nowhere\n', /^ModuleNotFoundError: No module named 'nowhere'$/],
