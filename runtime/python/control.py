@@ -10,10 +10,10 @@ Requests come one a message on a SOCK_SEQPACKET socket, words with descriptors b
     compile -                                [code]                        the same: compile it
     install -                                [code]                        the same: serve it, with other limits
 
-The second word names the lock of the code's packages, `-` for none. A request to fork says how a child enters its cgroup (`none`; `write-self`, by writing to files; `clone-into`, a
-directory to be cloned into), with how many descriptors, and then id and host uid of each child. The descriptors are, for
-each child in turn: its end of its control socket, its scratch directory (a detached mount), the listening socket
-`server_pipe`, and those of its cgroup.
+The second word names the lock of the code's packages, `-` for none. A request to fork says how a child enters its cgroup
+(`none`; `write-self`, by writing to files; `clone-into`, a directory to be cloned into, and files to write to after that),
+with how many descriptors, and then id and host uid of each child. The descriptors are, for each child in turn: its end of its
+control socket, its scratch directory (a detached mount), the listening socket `server_pipe`, and those of its cgroup.
 
 A request for a package zygote has its id, the first of its host uids, and how many there are. The descriptors: its end of
 a control socket of its own, its end of a stream for its events, its home (a detached mount), and those of its cgroup.

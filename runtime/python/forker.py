@@ -111,7 +111,7 @@ class Forker:
         mapped, map_done = os.pipe()
         if entry == b'clone-into':
             self._sandboxes.set_cgroup(entry_fds[0])
-            entry_fds = ()
+            entry_fds = entry_fds[1:]
         try:
             self._networks.enter(sandbox_id)
             pid, pidfd = self._sandboxes.fork()

@@ -18,8 +18,9 @@ export interface CgroupHits {
 }
 
 /**
- * How a process gets in. `write-self`: it writes "0" to each of the descriptors, in their order. `clone-into`: there is
- * one descriptor, and its parent clones it with CLONE_INTO_CGROUP. Dispose of it as soon as the descriptors were sent.
+ * How a process gets in. `write-self`: it writes "0" to each of the descriptors, in their order, while it has one thread.
+ * `clone-into`: its parent clones it with CLONE_INTO_CGROUP and the first descriptor, and it writes to the others, if there
+ * are any. Dispose of it as soon as the descriptors were sent.
  */
 export interface CgroupEntry extends Disposable {
   readonly kind: 'write-self' | 'clone-into';

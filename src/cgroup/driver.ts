@@ -14,8 +14,8 @@ export interface DriverParts {
   /** The one of them that bounds memory. */
   readonly whole: WholeGroup & { close(): void };
   readonly entryKind: CgroupEntry['kind'];
-  /** The bounds and the freezer of a cgroup whose directories have been made. */
-  readonly open: (name: string) => Pick<GroupParts, 'bounds' | 'freezer'>;
+  /** What a cgroup is made of whose directories have been made. */
+  readonly open: (name: string) => Pick<GroupParts, 'bounds' | 'freezer' | 'entryFiles'>;
 }
 
 export class Driver implements CgroupDriver {

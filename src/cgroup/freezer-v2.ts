@@ -4,6 +4,11 @@ import type { Freezer } from './freezer.ts';
 const FREEZE = Buffer.from('1');
 const THAW = Buffer.from('0');
 
+/** What a process writes to in order to get into a group of the v2 tree. */
+export function entryFileV2(dir: string): string {
+  return `${dir}/cgroup.procs`;
+}
+
 /** The core files of the v2 tree, which need no controller: they also work beside v1's controllers. */
 export class FreezerV2 implements Freezer {
   readonly dir: string;

@@ -15,6 +15,8 @@ export interface GroupParts {
   /** Its directory in each hierarchy, the freezer's first. */
   readonly dirs: readonly string[];
   readonly entryKind: CgroupEntry['kind'];
+  /** For each directory, the file that a process writes to in order to get in. */
+  readonly entryFiles: readonly string[];
   readonly onDestroyed: () => void;
 }
 
@@ -31,6 +33,8 @@ export class Group implements Cgroup {
   #pausing: Promise<void> | null = null;
   #destroying: Promise<void> | null = null;
   readonly #hits: HitCounter;
+  /** Since Linux 6.14 (and what was ported back from it), a clone into a group that `cgroup.kill` has ended once is killed at once. */
+  #isClosedToClones = false;
 
   constructor(parts: GroupParts) {
     this.name = parts.name;
@@ -39,14 +43,10 @@ export class Group implements Cgroup {
   }
 
   openEntry(kind = this.#parts.entryKind): CgroupEntry {
-    const { dirs } = this.#parts;
-    return kind === 'clone-into'
-      ? openAll(kind, dirs, 'read')
-      : openAll(
-          kind,
-          dirs.map((dir) => `${dir}/cgroup.procs`),
-          'write',
-        );
+    const { freezer, entryFiles } = this.#parts;
+    return kind === 'write-self' || this.#isClosedToClones
+      ? openEntry('write-self', null, entryFiles)
+      : openEntry('clone-into', freezer.dir, entryFiles.slice(1));
   }
 
   setLimits(limits: CgroupLimits): void {
@@ -83,7 +83,9 @@ export class Group implements Cgroup {
   killAll(): void {
     const { freezer, bounds, dirs } = this.#parts;
     const isDone = freezer.killAtOnce();
-    if (!isDone) {
+    if (isDone) {
+      this.#isClosedToClones = true;
+    } else {
       this.#hits.hold();
       bounds.refuseForks();
     }
@@ -128,13 +130,14 @@ export class Group implements Cgroup {
   }
 }
 
-function openAll(kind: CgroupEntry['kind'], paths: readonly string[], use: 'read' | 'write'): CgroupEntry {
+function openEntry(kind: CgroupEntry['kind'], into: string | null, files: readonly string[]): CgroupEntry {
   const fds: number[] = [];
   const dispose = () => {
     for (const fd of fds.splice(0)) closeSync(fd);
   };
   try {
-    for (const path of paths) fds.push(openControl(path, use));
+    if (into !== null) fds.push(openControl(into, 'read'));
+    for (const path of files) fds.push(openControl(path, 'write'));
   } catch (error) {
     dispose();
     throw error;

@@ -5,7 +5,7 @@ import { BoundsV1 } from './bounds-v1.ts';
 import { writeControl } from './control-file.ts';
 import { Driver, makeOwnDir } from './driver.ts';
 import { FreezerV1 } from './freezer-v1.ts';
-import { FreezerV2 } from './freezer-v2.ts';
+import { entryFileV2, FreezerV2 } from './freezer-v2.ts';
 import { WholeGroupV1 } from './memory-v1.ts';
 import { type Hierarchy, isWritable } from './tree.ts';
 
@@ -57,8 +57,9 @@ function hasFreezer({ own, top }: Hierarchy): boolean {
 
 /** Makes the worker's own groups below those that it is in; `group` is their name. */
 export function openV1({ parents, freezerVersion, why }: PlanV1, group: string): Driver {
-  const { freezer, pids, memory, cpu } = placesBelow(parents, group);
-  const dirs = [...new Set([freezer, pids, memory, cpu])];
+  const places = placesBelow(parents, group);
+  const { memory, cpu } = places;
+  const dirs = dirsOf(places);
   for (const dir of dirs) makeOwnDir(dir);
   writeControl(join(cpu, 'cpu.shares'), String(SHARES_OF_ONE_PROCESS * availableParallelism()));
   return new Driver({
@@ -66,14 +67,31 @@ export function openV1({ parents, freezerVersion, why }: PlanV1, group: string):
     why,
     dirs,
     whole: new WholeGroupV1(memory),
-    entryKind: 'write-self',
-    open: (name) => openParts(placesBelow({ freezer, pids, memory, cpu }, name), freezerVersion),
+    entryKind: freezerVersion === 1 ? 'write-self' : 'clone-into',
+    open: (name) => openParts(placesBelow(places, name), freezerVersion),
   });
 }
 
 function openParts(places: PlacesV1, freezerVersion: 1 | 2) {
   const freezer = freezerVersion === 1 ? new FreezerV1(places.freezer) : new FreezerV2(places.freezer);
-  return { bounds: new BoundsV1(places), freezer };
+  const entryFiles = dirsOf(places).map((dir) =>
+    freezerVersion === 2 && dir === places.freezer ? entryFileV2(dir) : entryFileV1(dir),
+  );
+  return { bounds: new BoundsV1(places), freezer, entryFiles };
+}
+
+/**
+ * What a process of one thread writes to in order to get in. To `cgroup.procs` it could write as well, but that has to hold up
+ * all forks and exits of the machine, and waits for those that are under way, with the lock that every change of a cgroup
+ * needs: beside a fork bomb, for a tenth of a second and more. A thread that moves itself alone holds up nobody (Linux 5.6).
+ */
+function entryFileV1(dir: string): string {
+  return join(dir, 'tasks');
+}
+
+/** The freezer's first. */
+function dirsOf({ freezer, pids, memory, cpu }: PlacesV1): string[] {
+  return [...new Set([freezer, pids, memory, cpu])];
 }
 
 function placesBelow({ freezer, pids, memory, cpu }: PlacesV1, name: string): PlacesV1 {

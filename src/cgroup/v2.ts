@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { BoundsV2 } from './bounds-v2.ts';
 import { attempt, errnoOf, readPids, writeControl } from './control-file.ts';
 import { Driver, makeOwnDir } from './driver.ts';
-import { FreezerV2 } from './freezer-v2.ts';
+import { entryFileV2, FreezerV2 } from './freezer-v2.ts';
 import { WholeGroupV2 } from './memory-v2.ts';
 import { type Hierarchy, isWritable } from './tree.ts';
 import { CONTROLLERS, findPlace, lookAt, type PlaceV2, PROCESSES_GROUP } from './v2-place.ts';
@@ -45,7 +45,7 @@ export function openV2({ parent, mustMove, why }: PlaceV2, group: string): Drive
 }
 
 function openParts(dir: string) {
-  return { bounds: new BoundsV2(dir), freezer: new FreezerV2(dir) };
+  return { bounds: new BoundsV2(dir), freezer: new FreezerV2(dir), entryFiles: [entryFileV2(dir)] };
 }
 
 function enableControllers(dir: string): void {

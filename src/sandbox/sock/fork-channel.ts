@@ -152,8 +152,10 @@ export class ForkChannel {
     }
   }
 
+  /** Those that come next and enter their cgroups in the same way. */
   #nextSandboxes(): Fork[] {
-    const end = this.#queue.findIndex((request) => 'zygote' in request);
+    const kind = kindOf(this.#queue[0]);
+    const end = this.#queue.findIndex((request) => 'zygote' in request || kindOf(request) !== kind);
     const count = Math.min(MAX_FORKS, end < 0 ? this.#queue.length : end);
     return this.#queue.splice(0, count).flatMap((request) => ('sandbox' in request ? [request.sandbox] : []));
   }
@@ -214,6 +216,10 @@ export class ForkChannel {
 
 function forkOf(request: Request): Fork | ZygoteFork {
   return 'zygote' in request ? request.zygote : request.sandbox;
+}
+
+function kindOf(request: Request | undefined): EntryKind['kind'] {
+  return (request && forkOf(request).entry?.kind) ?? 'none';
 }
 
 function discard({ fds, entry }: Fork | ZygoteFork): void {
