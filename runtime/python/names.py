@@ -5,11 +5,13 @@ zone, no transfer of one, nothing that is not a question.
 """
 
 import os
+import socket
 
 _HEADER_SIZE = 12
 _LONGEST_NAME = 255
 _TRANSFERS = (251, 252)  # IXFR, AXFR
 _MAX_SERVERS = 3
+_PORT = 53
 RESOLV_CONF = '/etc/resolv.conf'
 
 
@@ -57,3 +59,21 @@ class Servers:
 def servers_in(text):
     words = [line.split() for line in text.splitlines()]
     return [line[1] for line in words if len(line) > 1 and line[0] == 'nameserver'][:_MAX_SERVERS]
+
+
+def connect(server, kind):
+    """A socket that is connected to a name server, or on its way there; None where that can't be."""
+    family = socket.AF_INET6 if ':' in server else socket.AF_INET
+    try:
+        connection = socket.socket(family, kind | socket.SOCK_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        # With a scope, `fe80::1%eth0`, it takes more than the text.
+        connection.connect(socket.getaddrinfo(server, _PORT, family, kind, 0, socket.AI_NUMERICHOST)[0][4])
+    except BlockingIOError:
+        pass
+    except OSError:
+        connection.close()
+        return None
+    return connection

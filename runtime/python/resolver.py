@@ -17,7 +17,6 @@ import kernel
 import names
 import resolver_streams
 
-_PORT = 53
 _LONGEST = 4096
 _MAX_ASKED = 512
 _MAX_ASKED_OF_ONE = 64
@@ -70,7 +69,7 @@ class Resolver:
     def _ask(self, asked):
         """Asks the next of its servers; where there is none left, whoever asked hears nothing."""
         while asked.servers:
-            connection = connect(asked.servers.pop(0), socket.SOCK_DGRAM)
+            connection = names.connect(asked.servers.pop(0), socket.SOCK_DGRAM)
             if connection is None:
                 continue
             try:
@@ -112,24 +111,6 @@ class Resolver:
             self._drop(asked)
             self._ask(asked)
         self._streams.close_late(now)
-
-
-def connect(server, kind):
-    """A socket that is connected to a name server, or on its way there; None where that can't be."""
-    family = socket.AF_INET6 if ':' in server else socket.AF_INET
-    try:
-        connection = socket.socket(family, kind | socket.SOCK_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        # With a scope, `fe80::1%eth0`, it takes more than the text.
-        connection.connect(socket.getaddrinfo(server, _PORT, family, kind, 0, socket.AI_NUMERICHOST)[0][4])
-    except BlockingIOError:
-        pass
-    except OSError:
-        connection.close()
-        return None
-    return connection
 
 
 def start(router, uid):

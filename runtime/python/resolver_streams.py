@@ -5,7 +5,6 @@ import socket
 import time
 
 import names
-import resolver
 
 _MAX_CLIENTS = 128
 _MAX_OF_ONE = 8
@@ -91,7 +90,7 @@ class Streams:
     def _ask(self, client, question):
         if not names.is_question(question):
             return self._close(client)
-        servers = (resolver.connect(server, socket.SOCK_STREAM) for server in self._servers.now())
+        servers = (names.connect(server, socket.SOCK_STREAM) for server in self._servers.now())
         client.server = next((server for server in servers if server is not None), None)
         if client.server is None:
             return self._close(client)
