@@ -6,6 +6,7 @@ Requests come one a message on a SOCK_SEQPACKET socket, words with descriptors b
     ping                                     []                            to the root zygote: it answers `pong`
     zygote write-self 2 8 1879113728 8192    [socket, events, home, file, file]         to a zygote, see below
     link none 0 9 812                        [pidfd]                       to the root zygote, see below
+    hot                                      [file]                        to a package zygote (`hot_pages.py`)
     start 9f86d081...                        [code]                        to a forked sandbox: serve it
     compile -                                [code]                        the same: compile it
     install -                                [code]                        the same: serve it, with other limits

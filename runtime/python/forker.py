@@ -40,6 +40,9 @@ class Forker:
             os._exit(0)
         if words[0] == b'ping':
             return control.tell(control.PONG)
+        if words[0] == b'hot':
+            self._blueprint.hot_pages.learn(fds[0])
+            return os.close(fds[0])
         self._carry_out(words, fds)
 
     def forked(self, pid, forked_id):

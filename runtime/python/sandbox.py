@@ -19,6 +19,7 @@ import _socket
 
 import control
 import fresh
+import hot_pages
 import kernel
 import package_zygote
 import plan
@@ -68,6 +69,7 @@ class Blueprint:
         }
         self.drop = plan_to_drop(base64.b64decode(settings['seccomp']))
         self.leave = plan_to_leave()
+        self.hot_pages = hot_pages.HotPages()
         self.zygote = package_zygote.Blueprint(settings, base64.b64decode(settings['zygote_seccomp']))
 
 
@@ -183,6 +185,7 @@ def run(blueprint, sandbox_id, fds, cgroup_files):
         blueprint.settle.run()
         step = 'start'
         control.tell(control.WAITING, sandbox_id)
+        blueprint.hot_pages.copy()
         task, lock = wait_for_start()
         woken = time.monotonic_ns()
         blueprint.attach.run()

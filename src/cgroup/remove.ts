@@ -1,4 +1,5 @@
-import { readdirSync, rmdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OlError } from '../errors.ts';
@@ -32,7 +33,7 @@ function kill(pid: number): void {
  */
 export async function removeDir(dir: string, again: () => void = () => {}): Promise<void> {
   const end = performance.now() + PATIENCE_MS;
-  for (let waitMs = FIRST_WAIT_MS; !tryRemove(dir); waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
+  for (let waitMs = FIRST_WAIT_MS; !(await tryRemove(dir)); waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
     if (performance.now() > end) {
       throw new OlError('ERR_CGROUP_BUSY', {
         path: dir,
@@ -45,10 +46,10 @@ export async function removeDir(dir: string, again: () => void = () => {}): Prom
   }
 }
 
-/** False where something is still in it. */
-function tryRemove(dir: string): boolean {
+/** False where something is still in it. It waits for whatever else is done to cgroups, which may take long. */
+async function tryRemove(dir: string): Promise<boolean> {
   try {
-    rmdirSync(dir);
+    await rmdir(dir);
     return true;
   } catch (error) {
     const errno = errnoOf(error);

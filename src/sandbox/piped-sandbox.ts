@@ -66,6 +66,7 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
     this.isServing = true;
     try {
       const response = await this.#pipe.exchange(request);
+      if (!this.#hasAnswered) this.answeredFirst();
       this.#hasAnswered = true;
       return response;
     } catch (error) {
@@ -91,6 +92,7 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
   abstract pid(): number | null;
   abstract memoryKb(): Promise<number>;
   protected abstract kill(): void;
+  protected answeredFirst(): void {}
   /** Resolves when its processes have ended, and before its scratch space is given back. */
   protected abstract ended(): Promise<SandboxEnd>;
 

@@ -6,6 +6,7 @@ import { PackageNursery } from '../../src/sandbox/sock/package-nursery.ts';
 import type { ImportZygote } from '../../src/sandbox/zygotes.ts';
 import { requestOf } from '../contract/sandbox.contract.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
+import { until } from '../helpers/poll.ts';
 import { isStillThere, readProcess } from '../helpers/processes.ts';
 import { python } from '../helpers/python.ts';
 import { makeSockEngine, type SockFixture } from '../helpers/sock-engine.ts';
@@ -199,6 +200,22 @@ test('sandboxes that make time-based UUIDs at the same moment never make the sam
   const start = Date.now() / 1000 + 0.5;
   const made = await Promise.all(sandboxes.map((sandbox) => ask<string[]>(sandbox, start)));
   expect(new Set(made.flat()).size).toBe(15_000);
+});
+
+test('what the first sandboxes of a zygote have written to is copied ahead for later ones', async () => {
+  const zygote = await importing('large', 'values = bytearray(b"x" * 500 * 4096)\n');
+  const text = python`
+    import resource, large
+    def handler(event):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for at in range(0, len(large.values), 4096):
+            large.values[at] = 1
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+  `;
+  const faultsOfNext = async () => await ask<number>(await from(zygote, text));
+  const first = [await faultsOfNext(), await faultsOfNext()];
+  expect(Math.min(...first)).toBeGreaterThan(400);
+  await until('one has its own copies from the start', async () => (await faultsOfNext()) < 50);
 });
 
 test.each([

@@ -49,6 +49,9 @@ export function zygoteRequest({ kind, count }: EntryKind, request: ZygoteRequest
 /** Asks the root zygote to show that it is alive; it answers with `pong`. */
 export const PING = Buffer.from('ping');
 
+/** Tells a package zygote which pages its sandboxes write to; with it goes a file of address and length pairs (`hot-pages.ts`). */
+export const HOT_PAGES = Buffer.from('hot');
+
 /** What a package zygote has forked, to be linked to the router; `pid` as the zygotes see it. */
 export interface LinkRequest {
   readonly id: number;

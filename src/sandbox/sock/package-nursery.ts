@@ -1,6 +1,7 @@
 import type { Log } from '../../telemetry/log.ts';
 import { ScratchPool, type ScratchPoolOptions } from '../scratch/scratch-pool.ts';
 import type { ImportZygote } from '../zygotes.ts';
+import { HotPages } from './hot-pages.ts';
 import type { PackageZygote } from './package-zygote.ts';
 import { Spare, type SpareMaterials } from './spare.ts';
 import { Spares } from './spares.ts';
@@ -42,7 +43,9 @@ export class PackageNursery implements ImportZygote {
     this.zygote = zygote;
     this.#log = log;
     this.#scratches = new ScratchPool({ ...scratch, uids: zygote.uids, keep: MAX_SPARES });
-    const materials = { scratches: this.#scratches, cgroups, log };
+    const hotPages = new HotPages({ zygote, log });
+    const answered = (pid: number) => hotPages.answered(pid);
+    const materials = { scratches: this.#scratches, cgroups, log, answered };
     this.#fork = () => new Spare(nextId(), zygote, materials);
     this.#spares = new Spares({ wanted: 0, fork: this.#fork, refillAfterMs: REFILL_AFTER_MS, log });
     this.#ended = zygote.gone.then(() => this.#end());

@@ -8,7 +8,7 @@ import { signalName } from '../../linux/signals.ts';
 import { seqpacketPair, streamPair } from '../../linux/sockets.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { privateMemoryKb } from '../memory.ts';
-import type { Exit, Wanted } from './control.ts';
+import { type Exit, HOT_PAGES, type Wanted } from './control.ts';
 import { type ForeignEvent, ForeignEvents } from './foreign-events.ts';
 import { ForkChannel } from './fork-channel.ts';
 import type { UidRange } from './uid-range.ts';
@@ -146,6 +146,11 @@ export class PackageZygote implements Zygote {
 
   forkZygote(fork: ZygoteFork, listener: ProcessListener): void {
     this.#channel.ask({ zygote: fork }, listener);
+  }
+
+  /** What is forked from now on copies these pages ahead of time (`hot-pages.ts`). The file is closed by whoever has opened it. */
+  warmUp(file: number): void {
+    this.#channel.send(HOT_PAGES, [file]);
   }
 
   /** Ends it; what was forked from it goes on. Resolves when it is gone. Idempotent. */

@@ -27,12 +27,14 @@ export class SockSandbox extends PipedSandbox {
   readonly dead: Promise<Death>;
   readonly #process: SandboxProcess;
   readonly #scratch: ScratchDir;
+  readonly #answered: Spare['answered'];
   #isPaused = false;
 
   constructor({ spare, ...parts }: SockSandboxParts) {
     super({ ...parts, pipe: spare.pipe, closingMs: CLOSING_MS });
     this.#scratch = spare.scratch.dir;
     this.#process = spare.process;
+    this.#answered = spare.answered;
     void spare.process.ended.then(({ pidsRefused }) => {
       this.isDead = true;
       if (pidsRefused > 0)
@@ -77,6 +79,11 @@ export class SockSandbox extends PipedSandbox {
 
   protected kill(): void {
     this.#process.kill();
+  }
+
+  protected override answeredFirst(): void {
+    const pid = this.pid();
+    if (pid !== null) this.#answered?.(pid);
   }
 
   protected async ended(): Promise<SandboxEnd> {

@@ -14,6 +14,8 @@ export interface SpareMaterials {
   /** Null for no bounds. */
   readonly cgroups: CgroupPool | null;
   readonly log: Log;
+  /** Told the pid of each sandbox that has answered for the first time; left out where nobody wants to know. */
+  readonly answered?: ((pid: number) => void) | undefined;
 }
 
 /** All that a sandbox is made of but code: a process that waits for it, in a cgroup, with a scratch directory. */
@@ -24,10 +26,12 @@ export class Spare {
   readonly pipe: ServerPipe;
   /** Resolves when the process has ended and all that it had is given back or removed. Never rejects. */
   readonly gone: Promise<ProcessEnd>;
+  /** What is to be told when it has answered as a sandbox for the first time. */
+  readonly answered: SpareMaterials['answered'];
   #kept: Promise<void> = Promise.resolve();
   #isUsedUp = false;
 
-  constructor(id: number, zygote: Zygote, { scratches, cgroups, log }: SpareMaterials) {
+  constructor(id: number, zygote: Zygote, { scratches, cgroups, log, answered }: SpareMaterials) {
     using undo = new DisposableStack();
     const dir = scratches.take();
     undo.defer(() => void scratches.giveBack(dir));
@@ -45,6 +49,7 @@ export class Spare {
       scratch: mount,
       listener: scratch.listener,
     });
+    this.answered = answered;
     this.scratch = scratch;
     this.pipe = new ServerPipe(scratch.connection);
     undo.move();

@@ -7,6 +7,7 @@ import {
   type EntryKind,
   type ForkRequest,
   forkRequest,
+  HOT_PAGES,
   type LinkRequest,
   linkRequest,
   MAX_FORKS,
@@ -26,6 +27,7 @@ interface RequestFixture {
   /** Of a request to a forked sandbox. */
   readonly zygote?: ZygoteRequest;
   readonly link?: LinkRequest;
+  readonly hot?: true;
   readonly task?: SandboxTask;
   readonly lock?: string | null;
   readonly descriptors: number;
@@ -67,8 +69,9 @@ test.each(
   });
 });
 
-function encode({ entry, forks, zygote, link, task, lock }: RequestFixture): Buffer {
+function encode({ entry, forks, zygote, link, hot, task, lock }: RequestFixture): Buffer {
   if (link !== undefined) return linkRequest(link);
+  if (hot) return HOT_PAGES;
   if (entry === undefined && task === undefined) return PING;
   if (task !== undefined) return startRequest(task, lock ?? null);
   if (entry !== undefined && zygote !== undefined) return zygoteRequest(entry, zygote);
