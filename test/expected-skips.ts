@@ -28,6 +28,7 @@ const DOCKER: readonly ExpectedSkip[] = [
   'test/integration/docker-images.test.ts > images',
   'test/integration/docker-life.test.ts > what outlives a worker with docker',
   'test/integration/docker-memory.test.ts > the memory of containers',
+  'test/integration/docker-network.test.ts > the networks of containers',
   'test/integration/docker-refusals.test.ts > a worker with docker',
   'test/integration/docker-sandboxes.test.ts > a worker with docker',
   'test/integration/packages-pip.test.ts > with docker',

@@ -120,7 +120,7 @@ export const configSchema = z.strictObject({
     .describe(
       'What sandboxes reach: `nat`, the internet through this machine, and nothing of the machine; `none`, nothing; `host`, all ' +
         'that the machine reaches, itself included, which is unsafe. Default: `nat` where this machine can do it, else `none`, and the ' +
-        'log says why; `none` with Docker. [network.md](network.md) has it all.',
+        "log says why. With Docker `none`, and `nat` is the daemon's bridge, which denies less. [network.md](network.md) has it all.",
     ),
   network_allow: z
     .array(cidr)

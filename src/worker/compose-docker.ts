@@ -64,7 +64,8 @@ function noteImportCache({ importCacheKb, startupPkgs }: Config, log: Log): void
 function noteNetwork({ network }: Config, log: Log): void {
   if (network === 'nat')
     log.warn(
-      'containers are on the bridge of the Docker daemon: they reach the addresses of this machine, and each other',
+      'containers are on the bridge of the Docker daemon, which is less than the nat of sock: they reach services of this machine that ' +
+        'listen beyond its loopback, private networks, metadata of the cloud, and each other (docs/engines.md)',
     );
   if (network === 'host')
     log.warn(

@@ -12,6 +12,8 @@ import { isStillThere, listProcesses } from './processes.ts';
 import { makeTestDir, removeEmptyRoot } from './test-root.ts';
 
 const CGROUP_ROOT = '/sys/fs/cgroup';
+/** What a daemon has that is to leave the machine's network alone. */
+const NO_BRIDGE = ['--iptables=false', '--ip6tables=false', '--bridge=none', '--ip-forward=false'];
 let started = 0;
 /** Of the images of tests. */
 export const TEST_IMAGE = 'openlambda/test';
@@ -22,9 +24,17 @@ export const NO_DOCKER: string | null =
     ? 'dockerd is not installed here: the full matrix sees to it (setup/docker.mjs), or install docker.io'
     : null;
 
+/** A network that a daemon may do with as it likes: that of a machine of the test's own. */
+export interface DaemonNetwork {
+  /** The words before a program's that is to be in it. */
+  readonly into: readonly string[];
+  /** The address of the daemon's bridge, and its range: `172.30.99.1/24`. */
+  readonly bridge: string;
+}
+
 /**
  * A Docker daemon of this file's tests alone, with the default image as TEST_IMAGE. Its mounts are in a mount namespace of its own,
- * and go with it. It leaves the machine's network alone.
+ * and go with it. It leaves the machine's network alone, unless it is given one.
  */
 export class TestDockerd implements AsyncDisposable {
   readonly dir: string;
@@ -32,13 +42,14 @@ export class TestDockerd implements AsyncDisposable {
   /** Its name is known to what looks for groups that tests have left. */
   readonly #cgroup = `openlambda-dockerd-${process.pid}-${++started}`;
   readonly #program: string;
+  readonly #network: DaemonNetwork | null;
   #child: ChildProcess;
 
-  static async start(): Promise<TestDockerd> {
+  static async start(network: DaemonNetwork | null = null): Promise<TestDockerd> {
     const program = findDockerd();
     if (program === null) throw new Error(NO_DOCKER ?? 'dockerd went away');
     const dir = await makeTestDir();
-    const one = new TestDockerd(dir, program);
+    const one = new TestDockerd(dir, program, network);
     try {
       await one.#ready();
       return one;
@@ -48,8 +59,9 @@ export class TestDockerd implements AsyncDisposable {
     }
   }
 
-  private constructor(dir: string, program: string) {
+  private constructor(dir: string, program: string, network: DaemonNetwork | null) {
     this.dir = dir;
+    this.#network = network;
     this.socket = join(dir, 'docker.sock');
     this.#program = program;
     this.#child = this.#spawn();
@@ -60,18 +72,14 @@ export class TestDockerd implements AsyncDisposable {
     const log = openSync(join(dir, 'log'), 'a');
     const own = ['--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec')];
     const listen = ['--host', `unix://${this.socket}`, '--pidfile', join(dir, 'pid')];
-    const alone = ['--iptables=false', '--ip6tables=false', '--bridge=none', '--ip-forward=false'];
-    const apart = ['--pdeathsig', 'TERM', 'unshare', '--mount', '--propagation', 'slave'];
-    const words = [
-      ...apart,
-      this.#program,
-      ...listen,
-      ...own,
-      ...alone,
-      '--cgroup-parent',
-      `/${this.#cgroup}`,
-    ];
-    const child = spawn('setpriv', words, { stdio: ['ignore', log, log] });
+    const { into = [], bridge = null } = this.#network ?? {};
+    const network = bridge === null ? NO_BRIDGE : [`--bip=${bridge}`];
+    const apart = ['unshare', '--mount', '--propagation', 'slave'];
+    const program = [this.#program, ...listen, ...own, ...network, '--cgroup-parent', `/${this.#cgroup}`];
+    const words = ['--pdeathsig', 'TERM', ...into, ...apart, ...program];
+    // Its helper leaves its stacks in there where it was slow to answer.
+    const env = { ...process.env, TMPDIR: dir };
+    const child = spawn('setpriv', words, { env, stdio: ['ignore', log, log] });
     closeSync(log);
     return child;
   }

@@ -79,6 +79,11 @@ export class TestMachine implements AsyncDisposable {
     this.#dir = dir;
   }
 
+  /** The words before those of a program that is to run on it. */
+  get into(): string[] {
+    return ['nsenter', ...this.#words([], {})];
+  }
+
   /** What a program prints that runs on it. */
   async run(argv: readonly string[], lacks: Lacks = {}): Promise<string> {
     const { stdout } = await run('nsenter', this.#words(argv, lacks), { maxBuffer: 2 ** 24 });

@@ -21,6 +21,7 @@ export const RULES: readonly Rule[] = [
       'docker-images',
       'docker-life',
       'docker-memory',
+      'docker-network',
       'docker-refusals',
       'docker-sandboxes',
     ],

@@ -1,11 +1,13 @@
 import { rm } from 'node:fs/promises';
 import { isOlError, OlError } from '../../errors.ts';
+import { syncFileSystemOf } from '../../linux/sync.ts';
 import { unpackBundle } from '../bundle/unpack.ts';
 import type { CodeCache, Held } from '../code-cache.ts';
 import type { CodeLimits } from '../limits.ts';
 import type { Code } from '../registry.ts';
 import type { Bucket } from './bucket.ts';
 import { Gate } from './gate.ts';
+import type { Remembered } from './remembered.ts';
 
 /** A version that was pulled, and what the bucket calls it. */
 export interface Pulled {
@@ -25,6 +27,8 @@ export interface PullerOptions {
   readonly bucket: Bucket;
   readonly cache: CodeCache;
   readonly limits: CodeLimits;
+  /** Which versions count as whole after the next start. */
+  readonly remembered: Remembered;
 }
 
 /** Pulls at a time: each may take as much of the disk as one function may have. */
@@ -68,10 +72,12 @@ export class Puller {
   }
 
   async #take(name: string, etag: string, file: string): Promise<Outcome> {
-    const { cache, limits } = this.#options;
+    const { cache, limits, remembered } = this.#options;
     const staged = await cache.stage(name);
     try {
       const { version, bytes } = await unpackBundle(file, { into: staged, name, limits });
+      // It was here before, was evicted, and may still be named: the disk must not have its name before it has all of it.
+      if (remembered.mayName({ name, version })) await syncFileSystemOf(staged);
       const held = await cache.adopt({ name, version, bytes }, staged);
       return { kind: 'pulled', code: this.#newest(held), etag, bytes };
     } catch (error) {

@@ -11,6 +11,8 @@ export interface PulledRecord extends Copy {
   readonly etag: string;
 }
 
+type NamedVersion = Pick<PulledRecord, 'name' | 'version'>;
+
 const schema = z.strictObject({
   place: z.string(),
   functions: z.array(
@@ -40,6 +42,8 @@ export interface RememberedOptions {
 export class Remembered {
   readonly #options: RememberedOptions;
   #wanted: (() => readonly PulledRecord[]) | null = null;
+  /** What the file names, and what it is about to name, or may name since a failure. */
+  #named: ReadonlySet<string> = new Set();
   #writing: Promise<void> | null = null;
 
   constructor(options: RememberedOptions) {
@@ -52,12 +56,21 @@ export class Remembered {
     if (!existsSync(file)) return [];
     try {
       const found = schema.parse(JSON.parse(await readFile(file, 'utf8')));
+      this.#named = keysOf(found.functions);
       return found.place === place ? found.functions : [];
     } catch (err) {
       log.warn({ err, file }, 'what was pulled before is not known: it is pulled again');
       await rm(file, { recursive: true, force: true });
       return [];
     }
+  }
+
+  /**
+   * True where the next start may take what has this version's name for whole, although the copy that was meant has gone. So
+   * another copy may have that name only when all of it is on the disk.
+   */
+  mayName(version: NamedVersion): boolean {
+    return this.#named.has(keyOf(version));
   }
 
   /** Writes what `records` gives by then, soon. */
@@ -79,12 +92,23 @@ export class Remembered {
       while (this.#wanted !== null) {
         const functions = this.#wanted();
         this.#wanted = null;
+        const names = keysOf(functions);
+        this.#named = this.#named.union(names);
         await syncFileSystemOf(codeDir);
         await writeFileAtomic(file, `${JSON.stringify({ place, functions })}\n`);
+        this.#named = names;
       }
     } catch (err) {
       // Nobody waits for it, and nothing is lost but time after the next start.
       log.warn({ err, file }, 'what was pulled could not be written down');
     }
   }
+}
+
+function keysOf(records: readonly NamedVersion[]): ReadonlySet<string> {
+  return new Set(records.map(keyOf));
+}
+
+function keyOf({ name, version }: NamedVersion): string {
+  return `${name}/${version}`;
 }

@@ -67,8 +67,8 @@ export class RemoteRegistry implements Registry {
   constructor(options: RemoteRegistryOptions, parts: Parts) {
     this.#options = options;
     this.#parts = parts;
-    const { bucket, cache, records } = parts;
-    this.#puller = new Puller({ bucket, cache, limits: CODE_LIMITS });
+    const { bucket, cache, records, remembered } = parts;
+    this.#puller = new Puller({ bucket, cache, limits: CODE_LIMITS, remembered });
     this.#missing = new Missing(options.checkMs, options.now ?? now);
     for (const record of records) this.#addKept(record);
     cache.whenEvicted((name) => this.#functions.get(name)?.evicted());

@@ -26,6 +26,8 @@ import { DockerWorkshop } from './workshop.ts';
 export interface DockerEngineOptions extends Omit<ContainerSettings, 'image'> {
   readonly daemon: Daemon;
   readonly image: string;
+  /** Docker's network mode for the sandboxes of functions. */
+  readonly network: string;
   /** Where scratch directories are: `<handlersDir>/<function>/<instance>`. */
   readonly handlersDir: string;
   /** Where those are that wait for a function; on the same file system. */
@@ -47,6 +49,7 @@ interface Making {
   readonly codeDir: string;
   readonly word: string;
   readonly bounds: NamedBounds & ContainerBounds;
+  readonly network: string;
   /** Called before anything runs in it; and where its scratch directory goes to afterwards. */
   readonly prepare?: (dir: ScratchDir) => void;
   readonly release: (dir: ScratchDir) => Promise<void>;
@@ -54,6 +57,8 @@ interface Making {
 
 /** CPU time as much as there is, for what installs packages. */
 const NO_CPU_BOUND = 0;
+/** A loopback: what installs packages has a proxy on a socket, and what tells of Python needs nothing. */
+const NO_NETWORK = 'none';
 
 /** Makes sandboxes by asking a Docker daemon for containers. */
 export class DockerEngine implements Engine, WorkshopEngine {
@@ -116,8 +121,8 @@ export class DockerEngine implements Engine, WorkshopEngine {
   }
 
   async create(code: Code, lock: Lock | null): Promise<Sandbox> {
-    const { bounds } = this.#options;
-    const making = { name: code.name, codeDir: code.dir, word: lock?.id ?? '-', bounds };
+    const { bounds, network } = this.#options;
+    const making = { name: code.name, codeDir: code.dir, word: lock?.id ?? '-', bounds, network };
     return await this.#tracked(async () => {
       const sandbox = await this.#make({ ...making, release: (dir) => this.#scratches.giveBack(dir) });
       this.#remember(sandbox, this.#sandboxes);
@@ -141,6 +146,7 @@ export class DockerEngine implements Engine, WorkshopEngine {
           cpuPercent: NO_CPU_BOUND,
           fileMaxMb: this.#options.installFileMaxMb,
         },
+        network: NO_NETWORK,
         prepare: ({ uid }) => {
           isBoundByKernel = this.#scratchBound.widen(uid, limits);
         },
@@ -215,8 +221,8 @@ export class DockerEngine implements Engine, WorkshopEngine {
   }
 
   async #startContainer(sandboxId: string, dir: ScratchDir, making: Making): Promise<Container> {
-    const { codeDir, bounds, word } = making;
-    const request = { sandboxId, uid: dir.uid, codeDir, scratchDir: dir.path, bounds, word };
+    const { codeDir, bounds, word, network } = making;
+    const request = { sandboxId, uid: dir.uid, codeDir, scratchDir: dir.path, bounds, word, network };
     const container = await Container.start(this.#options.daemon, this.#options, request, this.#options.log);
     this.#containers.add(container);
     void container.gone.then(() => this.#containers.delete(container));
@@ -244,7 +250,8 @@ export class DockerEngine implements Engine, WorkshopEngine {
     const { bounds, runtimeDir, image } = this.#options;
     const dir = this.#scratches.take();
     try {
-      const making = { name: 'about', codeDir: runtimeDir, word: 'about', bounds, release: async () => {} };
+      const of = { name: 'about', codeDir: runtimeDir, word: 'about', bounds, network: NO_NETWORK };
+      const making = { ...of, release: async () => {} };
       const container = await this.#startContainer('about', dir, making);
       const end = await container.ended;
       await container.gone;

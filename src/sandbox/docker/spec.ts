@@ -14,8 +14,6 @@ export interface ContainerSettings {
   readonly packagesDir: string;
   /** JSON; the handler's environment variable `ol.config`. */
   readonly sandboxConfig: string;
-  /** Docker's network mode: `none` is a loopback and nothing else. */
-  readonly network: string;
   readonly tmpMaxMb: number;
   readonly openFilesMax: number;
 }
@@ -35,6 +33,8 @@ export interface ContainerRequest {
   readonly codeDir: string;
   readonly scratchDir: string;
   readonly bounds: ContainerBounds;
+  /** Docker's network mode: `none` is a loopback and nothing else. */
+  readonly network: string;
   /** What `container.py` is told. */
   readonly word: string;
 }
@@ -62,21 +62,21 @@ export function containerSpec(
       `ol.config=${settings.sandboxConfig}`,
     ],
     Labels: labelsOf(settings.owner, request.sandboxId),
-    ...(settings.network === 'host' ? {} : { Hostname: 'sandbox' }),
+    ...(request.network === 'host' ? {} : { Hostname: 'sandbox' }),
     HostConfig: hostConfig(settings, request),
   };
 }
 
 function hostConfig(
   settings: ContainerSettings,
-  { uid, codeDir, scratchDir, bounds }: ContainerRequest,
+  { uid, codeDir, scratchDir, bounds, network }: ContainerRequest,
 ): ContainerCreateOptions['HostConfig'] {
   const memory = bounds.memLimitMb * BYTES_PER_MB;
   return {
     ReadonlyRootfs: true,
     CapDrop: ['ALL'],
     SecurityOpt: ['no-new-privileges'],
-    NetworkMode: settings.network,
+    NetworkMode: network,
     // No /dev/shm: it would be a second place to write to, with a bound of its own.
     IpcMode: 'none',
     Memory: memory,

@@ -7,7 +7,6 @@ const SETTINGS = {
   runtimeDir: '/runtime',
   packagesDir: '/c/packages',
   sandboxConfig: '{"a":1}',
-  network: 'none',
   tmpMaxMb: 16,
   openFilesMax: 100,
 };
@@ -17,6 +16,7 @@ const REQUEST = {
   codeDir: '/c/code/f',
   scratchDir: '/c/scratch',
   bounds: { memLimitMb: 64, procsMax: 8, cpuPercent: 50, fileMaxMb: 2 },
+  network: 'none',
   word: '-',
 };
 
@@ -65,6 +65,6 @@ test('it is labelled with its cluster, its worker and its sandbox', () => {
 });
 
 test('on the network of the machine it has the name of the machine, as the daemon wants it', () => {
-  expect(containerSpec({ ...SETTINGS, network: 'host' }, REQUEST)).not.toHaveProperty('Hostname');
+  expect(containerSpec(SETTINGS, { ...REQUEST, network: 'host' })).not.toHaveProperty('Hostname');
   expect(containerSpec(SETTINGS, REQUEST)).toHaveProperty('Hostname', 'sandbox');
 });
