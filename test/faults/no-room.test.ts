@@ -76,7 +76,7 @@ test('the machine’s process limit reached', async () => {
   await stage.cluster.addFixture('echo', 'cold');
   await stage.startWarm();
   const trusted = stage.worker.tree().filter(({ pidNamespace, command }) => {
-    return pidNamespace === stage.worker.process.pidNamespace || command.includes('zygote.py');
+    return pidNamespace === stage.worker.process.pidNamespace || /zygote\.py|launch\.py/.test(command);
   });
   using limit = new ProcessLimit(trusted.map(({ pid }) => pid));
   await stage.survives(async () => {

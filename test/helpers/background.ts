@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { WorkerClient } from '../../src/client/worker-client.ts';
 import { type ClaimRecord, listClaims } from '../../src/cluster/claims.ts';
@@ -6,7 +7,7 @@ import { type StoppedWorker, stopCluster } from '../../src/cluster/stop.ts';
 import { cleanUps } from '../../src/sandbox/clean-up.ts';
 import type { TestCluster } from './cluster.ts';
 import { until } from './poll.ts';
-import { isStillThere, type ProcessInfo, readProcess, treeOf } from './processes.ts';
+import { childrenOf, isStillThere, type ProcessInfo, readProcess, treeOf } from './processes.ts';
 
 /** A worker that runs as a process of its own in the background, as `admin workers` starts it. */
 export class BackgroundWorker implements Disposable {
@@ -97,9 +98,23 @@ export async function claimsOf(cluster: TestCluster): Promise<{ live: ClaimRecor
   return { live: live.filter(isOurs), stale: stale.filter(isOurs) };
 }
 
-/** The pid of the root zygote of a cluster's only worker. */
-export async function zygoteOf(cluster: TestCluster): Promise<number> {
+/** PID 1 of the sandboxes of a cluster's only worker. */
+export async function initOf(cluster: TestCluster): Promise<number> {
   const [claim] = (await claimsOf(cluster)).live;
-  if (claim?.zygotePid == null) throw new Error('there is no root zygote');
+  if (claim?.zygotePid == null) throw new Error('there is no PID 1 of sandboxes');
   return claim.zygotePid;
+}
+
+/** The pid of the root zygote of a cluster's only worker, or null: of what PID 1 has, the only one in its user namespace. */
+export async function zygoteIfThere(cluster: TestCluster): Promise<number | null> {
+  const init = await initOf(cluster);
+  const userNamespaceOf = (pid: number) => readlinkSync(`/proc/${pid}/ns/user`);
+  return childrenOf(init).find((pid) => userNamespaceOf(pid) === userNamespaceOf(init)) ?? null;
+}
+
+/** The same, where there must be one. */
+export async function zygoteOf(cluster: TestCluster): Promise<number> {
+  const pid = await zygoteIfThere(cluster);
+  if (pid === null) throw new Error('there is no root zygote');
+  return pid;
 }

@@ -75,7 +75,7 @@ export async function makeSockEngine(options: EngineOptions = {}): Promise<SockF
     spares: 2,
     log: silentLog(),
     timing: null,
-    onZygote: async (pid) => {
+    onInit: async (pid) => {
       zygotes.push(pid);
     },
     onZygoteDeath: () => {},

@@ -63,8 +63,8 @@ export interface SockEngineOptions {
   readonly log: Log;
   /** Gets the steps of each start; null for none. */
   readonly timing: Timing | null;
-  /** Told the pid of each root zygote: the first one, and any that takes the place of a dead one. */
-  readonly onZygote: (pid: number) => Promise<void>;
+  /** Told the pid of each PID 1 of the sandboxes: the first one, and any that takes the place of a dead one. */
+  readonly onInit: (pid: number) => Promise<void>;
   /** Told of each root zygote that died, or had to be ended. */
   readonly onZygoteDeath: () => void;
 }
@@ -95,7 +95,7 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
   readonly #imports: Imports;
   #nextInstance = 1;
 
-  /** Resolves when a first sandbox has got as far as it can without code. Throws what `RootZygote.start` throws. */
+  /** Resolves when a first sandbox has got as far as it can without code. Throws what `Init.start` and `RootZygote.start` throw. */
   static async start(options: SockEngineOptions): Promise<SockEngine> {
     const engine = new SockEngine(options);
     try {

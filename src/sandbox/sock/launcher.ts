@@ -11,7 +11,7 @@ export const RUNTIME_DIR = fileURLToPath(new URL('../../../runtime/python', impo
 const NO_PROGRAM = ['ENOENT', 'EACCES', 'ENOEXEC', 'ENOTDIR'];
 
 /**
- * Starts the launcher, with its end of the control socket: its settings go to stdin, events come from descriptor 4. Throws
+ * Starts the launcher, with its end of the control socket of PID 1: its settings go to stdin, events come from descriptor 4. Throws
  * ERR_NO_PYTHON; ERR_ZYGOTE where no process can be started now.
  */
 export async function spawnLauncher(control: number): Promise<ChildProcess> {

@@ -44,6 +44,7 @@ interface Imported {
  */
 export class PackageZygote implements Zygote {
   readonly gone: Promise<string>;
+  readonly rootGone: Promise<string>;
   readonly uids: UidRange;
   readonly entryKind = 'write-self';
   readonly children: Zygote['children'];
@@ -84,6 +85,7 @@ export class PackageZygote implements Zygote {
     this.#parts = parts;
     this.children = parent.children;
     this.linking = parent.linking;
+    this.rootGone = parent.rootGone;
     const uids = parent.uids.takeRange();
     if (uids === null) throw importError(wanted, 'no host uids are left for it');
     undo.defer(() => uids.close());
@@ -114,6 +116,8 @@ export class PackageZygote implements Zygote {
     this.gone = this.#exited.promise.then((exit) => this.#leave(exit));
     const fds = [theirControl, theirEvents, mount] as const;
     parent.forkZygote({ id, uidBase: uids.base, uidCount: uids.count, fds, entry }, this.#listener());
+    // What is forked from it could not be linked to the router any more. The next root zygote gets others.
+    void this.rootGone.then((how) => this.#end(`the root zygote died: ${how}`));
   }
 
   get linksLater(): boolean {
@@ -209,7 +213,10 @@ export class PackageZygote implements Zygote {
       void this.children.exitOf(toldPid).then((exit) => this.#tellEnd(id, exit));
       return false;
     }
-    if (this.uids.has(uid) && this.children.claim(inRoot, (exit) => this.#tellEnd(id, exit))) {
+    if (
+      this.uids.has(uid) &&
+      this.children.claim(inRoot, { pidfd, listener: (exit) => this.#tellEnd(id, exit) })
+    ) {
       this.#link(id, inRoot, pidfd);
       return true;
     }

@@ -39,11 +39,13 @@ export interface ZygoteFork extends ZygoteRequest, ToSend {}
 export interface Zygote {
   /** Resolves with how it ended. Never rejects. */
   readonly gone: Promise<string>;
+  /** The same of the root zygote that it descends from. */
+  readonly rootGone: Promise<string>;
   /** The host uids of what is forked from it. */
   readonly uids: UidRange;
   /** How a sandbox of it enters its cgroup; null where that is as the cgroup driver likes it best. */
   readonly entryKind: 'write-self' | null;
-  /** What zygotes other than the root one have forked: it is the root one that tells of their ends. */
+  /** What zygotes other than the root one have forked: it is the root one that tells of their ends, or PID 1. */
   readonly children: Children;
   /** Who links the sandboxes of package zygotes to the router; null where there is none. */
   readonly linking: Linking | null;
