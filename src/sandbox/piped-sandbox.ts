@@ -44,6 +44,7 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
   protected watched: Watched | null = null;
   /** Why we end it; null where we don't. */
   protected reason: string | null = null;
+  readonly #retired = Promise.withResolvers<void>();
   readonly #pipe: ServerPipe;
   readonly #bounds: NamedBounds;
   readonly #closingMs: number;
@@ -59,6 +60,15 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
     this.#pipe = parts.pipe;
     this.#bounds = parts.bounds;
     this.#closingMs = parts.closingMs;
+  }
+
+  get retired(): Promise<void> {
+    return this.#retired.promise;
+  }
+
+  /** Tells its owner. */
+  retire(): void {
+    this.#retired.resolve();
   }
 
   async request(request: SandboxRequest): Promise<SandboxResponse> {

@@ -7,6 +7,7 @@ import { RootZygote } from './root-zygote.ts';
 import { Spare, type SpareMaterials } from './spare.ts';
 import { Spares } from './spares.ts';
 import type { UidRange } from './uid-range.ts';
+import type { Root } from './zygote.ts';
 
 const FIRST_RESTART_MS = 50;
 const LAST_RESTART_MS = 1000;
@@ -22,6 +23,8 @@ export interface NurseryOptions extends SpareMaterials {
   /** Told the pid of each PID 1 of the sandboxes: the first one, and any that takes the place of a dead one. */
   readonly onInit: (pid: number) => Promise<void>;
   readonly onZygoteDeath: () => void;
+  /** Told when another root zygote has taken the place of this one, which has died. */
+  readonly onReplaced: (dead: Root) => void;
   readonly zygoteSilentMs: number;
 }
 
@@ -109,7 +112,7 @@ export class Nursery {
     const zygote = await RootZygote.start(init, { hasRouter, uids, silentMs });
     this.#cacheTag = zygote.cacheTag;
     const spares = new Spares({ wanted, fork: () => this.#fork(zygote), log });
-    void zygote.gone.then((how) => this.#replace(how, spares));
+    void zygote.gone.then((how) => this.#replace({ zygote, spares }, how));
     spares.refill();
     return { zygote, spares };
   }
@@ -130,7 +133,7 @@ export class Nursery {
   }
 
   /** A root zygote never ends by itself while we need it. Its sandboxes may go on, but the next ones need a new one. */
-  #replace(how: string, spares: Spares): void {
+  #replace({ zygote, spares }: Generation, how: string): void {
     if (this.#isClosed) return;
     const { log, onZygoteDeath } = this.#options;
     onZygoteDeath();
@@ -139,8 +142,9 @@ export class Nursery {
     log.error({ how }, `the root zygote died, ${sandboxes}: starting another`);
     void spares.close();
     this.#generation = this.#restart();
+    const replaced = () => this.#options.onReplaced(zygote);
     // Whoever needs it is told; there may be nobody.
-    this.#generation.catch(() => {});
+    this.#generation.then(replaced, () => {});
   }
 
   async #restart(): Promise<Generation> {

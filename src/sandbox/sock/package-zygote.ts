@@ -12,7 +12,7 @@ import type { Exit, Wanted } from './control.ts';
 import { type ForeignEvent, ForeignEvents } from './foreign-events.ts';
 import { ForkChannel } from './fork-channel.ts';
 import type { UidRange } from './uid-range.ts';
-import type { Fork, ProcessListener, Zygote, ZygoteFork } from './zygote.ts';
+import type { Fork, ProcessListener, Root, Zygote, ZygoteFork } from './zygote.ts';
 import { ZygoteHome } from './zygote-home.ts';
 
 const SIGKILL = 9;
@@ -44,7 +44,7 @@ interface Imported {
  */
 export class PackageZygote implements Zygote {
   readonly gone: Promise<string>;
-  readonly rootGone: Promise<string>;
+  readonly root: Root;
   readonly uids: UidRange;
   readonly entryKind = 'write-self';
   readonly children: Zygote['children'];
@@ -59,6 +59,7 @@ export class PackageZygote implements Zygote {
   readonly #exited = Promise.withResolvers<Exit>();
   /** Sandboxes that are to be linked when they are forked, each of them once. */
   readonly #toLink = new Map<number, ProcessListener>();
+  readonly #forgetRoot: () => void;
   #pidfd: number | null = null;
   #pid: number | null = null;
   /** Why it is ended by us, or what it told of its own failure. */
@@ -85,7 +86,7 @@ export class PackageZygote implements Zygote {
     this.#parts = parts;
     this.children = parent.children;
     this.linking = parent.linking;
-    this.rootGone = parent.rootGone;
+    this.root = parent.root;
     const uids = parent.uids.takeRange();
     if (uids === null) throw importError(wanted, 'no host uids are left for it');
     undo.defer(() => uids.close());
@@ -117,7 +118,7 @@ export class PackageZygote implements Zygote {
     const fds = [theirControl, theirEvents, mount] as const;
     parent.forkZygote({ id, uidBase: uids.base, uidCount: uids.count, fds, entry }, this.#listener());
     // What is forked from it could not be linked to the router any more. The next root zygote gets others.
-    void this.rootGone.then((how) => this.#end(`the root zygote died: ${how}`));
+    this.#forgetRoot = this.root.uponEnd((how) => this.#end(`the root zygote died: ${how}`));
   }
 
   get linksLater(): boolean {
@@ -257,6 +258,7 @@ export class PackageZygote implements Zygote {
   async #leave(exit: Exit): Promise<string> {
     const how = this.#failure ?? this.#explain(exit);
     this.#isGone = true;
+    this.#forgetRoot();
     this.#channel.close();
     this.#events.close();
     if (this.#pidfd !== null) closeSync(this.#pidfd);

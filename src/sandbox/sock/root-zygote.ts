@@ -9,7 +9,7 @@ import { ForkChannel } from './fork-channel.ts';
 import type { Init, RootListener } from './init.ts';
 import { Linking } from './linking.ts';
 import type { UidRange } from './uid-range.ts';
-import type { Fork, ProcessListener, Zygote, ZygoteFork } from './zygote.ts';
+import type { Fork, ProcessListener, Root, Zygote, ZygoteFork } from './zygote.ts';
 
 const SIGKILL = 9;
 /** A start takes a tenth of a second; from a disk that sleeps, a few. */
@@ -26,7 +26,7 @@ export interface RootZygoteOptions {
 }
 
 /** The process that all others are forked from, directly or not. When it ends, its sandboxes go on: PID 1 tells of their ends then. */
-export class RootZygote implements Zygote {
+export class RootZygote implements Zygote, Root {
   readonly gone: Promise<string>;
   readonly uids: UidRange;
   readonly entryKind = null;
@@ -39,6 +39,7 @@ export class RootZygote implements Zygote {
   readonly #listener: RootListener;
   readonly #ready = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<string>();
+  readonly #uponEnd = new Set<(how: string) => void>();
   #pings: NodeJS.Timeout | null = null;
   #pidfd: number | null = null;
   /** Why we have ended it. */
@@ -75,8 +76,13 @@ export class RootZygote implements Zygote {
     };
   }
 
-  get rootGone(): Promise<string> {
-    return this.gone;
+  get root(): Root {
+    return this;
+  }
+
+  uponEnd(end: (how: string) => void): () => void {
+    this.#uponEnd.add(end);
+    return () => this.#uponEnd.delete(end);
   }
 
   /** What its Python puts into the names of compiled files: `cpython-311`. */
@@ -169,6 +175,7 @@ export class RootZygote implements Zygote {
     const why = this.#failure ?? how;
     this.#ready.reject(error ?? this.#init.startError(why));
     this.#ready.promise.catch(() => {}); // where it was ready nobody asks
+    for (const end of this.#uponEnd) end(why);
     this.#ended.resolve(why);
   }
 }

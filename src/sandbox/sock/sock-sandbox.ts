@@ -9,6 +9,7 @@ import type { ScratchDir } from '../scratch/scratch-dir.ts';
 import type { ServerPipe } from '../server-pipe.ts';
 import type { ProcessEnd, SandboxProcess } from './process.ts';
 import type { Spare } from './spare.ts';
+import type { Root } from './zygote.ts';
 
 /** Of a process that has closed its connection we are told at once. */
 const CLOSING_MS = 1000;
@@ -25,6 +26,8 @@ export interface SockSandboxParts {
 /** A sandbox of the `sock` engine: a process in namespaces of its own. */
 export class SockSandbox extends PipedSandbox {
   readonly dead: Promise<Death>;
+  /** The root zygote that it descends from. */
+  readonly root: Root;
   readonly #process: SandboxProcess;
   readonly #scratch: ScratchDir;
   #isPaused = false;
@@ -33,6 +36,7 @@ export class SockSandbox extends PipedSandbox {
     super({ ...parts, pipe: spare.pipe, closingMs: CLOSING_MS });
     this.#scratch = spare.scratch.dir;
     this.#process = spare.process;
+    this.root = spare.root;
     void spare.process.ended.then(({ pidsRefused }) => {
       this.isDead = true;
       if (pidsRefused > 0)

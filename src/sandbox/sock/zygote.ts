@@ -35,12 +35,18 @@ export interface Fork extends ForkRequest, ToSend {}
 /** A package zygote; with it go its ends of its control socket and of its event stream, and its home. */
 export interface ZygoteFork extends ZygoteRequest, ToSend {}
 
+/** What a root zygote is to those that descend from it. */
+export interface Root {
+  /** Has `end` called when it has ended; returns what takes that back. */
+  uponEnd(end: (how: string) => void): () => void;
+}
+
 /** A process that sandboxes, and further zygotes, are forked from. */
 export interface Zygote {
   /** Resolves with how it ended. Never rejects. */
   readonly gone: Promise<string>;
-  /** The same of the root zygote that it descends from. */
-  readonly rootGone: Promise<string>;
+  /** The root zygote that it descends from. */
+  readonly root: Root;
   /** The host uids of what is forked from it. */
   readonly uids: UidRange;
   /** How a sandbox of it enters its cgroup; null where that is as the cgroup driver likes it best. */
