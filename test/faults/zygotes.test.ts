@@ -220,6 +220,8 @@ for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
       import_cache_size: 512 * 1024,
     });
     const { cluster } = stage;
+    await cluster.addFixture('gate', 'begun');
+    await cluster.writeFunction('begun', { 'packages.txt': 'kept\n' });
     const packaged = {
       'packages.txt': 'kept\n',
       'lambda_func.py': 'import kept\ndef handler(event):\n    return event\n',
@@ -228,6 +230,8 @@ for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
     await cluster.writeFunction('third', packaged);
     await stage.startWarm();
     await stage.survives(async () => {
+      const begun = stage.call('begun', 1);
+      const gate = await gateOf(cluster.paths, 'begun');
       const zygote = await packageZygoteOf(stage);
       process.kill(zygote, signal);
       await stage.expectServed();
@@ -237,8 +241,10 @@ for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
       });
       expect(errorOf(await stage.call('third', 1))).toBe('200');
       expect(await packageZygoteOf(stage)).not.toBe(zygote);
-      for (const name of ['other', 'third']) await cluster.removeFunction(name);
-      for (const name of ['other', 'third']) await stage.call(name);
+      await gate.open();
+      expect(errorOf(await begun)).toBe('200');
+      for (const name of ['begun', 'other', 'third']) await cluster.removeFunction(name);
+      for (const name of ['begun', 'other', 'third']) await stage.call(name);
     });
   });
 }

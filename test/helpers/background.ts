@@ -1,4 +1,3 @@
-import { readlinkSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { WorkerClient } from '../../src/client/worker-client.ts';
 import { type ClaimRecord, listClaims } from '../../src/cluster/claims.ts';
@@ -7,7 +6,7 @@ import { type StoppedWorker, stopCluster } from '../../src/cluster/stop.ts';
 import { cleanUps } from '../../src/sandbox/clean-up.ts';
 import type { TestCluster } from './cluster.ts';
 import { until } from './poll.ts';
-import { childrenOf, isStillThere, type ProcessInfo, readProcess, treeOf } from './processes.ts';
+import { isStillThere, type ProcessInfo, readProcess, rootZygoteOf, treeOf } from './processes.ts';
 
 /** A worker that runs as a process of its own in the background, as `admin workers` starts it. */
 export class BackgroundWorker implements Disposable {
@@ -105,11 +104,9 @@ export async function initOf(cluster: TestCluster): Promise<number> {
   return claim.zygotePid;
 }
 
-/** The pid of the root zygote of a cluster's only worker, or null: of what PID 1 has, the only one in its user namespace. */
+/** The pid of the root zygote of a cluster's only worker; null while there is none. */
 export async function zygoteIfThere(cluster: TestCluster): Promise<number | null> {
-  const init = await initOf(cluster);
-  const userNamespaceOf = (pid: number) => readlinkSync(`/proc/${pid}/ns/user`);
-  return childrenOf(init).find((pid) => userNamespaceOf(pid) === userNamespaceOf(init)) ?? null;
+  return rootZygoteOf(await initOf(cluster));
 }
 
 /** The same, where there must be one. */

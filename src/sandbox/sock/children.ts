@@ -4,9 +4,9 @@ import type { Exit } from './control.ts';
 
 type Listener = (exit: Exit) => void;
 
-/** A process that somebody wants to be told of. Its pidfd is the caller's, and open until then. */
+/** A process that somebody wants to be told of. Its pidfd is the caller's, and open until then; null where it has none, and is about to end. */
 export interface Claimed {
-  readonly pidfd: number;
+  readonly pidfd: number | null;
   readonly listener: Listener;
 }
 
@@ -58,7 +58,7 @@ export class Children {
       this.#claimed.set(pid, { pidfd, listener: both });
     }
     for (const [pid, claimed] of this.#claimed) {
-      if (!this.#isGone(claimed.pidfd)) continue;
+      if (claimed.pidfd !== null && !this.#isGone(claimed.pidfd)) continue;
       // PID 1 may have reaped it, and be about to tell.
       const late = () => this.#claimed.get(pid) === claimed && this.reaped(pid, KILLED);
       setTimeout(late, ON_ITS_WAY_MS).unref();

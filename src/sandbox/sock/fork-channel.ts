@@ -36,7 +36,8 @@ export interface ForkChannelOptions {
 export interface Living {
   readonly id: number;
   readonly pid: number;
-  readonly pidfd: number;
+  /** Null where no descriptor was left for it. */
+  readonly pidfd: number | null;
 }
 
 /** The worker's end of one zygote's control socket: what is asked for, and what becomes of it. */
@@ -219,8 +220,10 @@ export class ForkChannel {
       const listener = this.#listeners.get(id);
       this.#sent.delete(id);
       // The kernel drops it where we have no room for it: the process ends as soon as it sees that nobody will start it.
-      if (pidfd === undefined) listener?.lost?.('no descriptor is left for it');
-      else if (listener === undefined || !this.#inspect(id, pidfd, pid)) closeSync(pidfd);
+      if (pidfd === undefined) {
+        if (listener !== undefined) this.#forked.set(id, { id, pid, pidfd: null });
+        listener?.lost?.('no descriptor is left for it');
+      } else if (listener === undefined || !this.#inspect(id, pidfd, pid)) closeSync(pidfd);
       else {
         this.#forked.set(id, { id, pid, pidfd });
         listener.forked(pidfd);
