@@ -3,8 +3,15 @@ import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
 import { rootZygoteOf } from '../helpers/processes.ts';
+import { python } from '../helpers/python.ts';
 import { makeImportingEngine, makeSockEngine } from '../helpers/sock-engine.ts';
 import { describeSandboxContract, requestOf } from './sandbox.contract.ts';
+
+const ECHO_OR_EXIT = python`
+  import os
+  def handler(event):
+      return os._exit(3) if event == 'exit' else event
+`;
 
 leavesNothing();
 describeSandboxContract('sock', makeSockEngine);
@@ -32,7 +39,7 @@ test('after a kill -9 of the root zygote its sandboxes go on, and are to be repl
   for (const make of [makeSockEngine, makeImportingEngine]) {
     const fixture = await make();
     try {
-      const code = await fixture.code('echo', 'def handler(event): return event\n');
+      const code = await fixture.code('echo', ECHO_OR_EXIT);
       const answer = async (sandbox: Sandbox, event: unknown) =>
         JSON.parse((await sandbox.request(requestOf(event))).body.toString());
       const all: Sandbox[] = [];
@@ -50,8 +57,8 @@ test('after a kill -9 of the root zygote its sandboxes go on, and are to be repl
       }
       expect(fixture.inits).toHaveLength(1);
       const [first, ...others] = all;
-      process.kill(first?.pid() ?? 0, 'SIGSEGV');
-      expect(await first?.dead).toMatchObject({ code: null, signal: 'SIGSEGV', reason: null });
+      await expect(first?.request(requestOf('exit'))).rejects.toMatchObject({ code: 'ERR_SANDBOX_DIED' });
+      expect(await first?.dead).toMatchObject({ code: 3, signal: null });
       for (const one of others)
         expect(await one.destroy('enough')).toMatchObject({ signal: 'SIGKILL', reason: 'enough' });
     } finally {
