@@ -23,7 +23,7 @@ export class Linking {
 
   constructor(
     send: (message: Buffer, fds: readonly number[]) => void,
-    kill = (pidfd: number) => void signalPidfd(pidfd, SIGKILL),
+    kill: (pidfd: number) => void = (pidfd) => signalPidfd(pidfd, SIGKILL),
   ) {
     this.#send = send;
     this.#kill = kill;

@@ -117,7 +117,8 @@ export class PackageZygote implements Zygote {
     this.gone = this.#exited.promise.then((exit) => this.#leave(exit));
     const fds = [theirControl, theirEvents, mount] as const;
     parent.forkZygote({ id, uidBase: uids.base, uidCount: uids.count, fds, entry }, this.#listener());
-    // What is forked from it could not be linked to the router any more. The next root zygote gets others.
+    // What is forked from it could not be linked to the router any more, nor cut off from it at its end, where somebody here keeps
+    // its namespace. The next root zygote gets others.
     this.#forgetRoot = this.root.uponEnd((how) => this.#end(`the root zygote died: ${how}`));
   }
 

@@ -11,6 +11,8 @@ import {
   linkRequest,
   MAX_FORKS,
   PING,
+  ROOT_ID,
+  rootRequest,
   type SandboxTask,
   startRequest,
   type ZygoteEvent,
@@ -26,6 +28,8 @@ interface RequestFixture {
   /** Of a request to a forked sandbox. */
   readonly zygote?: ZygoteRequest;
   readonly link?: LinkRequest;
+  /** Of a request to PID 1: which root zygote it is. */
+  readonly root?: number;
   readonly task?: SandboxTask;
   readonly lock?: string | null;
   readonly descriptors: number;
@@ -45,6 +49,7 @@ interface PythonSide {
   }[];
   readonly told: readonly string[];
   readonly closed: readonly number[];
+  readonly root_id: number;
 }
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -67,7 +72,8 @@ test.each(
   });
 });
 
-function encode({ entry, forks, zygote, link, task, lock }: RequestFixture): Buffer {
+function encode({ root, entry, forks, zygote, link, task, lock }: RequestFixture): Buffer {
+  if (root !== undefined) return rootRequest(root);
   if (link !== undefined) return linkRequest(link);
   if (entry === undefined && task === undefined) return PING;
   if (task !== undefined) return startRequest(task, lock ?? null);
@@ -75,6 +81,10 @@ function encode({ entry, forks, zygote, link, task, lock }: RequestFixture): Buf
   if (entry === undefined || forks === undefined) throw new Error('a fixture is neither kind of request');
   return forkRequest(entry, forks);
 }
+
+test('both sides know the root zygote by the same id', () => {
+  expect(python.root_id).toBe(ROOT_ID);
+});
 
 test('the largest request that is sent is among the fixtures', () => {
   expect(requests.some(({ forks }) => forks?.length === MAX_FORKS)).toBe(true);

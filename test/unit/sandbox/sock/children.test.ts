@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Children } from '../../../../src/sandbox/sock/children.ts';
 import type { Exit } from '../../../../src/sandbox/sock/control.ts';
 
@@ -59,7 +59,7 @@ test('what nobody asks for is forgotten, oldest first', async () => {
   expect([await children.exitOf(1), await children.exitOf(300)]).toEqual([KILLED, EXIT]);
 });
 
-test('with the root zygote all are killed, also what is claimed or asked for later', async () => {
+test('with PID 1 all are killed, also what is claimed or asked for later', async () => {
   const children = new Children();
   const [before, after] = [collector(), collector()];
   children.claim(5, claimed(before.listener));
@@ -68,4 +68,32 @@ test('with the root zygote all are killed, also what is claimed or asked for lat
   children.claim(6, claimed(after.listener));
   expect([await asked, await children.exitOf(8)]).toEqual([KILLED, KILLED]);
   expect([before.told, after.told]).toEqual([[KILLED], [KILLED]]);
+});
+
+test('what a dead root zygote leaves is told of to whoever had it, and whoever has claimed it besides', () => {
+  const children = new Children(() => false);
+  const [own, foreign, other] = [collector(), collector(), collector()];
+  children.claim(5, claimed(foreign.listener));
+  children.claim(6, claimed(other.listener));
+  children.adopt([{ pid: 5, ...claimed(own.listener) }]);
+  children.reaped(5, EXIT);
+  children.reaped(6, KILLED);
+  expect([own.told, foreign.told, other.told]).toEqual([[EXIT], [EXIT], [KILLED]]);
+});
+
+test('what it had reaped and not told of counts as killed, where nobody tells more', async () => {
+  const LIVES = 1;
+  const children = new Children((pidfd) => pidfd !== LIVES);
+  const [reaped, told, unknown, living] = [collector(), collector(), collector(), collector()];
+  children.claim(4, claimed(reaped.listener));
+  children.adopt([
+    { pid: 5, ...claimed(told.listener) },
+    { pid: 6, pidfd: null, listener: unknown.listener },
+    { pid: 7, ...claimed(living.listener, LIVES) },
+  ]);
+  children.reaped(5, EXIT);
+  await vi.waitFor(() => expect([reaped.told, unknown.told]).toEqual([[KILLED], [KILLED]]), {
+    timeout: 30_000,
+  });
+  expect([told.told, living.told]).toEqual([[EXIT], []]);
 });
