@@ -249,6 +249,22 @@ for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
   });
 }
 
+test('kill -9 of the root zygote takes zygotes with packages with it, and others are forked from the next one', async () => {
+  await using stage = await FaultStage.open({ invocation_timeout_ms: 20_000, import_cache_size: 512 * 1024 });
+  await stage.startWarm();
+  await stage.survives(async () => {
+    const [root, old] = [await zygoteOf(stage.cluster), await packageZygoteOf(stage)];
+    const idle = await sandboxOf(stage, 'packaged');
+    process.kill(root, 'SIGKILL');
+    await until('end of the zygote with packages', () => readProcess(old) === null);
+    await nextZygote(stage, root);
+    await until('end of what was idle', () => readProcess(idle) === null);
+    await stage.expectServed();
+    expect(parentOf(await packageZygoteOf(stage))).toBe(await zygoteOf(stage.cluster));
+  });
+  expect((await stage.metrics()).get(`${DEATHS}{zygote="packages"}`)).toBe(1);
+});
+
 test('kill -9 of a sandbox, idle and in a request', async () => {
   await using stage = await FaultStage.open({ invocation_timeout_ms: 60_000 });
   await stage.cluster.addFixture('gate');
