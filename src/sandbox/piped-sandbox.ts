@@ -104,6 +104,11 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
   /** Resolves when its processes have ended, and before its scratch space is given back. */
   protected abstract ended(): Promise<SandboxEnd>;
 
+  /** True where its processes have ended, though nobody may have told so yet. */
+  protected hasEnded(): boolean {
+    return this.isDead;
+  }
+
   /** It runs its function's code from now on. */
   watchBy(bound: Pick<ScratchBound, 'watch'>): void {
     this.watched = bound.watch(this);
@@ -133,6 +138,7 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
       overScratch: this.#overScratch,
       closingMs: this.#closingMs,
       ended: this.ended(),
+      hasEnded: () => this.hasEnded(),
       destroy: (reason) => void this.destroy(reason),
     };
   }

@@ -202,6 +202,24 @@ test('SIGSTOP of the root zygote', async () => {
   await expectReplaced(stage, /^it did not answer for 2500 ms$/);
 });
 
+test('SIGSTOP of the root zygote hides from nobody how a sandbox ended', async () => {
+  await using stage = await FaultStage.open({ invocation_timeout_ms: 20_000 });
+  const code = 'import os\ndef handler(event):\n    return os._exit(7) if event else 1\n';
+  await stage.cluster.writeFunction('exits', code);
+  await stage.startWarm();
+  await stage.survives(async () => {
+    expect(errorOf(await stage.call('exits', 0))).toBe('200');
+    process.kill(await zygoteOf(stage.cluster), 'SIGSTOP');
+    const { body } = await stage.call('exits', 1);
+    expect(JSON.parse(body).error).toEqual({
+      code: 'ERR_SANDBOX_DIED',
+      message: "the sandbox of 'exits' died during the request: exit code 7",
+    });
+    await stage.cluster.removeFunction('exits');
+    await stage.call('exits');
+  });
+});
+
 test('SIGSTOP of a root zygote that nobody asks for anything', async () => {
   await using stage = await FaultStage.open();
   await stage.startWarm();

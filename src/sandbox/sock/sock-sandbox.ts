@@ -83,6 +83,11 @@ export class SockSandbox extends PipedSandbox {
     this.#process.kill();
   }
 
+  /** A zygote that hangs does not reap it. */
+  protected override hasEnded(): boolean {
+    return this.isDead || this.#process.hasEnded();
+  }
+
   protected async ended(): Promise<SandboxEnd> {
     const end = await this.#process.ended;
     return { death: this.#death(end), failure: end.failure };
