@@ -283,6 +283,30 @@ test('kill -9 of the root zygote takes zygotes with packages with it, and others
   expect((await stage.metrics()).get(`${DEATHS}{zygote="packages"}`)).toBe(1);
 });
 
+test('kill -9 of the root zygote while a zygote imports packages is nothing that these are blamed for', async () => {
+  await using stage = await FaultStage.open({ invocation_timeout_ms: 30_000, import_cache_size: 512 * 1024 });
+  stage.index.add({ name: 'slow', version: '1.0', files: { 'slow.py': 'import time\ntime.sleep(3)\n' } });
+  const files = {
+    'packages.txt': 'slow\n',
+    'lambda_func.py': 'import slow\ndef handler(event):\n    return event\n',
+  };
+  for (const name of ['first', 'second']) await stage.cluster.writeFunction(name, files);
+  await stage.startWarm();
+  await stage.client.request('/packages/first', { method: 'POST', timeoutMs: 60_000 });
+  const zygotes = async () => (await stage.metrics()).get('openlambda_zygotes');
+  expect(await zygotes()).toBe(1);
+  const first = stage.call('first', 1);
+  await until('the import', async () => (await zygotes()) === 2);
+  const root = await zygoteOf(stage.cluster);
+  process.kill(root, 'SIGKILL');
+  expect(errorOf(await first)).toBe('200');
+  expect(errorOf(await stage.call('second', 2))).toBe('200');
+  const lines = await stage.worker.log();
+  const failed = lines.filter(({ msg }) => msg === 'packages are not imported ahead');
+  expect(failed).toMatchObject([{ err: { code: 'ERR_ZYGOTE' }, packages: ['slow==1.0'] }]);
+  expect(lines).toContainEqual(expect.objectContaining({ modules: ['slow'], msg: 'modules imported ahead' }));
+});
+
 test('kill -9 of a sandbox, idle and in a request', async () => {
   await using stage = await FaultStage.open({ invocation_timeout_ms: 60_000 });
   await stage.cluster.addFixture('gate');

@@ -68,7 +68,7 @@ export class PackageZygote implements Zygote {
   #memoryKb = 0;
   #isGone = false;
 
-  /** Resolves when it can fork. Rejects with ERR_IMPORT, and leaves nothing then. */
+  /** Resolves when it can fork. Rejects with ERR_IMPORT, or ERR_ZYGOTE where the root zygote has died; leaves nothing then. */
   static async start(parts: PackageZygoteParts): Promise<PackageZygote> {
     const zygote = new PackageZygote(parts);
     const late = setTimeout(() => zygote.#end(`it took longer than ${parts.timeoutMs} ms`), parts.timeoutMs);
@@ -195,7 +195,10 @@ export class PackageZygote implements Zygote {
 
   async #isImported(): Promise<void> {
     const { wanted } = this.#parts;
-    const gone = this.gone.then((how) => Promise.reject(importError(wanted, how)));
+    // The modules are not to blame for the end of the root zygote.
+    const error = (how: string) =>
+      this.root.isGone ? new OlError('ERR_ZYGOTE', { reason: how }) : importError(wanted, how);
+    const gone = this.gone.then((how) => Promise.reject(error(how)));
     const { us, tasks } = await Promise.race([this.#imported.promise, gone]);
     gone.catch(() => {}); // from now on its end is nobody's error
     this.#importMs = us / 1000;

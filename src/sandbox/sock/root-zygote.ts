@@ -76,6 +76,10 @@ export class RootZygote implements Zygote, Root {
     };
   }
 
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
   get root(): Root {
     return this;
   }

@@ -37,6 +37,7 @@ export interface ZygoteFork extends ZygoteRequest, ToSend {}
 
 /** What a root zygote is to those that descend from it. */
 export interface Root {
+  readonly isGone: boolean;
   /** Has `end` called when it has ended; returns what takes that back. */
   uponEnd(end: (how: string) => void): () => void;
 }
