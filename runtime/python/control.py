@@ -2,6 +2,7 @@
 
 Requests come one a message on a SOCK_SEQPACKET socket, words with descriptors beside them:
 
+    root 0                                   [socket]                      to PID 1: start a root zygote, see below
     fork write-self 2 7 1879048199           [socket, scratch, listener, file, file]    to a zygote, see below
     ping                                     []                            to the root zygote: it answers `pong`
     zygote write-self 2 8 1879113728 8192    [socket, events, home, file, file]         to a zygote, see below
@@ -16,6 +17,9 @@ The second word names the lock of the code's packages, `-` for none. A request t
 with how many descriptors, and then id and host uid of each child. The descriptors are, for each child in turn: its end of its
 control socket, its scratch directory (a detached mount), the listening socket `server_pipe`, and those of its cgroup.
 
+PID 1 starts a root zygote, of which there is one at a time, whose end of its control socket comes with the request, and whose number
+tells it from those before it. Its pidfd comes back on the socket of PID 1, with the id 0, and PID 1 tells `exit` of that id.
+
 A request for a package zygote has its id, the first of its host uids, and how many there are. The descriptors: its end of
 a control socket of its own, its end of a stream for its events, its home (a detached mount), and those of its cgroup.
 
@@ -24,13 +28,14 @@ has its id, its pid as the zygotes see it, and its pidfd.
 
 Events go back as lines of JSON on a stream, each zygote's on its own. A forked process's pidfd goes back on the control
 socket, with its id and its pid as the zygotes see it. The root zygote alone tells of ends: `exit` with the id of what it
-forked itself, `reaped` with the pid of what others have forked.
+forked itself, `reaped` with the pid of what others have forked. When it has died, PID 1 tells `reaped` of all that it had forked.
 
 Every page that a zygote writes to between two forks is one that its children no longer share. So what it does for each
 sandbox is kept small: no JSON is parsed or made here, and no object of Python is made that need not be.
 """
 
 import os
+import signal
 import socket
 
 CONTROL_FD = 3
@@ -38,6 +43,9 @@ EVENTS_FD = 4
 SETTINGS_FD = 5
 
 OLDEST_PYTHON = (3, 9)
+
+# The root zygote's own, in what PID 1 tells of it.
+ROOT_ID = 0
 
 _MAX_MESSAGE = 512
 _MAX_TEXT = 4096
@@ -75,6 +83,22 @@ REAPED = b'{"event":"reaped","pid":%d,"code":%d,"signal":null}\n'
 REAPED_KILLED = b'{"event":"reaped","pid":%d,"code":null,"signal":%d}\n'
 LINKED = b'{"event":"linked","id":%d}\n'
 IMPORTED = b'{"event":"imported","id":%d,"us":%d,"tasks":%d}\n'
+
+
+def tell_status(exited, killed, name, status):
+    """Tells of an end, as `waitpid` says it was."""
+    if os.WIFEXITED(status):
+        tell(exited, name, os.WEXITSTATUS(status))
+    else:
+        tell(killed, name, os.WTERMSIG(status))
+
+
+def wake_on_child():
+    """A descriptor from which there is something to read when a child may have ended."""
+    wake, signalled = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(signalled, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    return wake
 
 
 def tell_ready(python, cache_tag):

@@ -1,8 +1,8 @@
-"""Starts the root zygote: the process that the worker spawns, with the machine's own Python.
+"""Makes the place that sandboxes live in: the process that the worker spawns, with the machine's own Python.
 
-It makes the namespaces, builds the root that every sandbox will see, and forks PID 1 of the sandboxes' pid namespace,
-which becomes the root zygote. Settings come as JSON on stdin; `control.py` has the descriptors.
-This process stays, waits for the zygote, and ends as it did, so that the worker sees how.
+It makes the namespaces, builds the root that every sandbox will see, and forks PID 1 of the sandboxes' pid namespace
+(`init.py`), which starts the root zygote. Settings come as JSON on stdin; `control.py` has the descriptors.
+This process stays, waits for that one, and ends as it did, so that the worker sees how.
 """
 
 import json
@@ -18,6 +18,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import control
+import init
 import kernel
 import resolver
 import router
@@ -43,7 +44,7 @@ def main():
     os.set_inheritable(0, True)
     require_python()
     raise_descriptor_limit()
-    die_with_parent(settings['worker_pid'])
+    die_with_worker(settings['worker_pid'])
     own_pids = os.open('/proc/self/ns/pid', os.O_RDONLY | os.O_CLOEXEC)
     step = 'network'
     try:
@@ -59,7 +60,8 @@ def main():
         control.tell_fatal(step, error)
         sys.exit(1)
     if pid == 0:
-        become_zygote(settings)
+        init.run(settings)
+    os.close(control.CONTROL_FD)
     control.tell(control.LAUNCHED, pid)
     # What else is forked here is none of the sandboxes' processes.
     kernel.set_namespace(own_pids, kernel.CLONE_NEWPID)
@@ -67,7 +69,7 @@ def main():
 
 
 def enter_network(network):
-    """Goes where the root zygote is to be; returns the router, where there is one."""
+    """Goes where PID 1 and the root zygotes are to be; returns the router, where there is one."""
     if network['kind'] == 'nat':
         return router.Router(network)
     if network['kind'] == 'none':
@@ -75,14 +77,14 @@ def enter_network(network):
     return None
 
 
-def wait_for(zygote, own_router, resolver_uid):
-    """How the zygote has ended. Until then there is a resolver of names, where there is a router."""
+def wait_for(first, own_router, resolver_uid):
+    """How PID 1 of the sandboxes has ended. Until then there is a resolver of names, where there is a router."""
     names = None
     while True:
         if names is None and own_router is not None:
             names = resolver.start(own_router, resolver_uid)
         pid, status = os.waitpid(-1, 0)
-        if pid == zygote:
+        if pid == first:
             return status
         if pid == names:
             names = None
@@ -101,10 +103,10 @@ def raise_descriptor_limit():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def die_with_parent(parent):
+def die_with_worker(worker):
     """Binds our life to the worker's: the kernel kills us when it dies, however it dies."""
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-    if parent is not None and os.getppid() != parent:
+    if os.getppid() != worker:
         sys.exit('the worker died while the root zygote started')
 
 
@@ -149,38 +151,6 @@ def make_devices(dev):
         os.symlink(target, os.path.join(dev, name))
     os.umask(0o022)
     kernel.mount(None, dev, None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | flags)
-
-
-def become_zygote(settings):
-    """In PID 1 of the new namespace: enters the root and runs the zygote there, with the base image's Python."""
-    step = 'proc'
-    try:
-        die_with_parent(None)
-        proc = os.path.join(os.fsencode(settings['base']), b'proc')
-        # Fully visible, so that the kernel lets sandboxes mount a proc of their own in their user namespace. But a package
-        # zygote, which sees this one, sees no processes but its own and those that it has made.
-        flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
-        kernel.mount(b'proc', proc, b'proc', flags, b'hidepid=2')
-        hand_over(settings)
-        step = 'pivot_root'
-        kernel.make_root(settings['base'])
-        step = 'exec'
-        python = settings['python']
-        os.execve(python, [python, '-I', '-S', '-B', '-X', 'utf8', '/handler/zygote.py'], settings['environment'])
-    except OSError as error:
-        control.tell_fatal(step, error)
-        os._exit(1)
-
-
-def hand_over(settings):
-    """Leaves the settings in a memory file, where the zygote finds them after exec."""
-    memory = os.memfd_create('settings', 0)
-    os.write(memory, json.dumps(settings['zygote']).encode())
-    os.lseek(memory, 0, os.SEEK_SET)
-    if memory != control.SETTINGS_FD:
-        os.dup2(memory, control.SETTINGS_FD)
-    for fd in (control.CONTROL_FD, control.EVENTS_FD, control.SETTINGS_FD):
-        os.set_inheritable(fd, True)
 
 
 def end_like(status):

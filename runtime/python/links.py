@@ -16,6 +16,8 @@ import kernel
 import netlink
 
 _FIRST, _LAST = 16, 2**24 - 2
+# Each root zygote begins so much further on: those before it may have left sandboxes that live.
+_APART = 2**20
 
 _OWN = b'/proc/self/ns/net'
 _NO_IPV6 = b'/proc/sys/net/ipv6/conf/default/disable_ipv6'
@@ -25,12 +27,12 @@ _ATTEMPTS = 16
 
 
 class Links:
-    def __init__(self):
-        """In the router."""
+    def __init__(self, generation):
+        """In the router. `generation` counts the root zygotes that it has had."""
         self._connection = netlink.open_here()
         self._router = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
         self._has_ipv6 = os.path.exists(_NO_IPV6)
-        self._last = _FIRST
+        self._last = _FIRST + generation * _APART % (_LAST - _FIRST)
         self._numbers = {}  # pid -> number, of links that were made for others
 
     def connect(self):

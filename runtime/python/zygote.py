@@ -1,7 +1,7 @@
 """The root zygote: forks sandboxes, each into namespaces of its own, and reaps what dies.
 
-It is PID 1 of the pid namespace that all sandboxes and package zygotes live in, and runs trusted code only. It goes when its control
-socket closes, which is when the worker dies, and the kernel then kills every sandbox.
+It runs trusted code only. PID 1 of the pid namespace (`init.py`) has started it: when it dies, what it has forked becomes the child of
+that one, and goes on.
 """
 
 import sys
@@ -15,7 +15,6 @@ import baseline  # noqa: F401 (first: it notes what is loaded)
 import json
 import os
 import select
-import signal
 import types
 
 import _socket
@@ -39,8 +38,9 @@ sys.path.remove(RUNTIME)
 class RootForker(forker.Forker):
     """What it forks is its own to reap."""
 
-    def __init__(self, blueprint, connection, kind):
-        self._links = links.Links() if kind == 'nat' else None
+    def __init__(self, blueprint, connection, settings):
+        kind = settings['network']
+        self._links = links.Links(settings['generation']) if kind == 'nat' else None
         network = networks.Shared() if kind == 'host' else networks.Networks(self._links)
         super().__init__(blueprint, connection, network)
         self._ids = {}  # pid -> id, of children that have not been reaped
@@ -75,15 +75,12 @@ class RootForker(forker.Forker):
         else:
             self._networks.give_back(forked_id)
             exited, killed, name = control.EXITED, control.KILLED, forked_id
-        if os.WIFEXITED(status):
-            control.tell(exited, name, os.WEXITSTATUS(status))
-        else:
-            control.tell(killed, name, os.WTERMSIG(status))
+        control.tell_status(exited, killed, name, status)
 
 
 def serve(own, connection):
     """Takes requests and reaps, until the worker is gone."""
-    wake = wake_on_child()
+    wake = control.wake_on_child()
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     poll.register(wake, select.POLLIN)
@@ -95,13 +92,6 @@ def serve(own, connection):
                 own.reap()
             else:
                 own.take_request()
-
-
-def wake_on_child():
-    wake, signalled = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    signal.set_wakeup_fd(signalled, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    return wake
 
 
 def hide_own_modules():
@@ -116,7 +106,7 @@ def main():
     with open(control.SETTINGS_FD, 'rb') as file:
         settings = json.load(file)
     connection = _socket.socket(fileno=control.CONTROL_FD)
-    own = RootForker(sandbox.Blueprint(settings), connection, settings['network'])
+    own = RootForker(sandbox.Blueprint(settings), connection, settings)
     # Our own code is in memory by now; from here on nothing of it is to be seen where the handler's will be.
     kernel.detach(os.fsencode(RUNTIME))
     sys.path_importer_cache.clear()

@@ -8,7 +8,7 @@ import { isAlive, type ProcessId } from './process.ts';
 /** What is in the machine-wide list of workers; `claims.ts` tells what it is for. */
 export const CLAIMS_DIR = '/run/openlambda/workers';
 
-/** One worker, as the list has it. Null stands for a root zygote that is not there yet. */
+/** One worker, as the list has it. Null stands for a PID 1 of its sandboxes that is not there yet. */
 export interface ClaimRecord {
   readonly slot: number;
   readonly pid: number;
@@ -18,6 +18,7 @@ export interface ClaimRecord {
   readonly workerDir: string;
   readonly host: string;
   readonly port: number;
+  /** PID 1 of its zygotes and sandboxes: when it is gone, so are they all. */
   readonly zygotePid: number | null;
   readonly zygoteStartTicks: number | null;
   /** The directories of its own cgroups. They outlive it when it is killed. */
@@ -31,7 +32,7 @@ export interface Claims {
   readonly stale: readonly ClaimRecord[];
 }
 
-/** All claims on this machine, by slot. A stale one's worker is gone; its root zygote may still be ending. */
+/** All claims on this machine, by slot. A stale one's worker is gone; its sandboxes may still be ending. */
 export async function listClaims(dir = CLAIMS_DIR): Promise<Claims> {
   const live: ClaimRecord[] = [];
   const stale: ClaimRecord[] = [];
@@ -47,7 +48,7 @@ export function workerOf(claim: ClaimRecord): ProcessId {
   return { pid: claim.pid, startTicks: claim.startTicks };
 }
 
-/** The process of the worker's root zygote, or null where it has none, or not in this boot. */
+/** The process that is PID 1 of the worker's zygotes and sandboxes, or null where it has none, or not in this boot. */
 export function zygoteOf(claim: ClaimRecord): ProcessId | null {
   if (claim.zygotePid === null || claim.zygoteStartTicks === null || claim.bootId !== bootId()) return null;
   return { pid: claim.zygotePid, startTicks: claim.zygoteStartTicks };

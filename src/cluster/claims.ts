@@ -63,7 +63,7 @@ export interface ClaimUpdate {
 /** This process's own claim. */
 export interface Claim {
   readonly slot: number;
-  /** Tells the port that was taken, the root zygote, the cgroups, or the Docker daemon. */
+  /** Tells the port that was taken, PID 1 of the sandboxes, the cgroups, or the Docker daemon. */
   update(fields: ClaimUpdate): Promise<void>;
   /** Gives the slot back; a second call does nothing. */
   release(): Promise<void>;
@@ -172,13 +172,13 @@ function isZygoteAlive(claim: ClaimRecord): boolean {
   return zygote !== null && isAlive(zygote.pid, zygote.startTicks);
 }
 
-/** A root zygote ends by itself when its worker is gone; this waits for it, and helps after two seconds. */
+/** PID 1 of the sandboxes ends by itself when its worker is gone; this waits for it, and helps after two seconds. */
 async function endZygote(claim: ClaimRecord): Promise<void> {
   const zygote = zygoteOf(claim);
   if (zygote === null || (await waitGone([zygote], 2000)).length === 0) return;
   signal(zygote, 'SIGKILL');
   if ((await waitGone([zygote], 5000)).length === 0) return;
-  const what = `the root zygote of ${claim.workerDir}`;
+  const what = `PID 1 of the sandboxes of ${claim.workerDir}`;
   throw new OlError('ERR_KILL_FAILED', { pid: zygote.pid, what, waitedMs: 7000, hint: 'look at its state' });
 }
 

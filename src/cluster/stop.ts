@@ -151,12 +151,12 @@ async function stopWorker(
 }
 
 /**
- * A root zygote is the first process of its sandboxes' pid namespace: once it is gone, so are they all. It ends by itself when
+ * PID 1 is the first process of the sandboxes' pid namespace: once it is gone, so are they all. It ends by itself when
  * its worker does; SIGKILL is for one that does not.
  */
 async function endZygotes(claims: readonly ClaimRecord[]): Promise<void> {
   const zygotes = claims.map(zygoteOf).filter((zygote) => zygote !== null);
-  for (const zygote of await waitGone(zygotes, MARGIN_MS)) await kill(zygote, 'the root zygote');
+  for (const zygote of await waitGone(zygotes, MARGIN_MS)) await kill(zygote, 'PID 1 of the sandboxes');
 }
 
 async function kill(process: ProcessId, what: string): Promise<void> {

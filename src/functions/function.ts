@@ -54,6 +54,7 @@ const END_REASONS = {
   removed: 'the function was removed',
   replaced: 'its code was replaced',
   surplus: 'its function needs fewer',
+  orphaned: 'its root zygote died, and another one has its place',
   unpausable: 'it could not be paused',
 } as const satisfies Record<EndReason, string>;
 
@@ -340,6 +341,7 @@ export class OlFunction implements Claimant {
       const sandbox = await engine.create(code, this.#lock);
       const instance = new Instance(sandbox, code, place, (ended, reason) => this.#drop(ended, reason));
       this.#instances.add(instance);
+      void sandbox.retired.then(() => this.#retire(instance));
       void sandbox.dead.then(() => {
         letGo();
         this.#forget(instance);
@@ -352,8 +354,15 @@ export class OlFunction implements Claimant {
     }
   }
 
-  /** Gives a free instance its next request, or puts it to the idle ones; unless its code has been replaced. */
+  /** A busy one is dropped when it has answered. */
+  #retire(instance: Instance): void {
+    instance.isRetired = true;
+    if (this.#idle.includes(instance)) this.#drop(instance, 'orphaned');
+  }
+
+  /** Gives a free instance its next request, or puts it to the idle ones; unless it has been replaced, or its code. */
   #release(instance: Instance): void {
+    if (instance.isRetired) return this.#drop(instance, 'orphaned');
     if (instance.code.version !== this.#code?.version) return this.#drop(instance, 'replaced');
     const since = this.#queue[0]?.since;
     if (since !== undefined && this.#context.memory.isOwed(this, since))

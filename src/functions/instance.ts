@@ -16,6 +16,8 @@ export class Instance implements Idle, Pausable {
   readonly sandbox: Sandbox;
   readonly code: Code;
   readonly place: Place;
+  /** It takes no more requests. */
+  isRetired = false;
   readonly #onEnd: (instance: Instance, reason: 'evicted' | 'unpausable') => void;
   #memoryKb = FIRST_GUESS_KB;
   #measuredAt = Number.NEGATIVE_INFINITY;

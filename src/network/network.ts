@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { OlError } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
 import { giveUp, keepOnly, turnOn } from './forwarding.ts';
+import { closedLegacyChain } from './legacy-firewall.ts';
 import { findNft, listChains, listTables, runNft } from './nft.ts';
 import {
   closedForwardChain,
@@ -93,12 +94,22 @@ async function closeNat(name: string, nft: string): Promise<void> {
 
 /** A verdict of ours lets nothing through that another table drops. */
 async function warnOfFirewall(nft: string, log: Log): Promise<void> {
-  const chain = closedForwardChain(await listChains(nft));
+  const chain = closedForwardChain(await listChains(nft)) ?? (await closedLegacy(log));
   if (chain === null) return;
   log.warn(
     { chain },
     'the firewall of this machine forwards nothing that it does not know: sandboxes have no network before it lets "openlambda-*" through (docs/network.md)',
   );
+}
+
+/** Nothing depends on it but the warning. */
+async function closedLegacy(log: Log): Promise<string | null> {
+  try {
+    return await closedLegacyChain();
+  } catch (error) {
+    log.warn({ err: error }, 'it is not known whether the firewall of this machine forwards for sandboxes');
+    return null;
+  }
 }
 
 async function readResolvConf(): Promise<string> {

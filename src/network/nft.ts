@@ -5,11 +5,16 @@ import { join } from 'node:path';
 /** Where distributions have it; a user's PATH may lack the directories of root's programs. */
 const PLACES = ['/usr/sbin', '/sbin', '/usr/bin', '/usr/local/sbin'];
 
+const usualDirs = () => [...(process.env.PATH ?? '').split(':'), ...PLACES];
+
 /** The path of `nft`; null where there is none. */
-export function findNft(
-  dirs: readonly string[] = [...(process.env.PATH ?? '').split(':'), ...PLACES],
-): string | null {
-  return dirs.map((dir) => join(dir, 'nft')).find(isProgram) ?? null;
+export function findNft(dirs: readonly string[] = usualDirs()): string | null {
+  return findProgram('nft', dirs);
+}
+
+/** The path of a program of root's; null where there is none. */
+export function findProgram(name: string, dirs: readonly string[] = usualDirs()): string | null {
+  return dirs.map((dir) => join(dir, name)).find(isProgram) ?? null;
 }
 
 function isProgram(path: string): boolean {
@@ -25,21 +30,22 @@ function isProgram(path: string): boolean {
 
 /** Has nft carry out these rules in one transaction. Rejects with an Error whose message is nft's own. */
 export async function runNft(nft: string, rules: string): Promise<void> {
-  await run(nft, ['-f', '-'], rules);
+  await runProgram(nft, ['-f', '-'], rules);
 }
 
 /** The text of all chains that hang on a hook, `nft list chains`. */
 export async function listChains(nft: string): Promise<string> {
-  return await run(nft, ['list', 'chains'], '');
+  return await runProgram(nft, ['list', 'chains'], '');
 }
 
 /** The text of `nft list tables`. Empty where nobody may look at them: nobody here has made one then. */
 export async function listTables(nft: string): Promise<string> {
-  return await run(nft, ['list', 'tables'], '').catch(() => '');
+  return await runProgram(nft, ['list', 'tables'], '').catch(() => '');
 }
 
-async function run(nft: string, args: readonly string[], input: string): Promise<string> {
-  const child = spawn(nft, args, { stdio: 'pipe', env: {} });
+/** What such a program prints. Rejects with an Error whose message is its own. */
+export async function runProgram(path: string, args: readonly string[], input: string): Promise<string> {
+  const child = spawn(path, args, { stdio: 'pipe', env: {} });
   const [out, err] = [child.stdout, child.stderr].map((stream) => {
     const chunks: Buffer[] = [];
     stream.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -55,5 +61,5 @@ async function run(nft: string, args: readonly string[], input: string): Promise
   const said = Buffer.concat(err ?? [])
     .toString()
     .trim();
-  throw new Error(said.split('\n')[0] || `${nft} ended with ${status}`);
+  throw new Error(said.split('\n')[0] || `${path} ended with ${status}`);
 }

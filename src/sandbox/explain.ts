@@ -31,6 +31,8 @@ export interface Broken {
   /** How long it has to be gone once it has closed its connection; then it is ended for breaking the protocol. */
   readonly closingMs: number;
   readonly ended: Promise<SandboxEnd>;
+  /** True where it has ended, and `ended` only waits for the word of it. */
+  hasEnded(): boolean;
   destroy(reason: string): void;
 }
 
@@ -54,8 +56,9 @@ export async function explainBroken(error: PipeError, request: SandboxRequest, i
 
 async function explainClosed(cause: PipeError, it: Broken): Promise<OlError> {
   const name = it.functionName;
-  // One that we have killed ends, however long that takes.
-  const end = await (it.isBeingEnded ? it.ended : inTime(it.ended, it.closingMs, () => null));
+  // One that we have killed ends, however long that takes. Of one that has ended we are told, if only when its zygote is another.
+  const late = () => (it.hasEnded() ? it.ended : null);
+  const end = await (it.isBeingEnded ? it.ended : inTime(it.ended, it.closingMs, late));
   if (end === null) {
     it.destroy('it closed its connection');
     const reason = 'it closed its connection and went on';

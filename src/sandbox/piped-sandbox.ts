@@ -44,6 +44,7 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
   protected watched: Watched | null = null;
   /** Why we end it; null where we don't. */
   protected reason: string | null = null;
+  readonly #retired = Promise.withResolvers<void>();
   readonly #pipe: ServerPipe;
   readonly #bounds: NamedBounds;
   readonly #closingMs: number;
@@ -59,6 +60,15 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
     this.#pipe = parts.pipe;
     this.#bounds = parts.bounds;
     this.#closingMs = parts.closingMs;
+  }
+
+  get retired(): Promise<void> {
+    return this.#retired.promise;
+  }
+
+  /** Tells its owner. */
+  retire(): void {
+    this.#retired.resolve();
   }
 
   async request(request: SandboxRequest): Promise<SandboxResponse> {
@@ -96,6 +106,11 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
   /** Resolves when its processes have ended, and before its scratch space is given back. */
   protected abstract ended(): Promise<SandboxEnd>;
 
+  /** True where its processes have ended, though nobody may have told so yet. */
+  protected hasEnded(): boolean {
+    return this.isDead;
+  }
+
   /** It runs its function's code from now on. */
   watchBy(bound: Pick<ScratchBound, 'watch'>): void {
     this.watched = bound.watch(this);
@@ -125,6 +140,7 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
       overScratch: this.#overScratch,
       closingMs: this.#closingMs,
       ended: this.ended(),
+      hasEnded: () => this.hasEnded(),
       destroy: (reason) => void this.destroy(reason),
     };
   }

@@ -51,6 +51,12 @@ export interface Sandbox {
   readonly dead: Promise<Death>;
 
   /**
+   * Resolves when it is to be given no more requests, because what it was made from is gone, and another one there; what it was
+   * given it finishes, and is for its owner to destroy then. Never rejects; may never resolve.
+   */
+  readonly retired: Promise<void>;
+
+  /**
    * Sends the event and waits for the answer. Rejects with ERR_TIMEOUT, ERR_RESPONSE_TOO_LARGE, ERR_BAD_RESPONSE,
    * ERR_SANDBOX_START, ERR_SANDBOX_DIED, or ERR_SANDBOX_GONE where the request is as good as never sent; after each of
    * these the sandbox is destroyed.

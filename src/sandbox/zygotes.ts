@@ -25,7 +25,7 @@ export interface ImportZygote {
 
 /** An engine that can fork sandboxes from interpreters with modules imported. */
 export interface ZygoteEngine extends Engine {
-  /** Rejects with ERR_IMPORT where none of the modules can be imported, or what they make can't be forked; leaves nothing then. */
+  /** Rejects with ERR_IMPORT where none of the modules can be imported, or what they make can't be forked, with another error where that is not their fault; leaves nothing then. */
   importAhead(request: ImportRequest): Promise<ImportZygote>;
   /** As `create`, forked from this zygote; from the engine's own where that one has no room, or has died. */
   createFrom(zygote: ImportZygote, code: Code, lock: Lock | null): Promise<Sandbox>;

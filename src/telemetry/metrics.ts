@@ -4,7 +4,15 @@ import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
 export type StartKind = 'cold' | 'zygote' | 'warm';
 
 /** Why the worker ended a sandbox. */
-const END_REASONS = ['evicted', 'failed', 'removed', 'replaced', 'surplus', 'unpausable'] as const;
+const END_REASONS = [
+  'evicted',
+  'failed',
+  'orphaned',
+  'removed',
+  'replaced',
+  'surplus',
+  'unpausable',
+] as const;
 export type EndReason = (typeof END_REASONS)[number];
 
 const ZYGOTES = ['root', 'packages'] as const;
@@ -102,7 +110,7 @@ export class Metrics {
     });
     this.#zygoteDeaths = new Counter({
       name: 'openlambda_zygote_deaths_total',
-      help: 'Zygotes that died, or did not answer and were ended for it: the root zygote, with all sandboxes, or one with packages.',
+      help: 'Zygotes that died, or did not answer and were ended for it: the root zygote, whose sandboxes are replaced, or one with packages.',
       labelNames: ['zygote'],
       registers,
     });

@@ -225,7 +225,7 @@ async function createEngine(
     installFileMaxMb: config.installMaxMb,
     openFilesMax: config.openFilesMax,
     ...parts,
-    onZygote: async (zygotePid) => await claim.update({ zygotePid }),
+    onInit: async (pid) => await claim.update({ zygotePid: pid }),
     onZygoteDeath: () => metrics.zygoteDied('root'),
   });
 }

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { untilGone, zygoteOf } from '../helpers/background.ts';
+import { initOf, untilGone, zygoteOf } from '../helpers/background.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
-import { isStillThere, treeOf } from '../helpers/processes.ts';
+import { until } from '../helpers/poll.ts';
+import { isStillThere, readProcess, treeOf } from '../helpers/processes.ts';
 import { ProcessLimit } from './process-limit.ts';
 import { errorOf, FaultStage } from './stage.ts';
 
@@ -40,10 +41,18 @@ function limitWithFree(pid: number, count: number): number {
   }
 }
 
+/** Its sandboxes live on. */
 async function killRootZygote(stage: FaultStage): Promise<void> {
   const zygote = await zygoteOf(stage.cluster);
-  const tree = treeOf(zygote);
   process.kill(zygote, 'SIGKILL');
+  await until('end of the root zygote', () => readProcess(zygote) === null);
+}
+
+/** And with it all sandboxes. */
+async function killInit(stage: FaultStage): Promise<void> {
+  const init = await initOf(stage.cluster);
+  const tree = treeOf(init);
+  process.kill(init, 'SIGKILL');
   await untilGone(tree);
 }
 
@@ -60,8 +69,10 @@ test('no descriptors left in the worker', async () => {
       expect(await stage.client.invoke('here')).toMatchObject({ status: 200, body: '"here"' });
       expect(await stage.client.invoke(name, 1)).not.toMatchObject({ status: 200 });
     }
-    // The next root zygote can't be started before there are some.
+    // The next root zygote can't be started before there are some; what it has left goes on.
     await killRootZygote(stage);
+    expect(await stage.client.invoke('here')).toMatchObject({ status: 200, body: '"here"' });
+    await killInit(stage);
     // Enough for its control socket, and not for its streams.
     limitDescriptors(pid, limitWithFree(pid, 5));
     await stage.client.invoke('here');
@@ -76,7 +87,7 @@ test('the machine’s process limit reached', async () => {
   await stage.cluster.addFixture('echo', 'cold');
   await stage.startWarm();
   const trusted = stage.worker.tree().filter(({ pidNamespace, command }) => {
-    return pidNamespace === stage.worker.process.pidNamespace || command.includes('zygote.py');
+    return pidNamespace === stage.worker.process.pidNamespace || /zygote\.py|launch\.py/.test(command);
   });
   using limit = new ProcessLimit(trusted.map(({ pid }) => pid));
   await stage.survives(async () => {
@@ -89,9 +100,10 @@ test('the machine’s process limit reached', async () => {
     });
     // Nor can another root zygote be started; the limit is lifted while that is tried.
     await killRootZygote(stage);
-    const waiting = stage.call('here');
+    await stage.expectServed();
+    const waiting = stage.call('cold', 2);
     limit.lift();
-    expect(await waiting).toMatchObject({ status: 200, body: '"here"' });
+    expect(await waiting).toMatchObject({ status: 200, body: '2' });
     await stage.cluster.removeFunction('cold');
     await stage.call('cold');
   });

@@ -6,7 +6,7 @@ import { type StoppedWorker, stopCluster } from '../../src/cluster/stop.ts';
 import { cleanUps } from '../../src/sandbox/clean-up.ts';
 import type { TestCluster } from './cluster.ts';
 import { until } from './poll.ts';
-import { isStillThere, type ProcessInfo, readProcess, treeOf } from './processes.ts';
+import { isStillThere, type ProcessInfo, readProcess, rootZygoteOf, treeOf } from './processes.ts';
 
 /** A worker that runs as a process of its own in the background, as `admin workers` starts it. */
 export class BackgroundWorker implements Disposable {
@@ -97,9 +97,21 @@ export async function claimsOf(cluster: TestCluster): Promise<{ live: ClaimRecor
   return { live: live.filter(isOurs), stale: stale.filter(isOurs) };
 }
 
-/** The pid of the root zygote of a cluster's only worker. */
-export async function zygoteOf(cluster: TestCluster): Promise<number> {
+/** PID 1 of the sandboxes of a cluster's only worker. */
+export async function initOf(cluster: TestCluster): Promise<number> {
   const [claim] = (await claimsOf(cluster)).live;
-  if (claim?.zygotePid == null) throw new Error('there is no root zygote');
+  if (claim?.zygotePid == null) throw new Error('there is no PID 1 of sandboxes');
   return claim.zygotePid;
+}
+
+/** The pid of the root zygote of a cluster's only worker; null while there is none. */
+export async function zygoteIfThere(cluster: TestCluster): Promise<number | null> {
+  return rootZygoteOf(await initOf(cluster));
+}
+
+/** The same, where there must be one. */
+export async function zygoteOf(cluster: TestCluster): Promise<number> {
+  const pid = await zygoteIfThere(cluster);
+  if (pid === null) throw new Error('there is no root zygote');
+  return pid;
 }

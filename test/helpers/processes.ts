@@ -68,6 +68,12 @@ export function treeOf(root: number): ProcessInfo[] {
   return tree;
 }
 
+/** The root zygote that this PID 1 of sandboxes has started, or null: the only one of its children in its own user namespace. */
+export function rootZygoteOf(init: number): number | null {
+  const userNamespaceOf = (pid: number) => ifThere(() => readlinkSync(`/proc/${pid}/ns/user`));
+  return childrenOf(init).find((pid) => userNamespaceOf(pid) === userNamespaceOf(init)) ?? null;
+}
+
 /** The pids of a process's children; those of its main thread. */
 export function childrenOf(pid: number): number[] {
   const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();

@@ -14,8 +14,8 @@ import { CodeWriter } from './code-writer.ts';
 
 export interface SockFixture extends EngineFixture {
   readonly engine: SockEngine;
-  /** Pids of the root zygotes that it has had; the last one is the living one. */
-  readonly zygotes: readonly number[];
+  /** Pids of each PID 1 of sandboxes that it has had; the last one is the living one. */
+  readonly inits: readonly number[];
   /** What sandboxes see as `/packages`. */
   readonly packagesDir: string;
   /** Where package zygotes have their directories. */
@@ -52,7 +52,7 @@ export async function makeSockEngine(options: EngineOptions = {}): Promise<SockF
     cgroup.setLimits({ memoryMb: options.importMemLimitMb ?? 0, pids: 64, cpuPercent: 0 });
     return cgroup;
   };
-  const zygotes: number[] = [];
+  const inits: number[] = [];
   const writer = new CodeWriter(join(cluster.paths.root, 'code'));
   const engine = await SockEngine.start({
     base: { dir: cluster.paths.base, ...(await readBase(cluster.paths.base)) },
@@ -75,14 +75,14 @@ export async function makeSockEngine(options: EngineOptions = {}): Promise<SockF
     spares: 2,
     log: silentLog(),
     timing: null,
-    onZygote: async (pid) => {
-      zygotes.push(pid);
+    onInit: async (pid) => {
+      inits.push(pid);
     },
     onZygoteDeath: () => {},
   });
   return {
     engine,
-    zygotes,
+    inits,
     packagesDir: cluster.paths.packages,
     importCacheDir: importCache,
     async package(name, text) {
@@ -103,7 +103,7 @@ export async function makeSockEngine(options: EngineOptions = {}): Promise<SockF
 /** The same, whose sandboxes are forked from a package zygote with these modules, given as name and text. */
 export async function makeImportingEngine(
   modules: Readonly<Record<string, string>> = { imported: 'value = 1\n' },
-): Promise<EngineFixture> {
+): Promise<EngineFixture & Pick<SockFixture, 'inits'>> {
   const fixture = await makeSockEngine();
   const { engine, packagesDir } = fixture;
   for (const [name, text] of Object.entries(modules)) await writeFile(join(packagesDir, `${name}.py`), text);

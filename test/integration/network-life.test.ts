@@ -1,19 +1,30 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { findNft } from '../../src/network/nft.ts';
+import { findNft, findProgram } from '../../src/network/nft.ts';
 import { placeOf } from '../../src/network/rules.ts';
-import { claimsOf, untilGone, zygoteOf } from '../helpers/background.ts';
+import { claimsOf, initOf, untilGone, zygoteIfThere, zygoteOf } from '../helpers/background.ts';
 import { TestCluster } from '../helpers/cluster.ts';
+import { gateOf } from '../helpers/gate.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
 import { listProcesses, treeOf } from '../helpers/processes.ts';
+import { python } from '../helpers/python.ts';
 import { describeWithMachine, OUTSIDE, PORT, TestMachine } from '../helpers/test-machine.ts';
 import { makeTestDir, removeEmptyRoot } from '../helpers/test-root.ts';
 
 leavesNothing();
 
 const WORKER = 8080;
+/** As `reach`, once its gate is open. */
+const LATE = python`
+  import os, time, reach
+  def handler(event):
+      print(1, flush=True)
+      while not os.path.exists('/host/open'):
+          time.sleep(0.005)
+      return reach.handler(event)
+`;
 const FORWARD = 'ipv4/ip_forward';
 
 describeWithMachine('the network of a worker', () => {
@@ -151,14 +162,42 @@ describeWithMachine('the network of a worker', () => {
     await expectNothing();
   });
 
-  test('is made again with the root zygote when that has died', async () => {
+  test('is made again with PID 1 of the sandboxes when that has died', async () => {
     await using cluster = await clusterOf();
     await start(cluster);
-    const zygote = await zygoteOf(cluster);
-    const tree = listProcesses().filter(({ pid }) => pid === zygote);
-    process.kill(zygote, 'SIGKILL');
+    const init = await initOf(cluster);
+    const tree = listProcesses().filter(({ pid }) => pid === init);
+    process.kill(init, 'SIGKILL');
     await untilGone(tree);
     await until('answer', async () => (await fetch().catch(() => '')).startsWith('seen'));
+    await kill(cluster);
+    await expectNothing();
+  });
+
+  test.each([
+    'SIGKILL',
+    'SIGSTOP',
+  ] as const)('goes on for what is under way at a %s of the root zygote, and is there for what comes after it', async (signal) => {
+    await using cluster = await clusterOf();
+    await cluster.addFixture('reach', 'late');
+    await rename(
+      join(cluster.paths.registry, 'late', 'lambda_func.py'),
+      join(cluster.paths.registry, 'late', 'reach.py'),
+    );
+    await cluster.writeFunction('late', LATE);
+    await start(cluster);
+    const late = machine.call<string>(WORKER, 'late', { do: 'stream', host: OUTSIDE.public, port: PORT });
+    const gate = await gateOf(cluster.paths, 'late');
+    const zygote = await zygoteOf(cluster);
+    process.kill(zygote, signal);
+    await until('another root zygote', async () => {
+      const pid = await zygoteIfThere(cluster);
+      return pid !== null && pid !== zygote;
+    });
+    // The next ones have other links, beside that of the one that is left.
+    expect(await fetch()).toMatch(/^seen/);
+    await gate.open();
+    expect(await late).toMatch(/^seen/);
     await kill(cluster);
     await expectNothing();
   });
@@ -221,6 +260,55 @@ describeWithMachine('the network of a worker', () => {
       expect.stringContaining('this is unsafe'),
     ]);
     await kill(cluster);
+    await expectNothing();
+  });
+
+  test('is said to be closed by the older iptables, which nft does not show, until that lets it through', async ({
+    skip,
+  }) => {
+    const iptables = findProgram('iptables-legacy');
+    skip(iptables === null, 'iptables-legacy is not installed here');
+    const rules = (...words: string[]) => machine.run([iptables ?? '', '-w', '5', ...words]);
+    await using cluster = await clusterOf();
+    for (const [closed, open] of [
+      [
+        ['-P', 'FORWARD', 'DROP'],
+        ['-P', 'FORWARD', 'ACCEPT'],
+      ],
+      [
+        ['-A', 'FORWARD', '-j', 'REJECT'],
+        ['-F', 'FORWARD'],
+      ],
+    ] as const) {
+      await rules(...closed);
+      await start(cluster);
+      expect((await log(cluster, 40)).at(-1)).toMatchObject({
+        chain: 'iptables-legacy FORWARD',
+        msg: expect.stringContaining('docs/network.md'),
+      });
+      await expect(fetch()).resolves.not.toMatch(/^seen/);
+      await kill(cluster);
+      await rules('-I', 'FORWARD', '-i', 'openlambda-+', '-j', 'ACCEPT');
+      await rules(
+        '-I',
+        'FORWARD',
+        '-o',
+        'openlambda-+',
+        '-m',
+        'conntrack',
+        '--ctstate',
+        'RELATED,ESTABLISHED',
+        '-j',
+        'ACCEPT',
+      );
+      const warnings = (await log(cluster, 40)).length;
+      await start(cluster);
+      expect(await log(cluster, 40)).toHaveLength(warnings);
+      expect(await fetch()).toMatch(/^seen/);
+      await kill(cluster);
+      await rules(...open);
+      await rules('-F', 'FORWARD');
+    }
     await expectNothing();
   });
 

@@ -14,6 +14,7 @@ interface Found {
   readonly liar: readonly string[];
   readonly kept: readonly [number, number];
   readonly round: readonly [number, boolean, number];
+  readonly first: readonly number[];
 }
 
 describeWithMachine('a link to the router', () => {
@@ -49,5 +50,9 @@ describeWithMachine('a link to the router', () => {
 
   test('has a number that nobody has, also when all have been given out once', () => {
     expect(found.round).toEqual([1, true, 1]);
+  });
+
+  test('has a number far from those of the root zygotes before', () => {
+    expect(found.first).toEqual([17, 17 + 2 ** 20, 17 + 15 * 2 ** 20, 35]);
   });
 });

@@ -7,7 +7,7 @@ import type { ImportZygote } from '../../src/sandbox/zygotes.ts';
 import { requestOf } from '../contract/sandbox.contract.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
-import { isStillThere, readProcess } from '../helpers/processes.ts';
+import { isStillThere, readProcess, rootZygoteOf } from '../helpers/processes.ts';
 import { python } from '../helpers/python.ts';
 import { makeSockEngine, type SockFixture } from '../helpers/sock-engine.ts';
 
@@ -117,7 +117,7 @@ test('a zygote has power over nothing but its own namespaces, and nothing to wri
   expect(Number(statusOf(pid, 'Uid').split(/\s+/)[0])).toBeGreaterThanOrEqual(0x70000000);
   for (const key of ['CapPrm', 'CapEff', 'CapBnd']) expect(statusOf(pid, key)).toBe(ZYGOTE_CAPABILITIES);
   expect([statusOf(pid, 'NoNewPrivs'), statusOf(pid, 'Seccomp')]).toEqual(['1', '2']);
-  const root = fixture.zygotes.at(-1) ?? 0;
+  const root = rootZygoteOf(fixture.inits.at(-1) ?? 0) ?? 0;
   for (const name of ['user', 'mnt', 'ipc', 'uts', 'net'])
     expect(readlinkSync(`/proc/${pid}/ns/${name}`)).not.toBe(readlinkSync(`/proc/${root}/ns/${name}`));
   expect(readlinkSync(`/proc/${pid}/ns/pid`)).toBe(readlinkSync(`/proc/${root}/ns/pid`));

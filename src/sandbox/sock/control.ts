@@ -7,6 +7,17 @@ import type { CgroupEntry } from '../../cgroup/cgroup.ts';
  * Examples that both sides are tested against: `test/fixtures/control/`.
  */
 
+/** The root zygote's own id, in what PID 1 tells of it. */
+export const ROOT_ID = 0;
+
+/**
+ * Asks PID 1 for a root zygote: the first one is of generation 0. With it goes its end of its control socket. Its pidfd comes back,
+ * and `forked` is told, or `failed`, and `exit` when it has ended, each with the id 0.
+ */
+export function rootRequest(generation: number): Buffer {
+  return Buffer.from(`root ${generation}`);
+}
+
 /** A sandbox that is asked for: `uid` is the host uid and gid of its only user. */
 export interface ForkRequest {
   readonly id: number;
@@ -87,7 +98,7 @@ export function startRequest(task: SandboxTask, lock: string | null): Buffer {
 /** What a zygote and the sandboxes that are on their way tell. */
 export type ZygoteEvent =
   | { readonly event: 'fatal'; readonly step: string; readonly error: string }
-  /** The launcher has forked the zygote; its pid as the worker sees it. */
+  /** The launcher has forked PID 1; its pid as the worker sees it. */
   | { readonly event: 'launched'; readonly pid: number }
   | { readonly event: 'ready'; readonly python: string; readonly cache_tag: string }
   | { readonly event: 'pong' }
@@ -102,7 +113,7 @@ export type ZygoteEvent =
   /** A package zygote can fork: how long its imports took, and how many threads there are since. */
   | { readonly event: 'imported'; readonly id: number; readonly us: number; readonly tasks: number }
   | ({ readonly event: 'exit'; readonly id: number } & Exit)
-  /** What a package zygote has forked has ended; its pid as the root zygote sees it. */
+  /** What a package zygote has forked has ended, or what a root zygote had that is dead; its pid as the zygotes see it. */
   | ({ readonly event: 'reaped'; readonly pid: number } & Exit);
 
 /** How a process ended: one of both is null. */

@@ -28,6 +28,7 @@ import { SockSandbox } from './sock-sandbox.ts';
 import type { Spare } from './spare.ts';
 import { UidRange, type Uids } from './uid-range.ts';
 import { SockWorkshop } from './workshop.ts';
+import type { Root } from './zygote.ts';
 
 export interface SockEngineOptions {
   /** The base image and what of the machine shows through in it. */
@@ -63,8 +64,8 @@ export interface SockEngineOptions {
   readonly log: Log;
   /** Gets the steps of each start; null for none. */
   readonly timing: Timing | null;
-  /** Told the pid of each root zygote: the first one, and any that takes the place of a dead one. */
-  readonly onZygote: (pid: number) => Promise<void>;
+  /** Told the pid of each PID 1 of the sandboxes: the first one, and any that takes the place of a dead one. */
+  readonly onInit: (pid: number) => Promise<void>;
   /** Told of each root zygote that died, or had to be ended. */
   readonly onZygoteDeath: () => void;
 }
@@ -88,6 +89,8 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
   readonly name = 'sock';
   readonly #options: SockEngineOptions;
   readonly #sandboxes = new Set<SockSandbox>();
+  /** Root zygotes that have died, and have a successor. */
+  readonly #replaced = new WeakSet<Root>();
   readonly #nursery: Nursery;
   readonly #scratchBound: ScratchBound;
   readonly #scratches: ScratchPool;
@@ -95,7 +98,7 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
   readonly #imports: Imports;
   #nextInstance = 1;
 
-  /** Resolves when a first sandbox has got as far as it can without code. Throws what `RootZygote.start` throws. */
+  /** Resolves when a first sandbox has got as far as it can without code. Throws what `Init.start` and `RootZygote.start` throw. */
   static async start(options: SockEngineOptions): Promise<SockEngine> {
     const engine = new SockEngine(options);
     try {
@@ -122,7 +125,8 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
     const launch = this.#launchSettings(range.take());
     const scratch = { sparesDir, bound: this.#scratchBound, log };
     this.#scratches = new ScratchPool({ ...scratch, uids: range, keep });
-    this.#nursery = new Nursery({ ...options, launch, uids: range, scratches: this.#scratches });
+    const onReplaced = (dead: Root) => void this.#retire(dead);
+    this.#nursery = new Nursery({ ...options, launch, uids: range, scratches: this.#scratches, onReplaced });
     this.#imports = new Imports({ ...options, scratch, nursery: this.#nursery });
     this.#compiler = new Compiler({
       take: () => this.#nursery.takeForCompiling(),
@@ -221,8 +225,23 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
     return isStarted ? sandbox : null;
   }
 
+  /** Sandboxes of a dead root zygote end when they have finished what they were given. */
+  async #retire(root: Root): Promise<void> {
+    const left = [...this.#sandboxes].filter((sandbox) => sandbox.root === root);
+    const { log } = this.#options;
+    log.warn(
+      { sandboxes: left.length },
+      'there is another root zygote: sandboxes of the dead one are replaced',
+    );
+    this.#replaced.add(root);
+    for (const sandbox of left) sandbox.retire();
+    await Promise.all(left.map(({ dead }) => dead));
+    log.info({ sandboxes: left.length }, 'the last sandbox of the dead root zygote has ended');
+  }
+
   #remember(sandbox: SockSandbox): void {
     this.#sandboxes.add(sandbox);
+    if (this.#replaced.has(sandbox.root)) sandbox.retire();
     void sandbox.dead.then((death) => {
       this.#sandboxes.delete(sandbox);
       this.#options.log.debug({ sandboxId: sandbox.id, ...death }, 'sandbox ended');

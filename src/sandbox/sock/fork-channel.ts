@@ -32,11 +32,21 @@ export interface ForkChannelOptions {
   readonly onSilent: () => void;
 }
 
+/** What was forked and has not ended; its pid as the zygotes see it. */
+export interface Living {
+  readonly id: number;
+  readonly pid: number;
+  /** Null where no descriptor was left for it. */
+  readonly pidfd: number | null;
+}
+
 /** The worker's end of one zygote's control socket: what is asked for, and what becomes of it. */
 export class ForkChannel {
   readonly #control: number;
   readonly #inspect: Inspect;
   readonly #listeners = new Map<number, ProcessListener>();
+  /** Of those that were forked. Their pidfds are the listeners'. */
+  readonly #forked = new Map<number, Living>();
   readonly #queue: Request[] = [];
   /** Those that were sent and not forked yet. */
   readonly #sent = new Set<number>();
@@ -105,7 +115,12 @@ export class ForkChannel {
   exited(id: number, { code, signal }: Exit): void {
     const listener = this.#listeners.get(id);
     this.#listeners.delete(id);
+    this.#forked.delete(id);
     listener?.exited(code, signal);
+  }
+
+  living(): Living[] {
+    return [...this.#forked.values()];
   }
 
   /** The zygote is gone: what it has not forked it never will. What it has forked may live on. */
@@ -207,9 +222,14 @@ export class ForkChannel {
       const listener = this.#listeners.get(id);
       this.#sent.delete(id);
       // The kernel drops it where we have no room for it: the process ends as soon as it sees that nobody will start it.
-      if (pidfd === undefined) listener?.lost?.('no descriptor is left for it');
-      else if (listener === undefined || !this.#inspect(id, pidfd, pid)) closeSync(pidfd);
-      else listener.forked(pidfd);
+      if (pidfd === undefined) {
+        if (listener !== undefined) this.#forked.set(id, { id, pid, pidfd: null });
+        listener?.lost?.('no descriptor is left for it');
+      } else if (listener === undefined || !this.#inspect(id, pidfd, pid)) closeSync(pidfd);
+      else {
+        this.#forked.set(id, { id, pid, pidfd });
+        listener.forked(pidfd);
+      }
     }
   }
 }

@@ -31,7 +31,7 @@ export class Imports {
     this.#options = options;
   }
 
-  /** Rejects with ERR_IMPORT. */
+  /** Rejects with ERR_IMPORT, ERR_ZYGOTE. */
   async start(request: ImportRequest): Promise<ImportZygote> {
     const starting = this.#start(request);
     this.#starting.add(starting);

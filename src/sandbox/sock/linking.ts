@@ -1,4 +1,7 @@
+import { signalPidfd } from '../../linux/pidfd.ts';
 import { type LinkRequest, linkRequest } from './control.ts';
+
+const SIGKILL = 9;
 
 /** More at a time would fill the socket's buffer; the rest wait here. */
 const MAX_IN_FLIGHT = 64;
@@ -6,7 +9,7 @@ const MAX_IN_FLIGHT = 64;
 /** A process that a package zygote has forked. The pidfd stays the caller's, and open until `linked` is called. */
 export interface Link extends LinkRequest {
   readonly pidfd: number;
-  /** Called once, with what went wrong or null; not at all where the root zygote dies. */
+  /** Called once, with what went wrong or null; not at all where it is killed. */
   readonly linked: (failure: string | null) => void;
 }
 
@@ -15,12 +18,19 @@ export class Linking {
   readonly #send: (message: Buffer, fds: readonly number[]) => void;
   readonly #queue: Link[] = [];
   readonly #sent = new Map<number, Link>();
+  readonly #kill: (pidfd: number) => void;
+  #isOver = false;
 
-  constructor(send: (message: Buffer, fds: readonly number[]) => void) {
+  constructor(
+    send: (message: Buffer, fds: readonly number[]) => void,
+    kill: (pidfd: number) => void = (pidfd) => signalPidfd(pidfd, SIGKILL),
+  ) {
     this.#send = send;
+    this.#kill = kill;
   }
 
   ask(link: Link): void {
+    if (this.#isOver) return this.#kill(link.pidfd);
     this.#queue.push(link);
     this.#pump();
   }
@@ -39,6 +49,13 @@ export class Linking {
     link.linked(failure);
     this.#pump();
     return true;
+  }
+
+  /** The root zygote has died: who waits for a link gets none any more, and is killed, as it has begun nothing yet. */
+  end(): void {
+    this.#isOver = true;
+    for (const { pidfd } of [...this.#sent.values(), ...this.#queue.splice(0)]) this.#kill(pidfd);
+    this.#sent.clear();
   }
 
   #pump(): void {

@@ -2,10 +2,12 @@ import { OlError } from '../../errors.ts';
 import { inTime } from '../../in-time.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { LaunchSettings } from './control.ts';
+import { Init } from './init.ts';
 import { RootZygote } from './root-zygote.ts';
 import { Spare, type SpareMaterials } from './spare.ts';
 import { Spares } from './spares.ts';
 import type { UidRange } from './uid-range.ts';
+import type { Root } from './zygote.ts';
 
 const FIRST_RESTART_MS = 50;
 const LAST_RESTART_MS = 1000;
@@ -18,9 +20,11 @@ export interface NurseryOptions extends SpareMaterials {
   /** How many spares to keep. */
   readonly spares: number;
   readonly log: Log;
-  /** Told the pid of each root zygote: the first one, and any that takes the place of a dead one. */
-  readonly onZygote: (pid: number) => Promise<void>;
+  /** Told the pid of each PID 1 of the sandboxes: the first one, and any that takes the place of a dead one. */
+  readonly onInit: (pid: number) => Promise<void>;
   readonly onZygoteDeath: () => void;
+  /** Told when another root zygote has taken the place of this one, which has died. */
+  readonly onReplaced: (dead: Root) => void;
   readonly zygoteSilentMs: number;
 }
 
@@ -33,6 +37,7 @@ interface Generation {
 /** Where sandboxes come from: keeps a root zygote alive, and spares ready. */
 export class Nursery {
   readonly #options: NurseryOptions;
+  #init: Init | null = null;
   #generation: Promise<Generation>;
   #cacheTag = '';
   /** Why the last start failed; null where it did not. */
@@ -82,12 +87,12 @@ export class Nursery {
     throw new OlError('ERR_ZYGOTE', { reason: failure ?? 'the first sandbox ended at once' });
   }
 
-  /** Ends the root zygote, and with it all sandboxes. */
+  /** Ends all sandboxes, and what they were forked from. */
   async close(): Promise<void> {
     this.#isClosed = true;
     const generation = await this.#generation.catch(() => null); // one that never came up has nothing to close
     await generation?.spares.close();
-    await generation?.zygote.close();
+    await this.#init?.close();
   }
 
   async #next(): Promise<Generation> {
@@ -101,29 +106,45 @@ export class Nursery {
   }
 
   async #start(): Promise<Generation> {
-    const { log, onZygote, launch: settings, uids, spares: wanted, zygoteSilentMs: silentMs } = this.#options;
-    const zygote = await RootZygote.start({ settings, uids, silentMs, log });
-    try {
-      await onZygote(zygote.pid);
-    } catch (error) {
-      await zygote.close();
-      throw error;
-    }
+    const { log, launch, uids, spares: wanted, zygoteSilentMs: silentMs } = this.#options;
+    const init = await this.#livingInit();
+    const hasRouter = launch.network.kind === 'nat';
+    const zygote = await RootZygote.start(init, { hasRouter, uids, silentMs });
     this.#cacheTag = zygote.cacheTag;
     const spares = new Spares({ wanted, fork: () => this.#fork(zygote), log });
-    void zygote.gone.then((how) => this.#replace(how));
+    void zygote.gone.then((how) => this.#replace({ zygote, spares }, how));
     spares.refill();
     return { zygote, spares };
   }
 
-  /** A root zygote never ends by itself while we need it. Every sandbox went with it; the next ones need a new one. */
-  #replace(how: string): void {
+  /** The one that there is; another one where that has died. */
+  async #livingInit(): Promise<Init> {
+    if (this.#init?.isGone === false) return this.#init;
+    const { log, onInit, launch: settings, zygoteSilentMs: silentMs } = this.#options;
+    const init = await Init.start({ settings, silentMs, log });
+    this.#init = init;
+    try {
+      await onInit(init.pid);
+    } catch (error) {
+      await init.close();
+      throw error;
+    }
+    return init;
+  }
+
+  /** A root zygote never ends by itself while we need it. Its sandboxes may go on, but the next ones need a new one. */
+  #replace({ zygote, spares }: Generation, how: string): void {
     if (this.#isClosed) return;
-    this.#options.onZygoteDeath();
-    this.#options.log.error({ how }, 'the root zygote died, and its sandboxes with it: starting another');
+    const { log, onZygoteDeath } = this.#options;
+    onZygoteDeath();
+    const areLeft = this.#init?.isGone === false;
+    const sandboxes = areLeft ? 'its sandboxes finish what they have begun' : 'its sandboxes died with it';
+    log.error({ how }, `the root zygote died, ${sandboxes}: starting another`);
+    void spares.close();
     this.#generation = this.#restart();
+    const replaced = () => this.#options.onReplaced(zygote);
     // Whoever needs it is told; there may be nobody.
-    this.#generation.catch(() => {});
+    this.#generation.then(replaced, () => {});
   }
 
   async #restart(): Promise<Generation> {

@@ -12,7 +12,7 @@ import { type Exit, HOT_PAGES, type Wanted } from './control.ts';
 import { type ForeignEvent, ForeignEvents } from './foreign-events.ts';
 import { ForkChannel } from './fork-channel.ts';
 import type { UidRange } from './uid-range.ts';
-import type { Fork, ProcessListener, Zygote, ZygoteFork } from './zygote.ts';
+import type { Fork, ProcessListener, Root, Zygote, ZygoteFork } from './zygote.ts';
 import { ZygoteHome } from './zygote-home.ts';
 
 const SIGKILL = 9;
@@ -44,6 +44,7 @@ interface Imported {
  */
 export class PackageZygote implements Zygote {
   readonly gone: Promise<string>;
+  readonly root: Root;
   readonly uids: UidRange;
   readonly entryKind = 'write-self';
   readonly children: Zygote['children'];
@@ -58,6 +59,7 @@ export class PackageZygote implements Zygote {
   readonly #exited = Promise.withResolvers<Exit>();
   /** Sandboxes that are to be linked when they are forked, each of them once. */
   readonly #toLink = new Map<number, ProcessListener>();
+  readonly #forgetRoot: () => void;
   #pidfd: number | null = null;
   #pid: number | null = null;
   /** Why it is ended by us, or what it told of its own failure. */
@@ -66,7 +68,7 @@ export class PackageZygote implements Zygote {
   #memoryKb = 0;
   #isGone = false;
 
-  /** Resolves when it can fork. Rejects with ERR_IMPORT, and leaves nothing then. */
+  /** Resolves when it can fork. Rejects with ERR_IMPORT, or ERR_ZYGOTE where the root zygote has died; leaves nothing then. */
   static async start(parts: PackageZygoteParts): Promise<PackageZygote> {
     const zygote = new PackageZygote(parts);
     const late = setTimeout(() => zygote.#end(`it took longer than ${parts.timeoutMs} ms`), parts.timeoutMs);
@@ -84,6 +86,7 @@ export class PackageZygote implements Zygote {
     this.#parts = parts;
     this.children = parent.children;
     this.linking = parent.linking;
+    this.root = parent.root;
     const uids = parent.uids.takeRange();
     if (uids === null) throw importError(wanted, 'no host uids are left for it');
     undo.defer(() => uids.close());
@@ -114,6 +117,9 @@ export class PackageZygote implements Zygote {
     this.gone = this.#exited.promise.then((exit) => this.#leave(exit));
     const fds = [theirControl, theirEvents, mount] as const;
     parent.forkZygote({ id, uidBase: uids.base, uidCount: uids.count, fds, entry }, this.#listener());
+    // What is forked from it could not be linked to the router any more, nor cut off from it at its end, where somebody here keeps
+    // its namespace. The next root zygote gets others.
+    this.#forgetRoot = this.root.uponEnd((how) => this.#end(`the root zygote died: ${how}`));
   }
 
   get linksLater(): boolean {
@@ -194,7 +200,10 @@ export class PackageZygote implements Zygote {
 
   async #isImported(): Promise<void> {
     const { wanted } = this.#parts;
-    const gone = this.gone.then((how) => Promise.reject(importError(wanted, how)));
+    // The modules are not to blame for the end of the root zygote.
+    const error = (how: string) =>
+      this.root.isGone ? new OlError('ERR_ZYGOTE', { reason: how }) : importError(wanted, how);
+    const gone = this.gone.then((how) => Promise.reject(error(how)));
     const { us, tasks } = await Promise.race([this.#imported.promise, gone]);
     gone.catch(() => {}); // from now on its end is nobody's error
     this.#importMs = us / 1000;
@@ -214,7 +223,10 @@ export class PackageZygote implements Zygote {
       void this.children.exitOf(toldPid).then((exit) => this.#tellEnd(id, exit));
       return false;
     }
-    if (this.uids.has(uid) && this.children.claim(inRoot, (exit) => this.#tellEnd(id, exit))) {
+    if (
+      this.uids.has(uid) &&
+      this.children.claim(inRoot, { pidfd, listener: (exit) => this.#tellEnd(id, exit) })
+    ) {
       this.#link(id, inRoot, pidfd);
       return true;
     }
@@ -255,6 +267,7 @@ export class PackageZygote implements Zygote {
   async #leave(exit: Exit): Promise<string> {
     const how = this.#failure ?? this.#explain(exit);
     this.#isGone = true;
+    this.#forgetRoot();
     this.#channel.close();
     this.#events.close();
     if (this.#pidfd !== null) closeSync(this.#pidfd);

@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import type { Cgroup, CgroupHits } from '../../cgroup/cgroup.ts';
 import { duplicate } from '../../linux/descriptors.ts';
 import { isOutOfDescriptors } from '../../linux/out-of-descriptors.ts';
-import { pidOf, signalPidfd } from '../../linux/pidfd.ts';
+import { isEnded, pidOf, signalPidfd } from '../../linux/pidfd.ts';
 import { scheduleSandbox } from '../../linux/scheduling.ts';
 import { isReceiverGone, sendWithFds, seqpacketPair } from '../../linux/sockets.ts';
 import type { MemoryBound } from '../sandbox.ts';
@@ -200,6 +200,11 @@ export class SandboxProcess {
 
   pid(): number | null {
     return this.#pid;
+  }
+
+  /** True where it has ended, whether somebody has reaped it or not. */
+  hasEnded(): boolean {
+    return this.#hasEnded || (this.#pidfd !== null && isEnded(this.#pidfd));
   }
 
   #forked(pidfd: number): void {

@@ -1,90 +1,92 @@
-import type { ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
-import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
 import { OlError } from '../../errors.ts';
+import { signalPidfd } from '../../linux/pidfd.ts';
+import { signalName } from '../../linux/signals.ts';
 import { seqpacketPair } from '../../linux/sockets.ts';
-import type { Log } from '../../telemetry/log.ts';
-import { Children } from './children.ts';
-import { decodeEvent, type LaunchSettings } from './control.ts';
+import type { Children } from './children.ts';
+import type { Exit, ZygoteEvent } from './control.ts';
 import { ForkChannel } from './fork-channel.ts';
-import { PYTHON, RUNTIME_DIR, spawnLauncher } from './launcher.ts';
+import type { Init, RootListener } from './init.ts';
 import { Linking } from './linking.ts';
 import type { UidRange } from './uid-range.ts';
-import type { Fork, ProcessListener, Zygote, ZygoteFork } from './zygote.ts';
+import type { Fork, ProcessListener, Root, Zygote, ZygoteFork } from './zygote.ts';
 
+const SIGKILL = 9;
 /** A start takes a tenth of a second; from a disk that sleeps, a few. */
 const START_MS = 30_000;
 /** How often it is asked whether it is alive, where it owes no other answer. */
 const PINGS_IN_SILENCE = 3;
 
 export interface RootZygoteOptions {
-  readonly settings: Omit<LaunchSettings, 'runtime' | 'worker_pid'>;
+  /** True where sandboxes are linked to a router. */
+  readonly hasRouter: boolean;
   readonly uids: UidRange;
   /** How long it may owe an answer; then it is ended. */
   readonly silentMs: number;
-  readonly log: Log;
 }
 
-/** The process that all others are forked from, directly or not. When it goes, the kernel kills all of them. */
-export class RootZygote implements Zygote {
-  /** Resolves with how it ended, when it and all its sandboxes are gone. Never rejects. */
+/** The process that all others are forked from, directly or not. When it ends, its sandboxes go on: PID 1 tells of their ends then. */
+export class RootZygote implements Zygote, Root {
   readonly gone: Promise<string>;
   readonly uids: UidRange;
   readonly entryKind = null;
-  readonly children = new Children();
+  readonly children: Children;
   readonly linking: Linking | null;
   /** Its own have theirs from the fork on. */
   readonly linksLater = false;
-  readonly #child: ChildProcess;
+  readonly #init: Init;
   readonly #channel: ForkChannel;
+  readonly #listener: RootListener;
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<string>();
+  readonly #uponEnd = new Set<(how: string) => void>();
   #pings: NodeJS.Timeout | null = null;
+  #pidfd: number | null = null;
   /** Why we have ended it. */
   #failure: string | null = null;
-  #pid = 0;
+  #isGone = false;
   #cacheTag = '';
 
-  /** Resolves when it can fork. Throws ERR_NO_PYTHON, ERR_KERNEL, ERR_NETWORK, ERR_ZYGOTE. */
-  static async start(options: RootZygoteOptions): Promise<RootZygote> {
+  /** Resolves when it can fork. Throws ERR_NO_PYTHON, ERR_ZYGOTE. */
+  static async start(init: Init, options: RootZygoteOptions): Promise<RootZygote> {
     const [ours, theirs] = seqpacketPair();
-    let child: ChildProcess;
-    try {
-      child = await spawnLauncher(theirs);
-    } catch (error) {
-      closeSync(ours);
-      throw error;
-    } finally {
-      closeSync(theirs);
-    }
-    const launch: LaunchSettings = { ...options.settings, runtime: RUNTIME_DIR, worker_pid: process.pid };
-    const zygote = new RootZygote(child, ours, options);
-    await zygote.#ready(JSON.stringify(launch));
+    const zygote = new RootZygote(init, ours, options);
+    init.startZygote(theirs, zygote.#listener);
+    const late = setTimeout(() => zygote.#fail(`it was not ready after ${START_MS} ms`), START_MS);
+    await zygote.#ready.promise.finally(() => clearTimeout(late));
     const everyMs = options.silentMs / PINGS_IN_SILENCE;
     zygote.#pings = setInterval(() => zygote.#channel.ping(), everyMs).unref();
     return zygote;
   }
 
-  private constructor(child: ChildProcess, control: number, options: RootZygoteOptions) {
-    const { settings, uids, silentMs, log } = options;
-    this.#child = child;
+  private constructor(init: Init, control: number, { hasRouter, uids, silentMs }: RootZygoteOptions) {
+    this.#init = init;
+    this.children = init.children;
     this.uids = uids;
+    this.gone = this.#ended.promise;
     const onSilent = () => this.#fail(`it did not answer for ${silentMs} ms`);
     // It runs trusted code only: there is nothing to inspect.
     this.#channel = new ForkChannel(control, { inspect: () => true, silentMs, onSilent });
-    const hasRouter = settings.network.kind === 'nat';
     this.linking = hasRouter ? new Linking((message, fds) => this.#channel.send(message, fds)) : null;
-    const stderr = createInterface({ input: child.stderr as Readable });
-    stderr.on('line', (line) => log.warn({ line }, 'root zygote'));
-    const { promise, resolve } = Promise.withResolvers<string>();
-    // 'close' comes after 'exit', when the last event has been read.
-    child.on('close', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
-    child.on('error', (error) => resolve(error.message));
-    this.gone = promise.then((how) => this.#end(how));
+    this.#listener = {
+      forked: (pidfd) => this.#forked(pidfd),
+      event: (event) => this.#take(event),
+      exited: (exit) => this.#exited(exit),
+      allGone: (how) => this.#allGone(how),
+    };
   }
 
-  /** Its pid as this process sees it. */
-  get pid(): number {
-    return this.#pid;
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  get root(): Root {
+    return this;
+  }
+
+  uponEnd(end: (how: string) => void): () => void {
+    this.#uponEnd.add(end);
+    return () => this.#uponEnd.delete(end);
   }
 
   /** What its Python puts into the names of compiled files: `cpython-311`. */
@@ -100,56 +102,89 @@ export class RootZygote implements Zygote {
     this.#channel.ask({ zygote: fork }, listener);
   }
 
-  /** Ends it and with it all sandboxes; resolves when they are gone. */
-  async close(): Promise<void> {
-    this.#child.kill('SIGKILL');
-    await this.gone;
-  }
-
   /** The kernel kills a stopped process, too. */
   #fail(reason: string): void {
+    if (this.#isGone) return;
     this.#failure ??= reason;
-    this.#child.kill('SIGKILL');
+    if (this.#pidfd !== null) signalPidfd(this.#pidfd, SIGKILL);
+    this.#init.expectEnd();
   }
 
-  async #ready(launch: string): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const events = createInterface({ input: this.#child.stdio[4] as Readable });
-    events.on('line', (line) => {
-      const event = decodeEvent(line);
-      if (event.event === 'launched') this.#pid = event.pid;
-      else if (event.event === 'ready') {
+  #forked(pidfd: number): void {
+    this.#pidfd = pidfd;
+    if (this.#failure !== null) this.#fail(this.#failure);
+  }
+
+  #take(event: ZygoteEvent): void {
+    switch (event.event) {
+      case 'ready':
+        if (this.#isGone) return;
         this.#cacheTag = event.cache_tag;
-        resolve();
-      } else if (event.event === 'fatal') reject(startError(event.step, event.error));
-      else if (event.event === 'pong') this.#channel.ponged();
-      else if (event.event === 'linked') this.linking?.settle(event.id, null);
-      else if (event.event === 'failed' && event.step === 'network')
-        this.linking?.settle(event.id, `${event.step}: ${event.error}`);
-      else if (event.event === 'reaped') this.children.reaped(event.pid, event);
-      else this.#channel.handle(event);
-    });
-    const stdin = this.#child.stdin as Writable;
-    // It may be dead already; then `gone` tells more than the broken pipe.
-    stdin.on('error', () => {});
-    stdin.end(launch);
-    this.gone.then((how) => reject(startError('start', how)), reject);
-    const late = setTimeout(() => this.#fail(`it was not ready after ${START_MS} ms`), START_MS);
-    await promise.finally(() => clearTimeout(late));
+        return this.#ready.resolve();
+      case 'pong':
+        return this.#isGone ? undefined : this.#channel.ponged();
+      case 'linked':
+        this.linking?.settle(event.id, null);
+        return;
+      case 'failed': {
+        const failure = `${event.step}: ${event.error}`;
+        if (event.step === 'network' && this.linking?.settle(event.id, failure) === true) return;
+        return this.#channel.handle(event);
+      }
+      case 'fatal':
+      case 'launched':
+      case 'reaped':
+        return;
+      default:
+        return this.#channel.handle(event);
+    }
   }
 
-  #end(how: string): string {
-    if (this.#pings !== null) clearInterval(this.#pings);
+  #exited(exit: Exit | OlError): void {
+    const how = describeExit(exit);
+    this.#leave();
+    this.#channel.close();
+    this.linking?.end();
+    const orphans = this.#channel.living().map(({ id, pid, pidfd }) => {
+      const listener = (end: Exit) => {
+        this.#channel.exited(id, end);
+        this.#detachIfUnused();
+      };
+      return { pid, pidfd, listener };
+    });
+    this.children.adopt(orphans);
+    this.#detachIfUnused();
+    this.#settle(how, exit instanceof OlError ? exit : null);
+  }
+
+  /** Sandboxes that it has left are still told of here. */
+  #detachIfUnused(): void {
+    if (this.#channel.living().length === 0) this.#init.detach(this.#listener);
+  }
+
+  #allGone(how: string): void {
+    this.#leave();
     this.#channel.endAll();
-    this.children.end();
-    return this.#failure ?? how;
+    this.#settle(how, null);
+  }
+
+  #leave(): void {
+    this.#isGone = true;
+    if (this.#pings !== null) clearInterval(this.#pings);
+    if (this.#pidfd !== null) closeSync(this.#pidfd);
+    this.#pidfd = null;
+  }
+
+  #settle(how: string, error: OlError | null): void {
+    const why = this.#failure ?? how;
+    this.#ready.reject(error ?? this.#init.startError(why));
+    this.#ready.promise.catch(() => {}); // where it was ready nobody asks
+    for (const end of this.#uponEnd) end(why);
+    this.#ended.resolve(why);
   }
 }
 
-function startError(step: string, error: string): OlError {
-  if (step === 'python') {
-    return new OlError('ERR_NO_PYTHON', { path: PYTHON, reason: `${error}; 3.9 or newer is needed` });
-  }
-  if (step === 'network') return new OlError('ERR_NETWORK', { reason: error });
-  return new OlError('ERR_ZYGOTE', { reason: `${step}: ${error}` });
+function describeExit(exit: Exit | OlError): string {
+  if (exit instanceof OlError) return exit.message;
+  return exit.signal === null ? `exit code ${exit.code}` : `signal ${signalName(exit.signal)}`;
 }

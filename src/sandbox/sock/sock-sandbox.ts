@@ -9,6 +9,7 @@ import type { ScratchDir } from '../scratch/scratch-dir.ts';
 import type { ServerPipe } from '../server-pipe.ts';
 import type { ProcessEnd, SandboxProcess } from './process.ts';
 import type { Spare } from './spare.ts';
+import type { Root } from './zygote.ts';
 
 /** Of a process that has closed its connection we are told at once. */
 const CLOSING_MS = 1000;
@@ -25,6 +26,8 @@ export interface SockSandboxParts {
 /** A sandbox of the `sock` engine: a process in namespaces of its own. */
 export class SockSandbox extends PipedSandbox {
   readonly dead: Promise<Death>;
+  /** The root zygote that it descends from. */
+  readonly root: Root;
   readonly #process: SandboxProcess;
   readonly #scratch: ScratchDir;
   readonly #answered: Spare['answered'];
@@ -35,6 +38,7 @@ export class SockSandbox extends PipedSandbox {
     this.#scratch = spare.scratch.dir;
     this.#process = spare.process;
     this.#answered = spare.answered;
+    this.root = spare.root;
     void spare.process.ended.then(({ pidsRefused }) => {
       this.isDead = true;
       if (pidsRefused > 0)
@@ -84,6 +88,11 @@ export class SockSandbox extends PipedSandbox {
   protected override answeredFirst(): void {
     const pid = this.pid();
     if (pid !== null) this.#answered?.(pid);
+  }
+
+  /** A zygote that hangs does not reap it. */
+  protected override hasEnded(): boolean {
+    return this.isDead || this.#process.hasEnded();
   }
 
   protected async ended(): Promise<SandboxEnd> {

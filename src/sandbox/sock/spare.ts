@@ -6,7 +6,7 @@ import type { ScratchPool } from '../scratch/scratch-pool.ts';
 import { ServerPipe } from '../server-pipe.ts';
 import { type ProcessEnd, SandboxProcess } from './process.ts';
 import { Scratch } from './scratch.ts';
-import type { Zygote } from './zygote.ts';
+import type { Root, Zygote } from './zygote.ts';
 
 /** Where spares get what they are made of. */
 export interface SpareMaterials {
@@ -22,6 +22,8 @@ export interface SpareMaterials {
 export class Spare {
   readonly process: SandboxProcess;
   readonly scratch: Scratch;
+  /** The root zygote that it descends from. */
+  readonly root: Root;
   /** Connected already; its other end closes with the process. */
   readonly pipe: ServerPipe;
   /** Resolves when the process has ended and all that it had is given back or removed. Never rejects. */
@@ -42,6 +44,7 @@ export class Spare {
     const mount = detachedMount(scratch.dir.path, 'writable');
     undo.defer(() => closeSync(mount));
     const { uid } = dir;
+    this.root = zygote.root;
     this.process = new SandboxProcess(zygote, {
       id,
       uid,

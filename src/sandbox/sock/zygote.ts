@@ -35,15 +35,24 @@ export interface Fork extends ForkRequest, ToSend {}
 /** A package zygote; with it go its ends of its control socket and of its event stream, and its home. */
 export interface ZygoteFork extends ZygoteRequest, ToSend {}
 
+/** What a root zygote is to those that descend from it. */
+export interface Root {
+  readonly isGone: boolean;
+  /** Has `end` called when it has ended; returns what takes that back. */
+  uponEnd(end: (how: string) => void): () => void;
+}
+
 /** A process that sandboxes, and further zygotes, are forked from. */
 export interface Zygote {
   /** Resolves with how it ended. Never rejects. */
   readonly gone: Promise<string>;
+  /** The root zygote that it descends from. */
+  readonly root: Root;
   /** The host uids of what is forked from it. */
   readonly uids: UidRange;
   /** How a sandbox of it enters its cgroup; null where that is as the cgroup driver likes it best. */
   readonly entryKind: 'write-self' | null;
-  /** What zygotes other than the root one have forked: it is the root one that tells of their ends. */
+  /** What zygotes other than the root one have forked: it is the root one that tells of their ends, or PID 1. */
   readonly children: Children;
   /** Who links the sandboxes of package zygotes to the router; null where there is none. */
   readonly linking: Linking | null;

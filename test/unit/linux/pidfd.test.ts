@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { check, libc } from '../../../src/linux/libc.ts';
-import { pidOf, signalPidfd } from '../../../src/linux/pidfd.ts';
+import { isEnded, pidOf, signalPidfd } from '../../../src/linux/pidfd.ts';
 import { signalName } from '../../../src/linux/signals.ts';
 
 const SYS_PIDFD_OPEN = 434;
@@ -19,6 +19,21 @@ test('a process is known by its descriptor, and can be ended by it; afterwards i
   expect(pidOf(pidfd)).toBeNull();
   expect(signalPidfd(pidfd, 9)).toBe(false);
   closeSync(pidfd);
+});
+
+test('a process that has ended is known to have, before anybody has reaped it', async () => {
+  // The shell becomes a program that reaps nobody.
+  const parent = spawn('/bin/sh', ['-c', 'sleep 1000 & echo $!; exec sleep 1000']);
+  const [line] = await once(parent.stdout, 'data');
+  const pidfd = check(pidfdOpen(SYS_PIDFD_OPEN, Number(line), 0), 'pidfd_open', 'sleep');
+  expect(isEnded(pidfd)).toBe(false);
+  signalPidfd(pidfd, 9);
+  await vi.waitFor(() => expect(isEnded(pidfd)).toBe(true), { timeout: 30_000 });
+  expect(signalPidfd(pidfd, 0)).toBe(true); // it is there, and waits to be reaped
+  closeSync(pidfd);
+  const exit = once(parent, 'exit');
+  parent.kill();
+  await exit;
 });
 
 test('a signal for what is no process is an error', () => {

@@ -12,6 +12,8 @@ import {
   linkRequest,
   MAX_FORKS,
   PING,
+  ROOT_ID,
+  rootRequest,
   type SandboxTask,
   startRequest,
   type ZygoteEvent,
@@ -28,6 +30,8 @@ interface RequestFixture {
   readonly zygote?: ZygoteRequest;
   readonly link?: LinkRequest;
   readonly hot?: true;
+  /** Of a request to PID 1: which root zygote it is. */
+  readonly root?: number;
   readonly task?: SandboxTask;
   readonly lock?: string | null;
   readonly descriptors: number;
@@ -47,6 +51,7 @@ interface PythonSide {
   }[];
   readonly told: readonly string[];
   readonly closed: readonly number[];
+  readonly root_id: number;
 }
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -69,7 +74,8 @@ test.each(
   });
 });
 
-function encode({ entry, forks, zygote, link, hot, task, lock }: RequestFixture): Buffer {
+function encode({ root, entry, forks, zygote, link, hot, task, lock }: RequestFixture): Buffer {
+  if (root !== undefined) return rootRequest(root);
   if (link !== undefined) return linkRequest(link);
   if (hot) return HOT_PAGES;
   if (entry === undefined && task === undefined) return PING;
@@ -78,6 +84,10 @@ function encode({ entry, forks, zygote, link, hot, task, lock }: RequestFixture)
   if (entry === undefined || forks === undefined) throw new Error('a fixture is neither kind of request');
   return forkRequest(entry, forks);
 }
+
+test('both sides know the root zygote by the same id', () => {
+  expect(python.root_id).toBe(ROOT_ID);
+});
 
 test('the largest request that is sent is among the fixtures', () => {
   expect(requests.some(({ forks }) => forks?.length === MAX_FORKS)).toBe(true);

@@ -61,6 +61,7 @@ print(
             'received': [receive(request) for request in load('requests.json')],
             'told': [told(event) for event in load('events.json')],
             'closed': closed(),
+            'root_id': control.ROOT_ID,
         }
     )
 )
