@@ -88,9 +88,11 @@ export class PackageStore {
   /** What there is of locks; `changedMs` is when it was written. */
   async keys(): Promise<{ readonly key: string; readonly file: string; readonly changedMs: number }[]> {
     const files = (await readdir(join(this.dir, LOCKS))).filter((name) => /\.(json|resolved)$/.test(name));
-    return files.map((file) => {
-      const { mtimeMs: changedMs } = lstatSync(join(this.dir, LOCKS, file));
-      return { key: file.replace(/\.\w+$/, ''), file, changedMs };
+    return files.flatMap((file) => {
+      const found = lstatSync(join(this.dir, LOCKS, file), { throwIfNoEntry: false });
+      // Somebody has forgotten it since.
+      if (found === undefined) return [];
+      return { key: file.replace(/\.\w+$/, ''), file, changedMs: found.mtimeMs };
     });
   }
 
@@ -109,12 +111,23 @@ export class PackageStore {
     if (!others.some((other) => other?.id === lock.id)) await rm(this.#indexOf(lock), { force: true });
   }
 
-  /** Removes an installed package. It is not half there at any time. */
-  async remove(dir: string): Promise<void> {
+  /**
+   * Removes an installed package that is unused, and is so still when nobody finds it any more: who has come to lock it before
+   * that keeps it, and who does later sees that it is gone. False where it stays. It is not half there at any time.
+   */
+  async removeIf(dir: string, isUnused: (dir: string) => Promise<boolean>): Promise<boolean> {
+    if (!isThere(join(this.dir, dir)) || !(await isUnused(dir))) return false;
     const stage = await this.stage();
     await rename(join(this.dir, dir), join(stage, dir));
-    await removeTree(stage);
-    await rm(join(this.dir, LOCKS, `${dir}.lock`), { force: true });
+    let isGone = false;
+    try {
+      isGone = await isUnused(dir);
+    } finally {
+      if (!isGone) await rename(join(stage, dir), join(this.dir, dir));
+      await removeTree(stage);
+    }
+    if (isGone) await rm(join(this.dir, LOCKS, `${dir}.lock`), { force: true });
+    return isGone;
   }
 
   /** An empty directory on the store's file system, which nobody else sees. The caller removes it. */
