@@ -18,6 +18,8 @@ export interface OutletOptions {
   readonly indexes: ReadonlySet<string>;
   /** The proxy that a server is reached through; null for none. Throws where what is set can't be used. */
   readonly upstreamFor: (server: Server, scheme: Scheme) => Upstream | null;
+  /** Who vouches for a proxy that speaks TLS, as PEM; null for those that Node knows. */
+  readonly authorities: string | null;
 }
 
 export type Scheme = 'http' | 'https';
@@ -76,7 +78,9 @@ export class Outlet {
       if (!WEB_PORTS.includes(server.port) || known?.some((address) => !isPublicAddress(address)))
         throw denial(server);
     }
-    return scheme === 'http' ? await dialProxy(upstream) : await dialThrough(upstream, server);
+    const { authorities } = this.#options;
+    if (scheme === 'http') return await dialProxy(upstream, authorities);
+    return await dialThrough(upstream, server, authorities);
   }
 
   /** Looked up once, and connected to as it is: a second look might find another address. */

@@ -14,7 +14,8 @@ async function withProxy(use: (outlet: Outlet, proxy: ConnectProxy) => Promise<v
     names: { 'far.invalid': (server.address() as AddressInfo).port },
   });
   const upstream: Upstream = { host: '127.0.0.1', port: proxy.port, isTls: false, authorization: null };
-  await use(new Outlet({ indexes: new Set(['10.9.9.9:8443']), upstreamFor: () => upstream }), proxy);
+  const indexes = new Set(['10.9.9.9:8443']);
+  await use(new Outlet({ indexes, upstreamFor: () => upstream, authorities: null }), proxy);
   server.close();
 }
 
