@@ -3,25 +3,31 @@ import { connect, isIP, isIPv6, type Socket } from 'node:net';
 import { connect as connectTls, getCACertificates, type TLSSocket } from 'node:tls';
 import type { Server, Upstream } from './upstream.ts';
 
-/** Connects to an address. Rejects with what the kernel says. */
-export function dial(address: string, port: number): Promise<Socket> {
+/** Connects to an address. Rejects with what the kernel says. As all of these, it leaves no connection when `late` is aborted. */
+export function dial(address: string, port: number, late: AbortSignal): Promise<Socket> {
+  late.throwIfAborted();
   // Nothing is held back: a handshake is small pieces that each wait for an answer.
-  return opened(connect({ host: address, port, noDelay: true }), 'connect');
+  return opened(connect({ host: address, port, noDelay: true }), 'connect', late);
 }
 
 /**
  * Connects to a proxy, to send it requests. One that speaks TLS has to have a certificate by one of `authorities` (PEM), or of
  * those in NODE_EXTRA_CA_CERTS; null stands for those that Node knows. Rejects with what is wrong, and what to do.
  */
-export async function dialProxy(proxy: Upstream, authorities: string | null): Promise<Socket> {
+export async function dialProxy(
+  proxy: Upstream,
+  authorities: string | null,
+  late: AbortSignal,
+): Promise<Socket> {
   const { host, port, isTls } = proxy;
-  if (!isTls) return await dial(host, port);
+  if (!isTls) return await dial(host, port, late);
+  late.throwIfAborted();
   const ca = authorities === null ? {} : { ca: [...getCACertificates('extra'), authorities] };
   // An address is no name that a server could be asked for.
   const name = isIP(host) === 0 ? { servername: host } : {};
   const socket = connectTls({ host, port, ...name, ...ca });
   try {
-    return (await opened(socket, 'secureConnect')).setNoDelay(true);
+    return (await opened(socket, 'secureConnect', late)).setNoDelay(true);
   } catch (error) {
     throw explained(error as Error, socket, proxy);
   }
@@ -32,8 +38,9 @@ export async function dialThrough(
   proxy: Upstream,
   server: Server,
   authorities: string | null,
+  late: AbortSignal,
 ): Promise<Socket> {
-  const own = await dialProxy(proxy, authorities);
+  const own = await dialProxy(proxy, authorities, late);
   const authority = `${isIPv6(server.host) ? `[${server.host}]` : server.host}:${server.port}`;
   const headers = { host: authority, ...authorizationOf(proxy) };
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
@@ -78,8 +85,14 @@ function explained(error: Error, { authorizationError }: TLSSocket, { host, port
   });
 }
 
-function opened<S extends Socket>(socket: S, event: 'connect' | 'secureConnect'): Promise<S> {
+function opened<S extends Socket>(
+  socket: S,
+  event: 'connect' | 'secureConnect',
+  late: AbortSignal,
+): Promise<S> {
   const { promise, resolve, reject } = Promise.withResolvers<S>();
+  // Also after it is open: a proxy may be silent then.
+  late.addEventListener('abort', () => socket.destroy(), { once: true });
   socket.once(event, () => resolve(socket));
   socket.once('error', reject);
   return promise;

@@ -53,3 +53,29 @@ test('the index may be anywhere, also behind a proxy', async () => {
     expect(proxy.asked).toEqual([]);
   });
 });
+
+test.each([
+  ['of TLS', true, 'http'],
+  ['of TLS', true, 'https'],
+  ['that makes tunnels', false, 'https'],
+] as const)('a proxy %s that is silent (%s, %s) is given up, and its connection closed', async (_, isTls, scheme) => {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const closed = once(server, 'connection').then(async ([socket]) => {
+    socket.resume();
+    await once(socket, 'close');
+  });
+  const upstream = {
+    host: '127.0.0.1',
+    port: (server.address() as AddressInfo).port,
+    isTls,
+    authorization: null,
+  };
+  const indexes = new Set(['index.invalid:80', 'index.invalid:443']);
+  const outlet = new Outlet({ indexes, upstreamFor: () => upstream, authorities: null, connectMs: 500 });
+  const connecting = outlet.connect({ host: 'index.invalid', port: scheme === 'http' ? 80 : 443 }, scheme);
+  await expect(connecting).rejects.toThrow('no connection within 500 ms');
+  await closed;
+  server.close();
+});
