@@ -1,13 +1,13 @@
 import { lstatSync, readFileSync } from 'node:fs';
-import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZodError } from 'zod';
 import { isAlive, startTicks } from '../cluster/process.ts';
-import { withDirLock } from '../linux/dir-lock.ts';
 import { syncDir, writeFileAtomic } from '../linux/durable.ts';
 import { removeTree } from '../linux/remove-tree.ts';
 import { makeIndex } from './index-file.ts';
 import { type Lock, type LockedPackage, parseLock, parseResolved, type ResolvedPackage } from './lock.ts';
+import { holdLockFile } from './lock-file.ts';
 
 const LOCKS = '.locks';
 /** `.tmp-<pid>-<its start>-<number>`: whose it is can be told after it has been killed. */
@@ -151,9 +151,8 @@ export class PackageStore {
     // One order for all, so that no two wait for each other.
     const [name, ...others] = [...names].sort();
     if (name === undefined) return await work();
-    const path = join(this.dir, LOCKS, `${name}.lock`);
-    await (await open(path, 'a', 0o600)).close();
-    return await withDirLock(path, waitMs, () => this.exclusively(others, waitMs, work));
+    await using _ = await holdLockFile(join(this.dir, LOCKS, `${name}.lock`), waitMs);
+    return await this.exclusively(others, waitMs, work);
   }
 
   /** Null where it is not there, or is not what was written: a broken file is made again, as a missing one is. */

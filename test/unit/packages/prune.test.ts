@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { clusterPaths } from '../../../src/cluster/paths.ts';
 import { CopyUsers } from '../../../src/packages/copy-users.ts';
@@ -113,6 +114,35 @@ test('a package that is locked by another one at the last moment is there again'
   };
   await expect(store.removeIf(packageDir('unused'), failing)).rejects.toThrow('no');
   expect(await readdir(store.dir)).toEqual(['.locks', packageDir('unused')]);
+});
+
+test('who waited for a package that is removed, and who comes later, still have it one after the other', async () => {
+  await install('unused');
+  const dir = packageDir('unused');
+  const inside: string[] = [];
+  const enter = (name: string, end: Promise<void>) =>
+    store.exclusively([dir], 30_000, async () => {
+      inside.push(name);
+      await end;
+      inside.push(`${name} ends`);
+    });
+  const [pruning, first, second] = [1, 2, 3].map(() => Promise.withResolvers<void>());
+  const pruner = store.exclusively([dir], 1000, async () => {
+    await pruning?.promise;
+    await store.removeIf(dir, async () => true);
+  });
+  await sleep(50); // it has it
+  const waits = enter('first', first?.promise ?? Promise.resolve());
+  await sleep(50); // it has the file that will be removed
+  pruning?.resolve();
+  await pruner;
+  const comes = enter('second', second?.promise ?? Promise.resolve());
+  await sleep(200);
+  first?.resolve();
+  second?.resolve();
+  await Promise.all([waits, comes]);
+  const [one, other] = inside[0] === 'first' ? ['first', 'second'] : ['second', 'first'];
+  expect(inside).toEqual([one, `${one} ends`, other, `${other} ends`]);
 });
 
 test('copies that workers have are users beside their function, and what is half made is none', async () => {
