@@ -108,6 +108,10 @@ export const ERRORS = {
     status: 503,
     message: "the packages that '{name}' needs ({requirements}) could not be installed: {reason}",
   },
+  ERR_USERS_UNKNOWN: {
+    status: 502,
+    message: "no package is removed, as it is not known which ones '{name}'{more} uses: {reason}",
+  },
   ERR_PACKAGES_WAIT: {
     status: 504,
     message:

@@ -3,17 +3,18 @@ import { connectWorker, type WorkerClient } from '../client/worker-client.ts';
 import { readTemplate } from '../cluster/config-file.ts';
 import { type ClusterPaths, openCluster } from '../cluster/paths.ts';
 import { clusterReport } from '../cluster/report.ts';
-import { type Config, resolveConfig } from '../config/load.ts';
+import { resolveConfig } from '../config/load.ts';
 import { OlError } from '../errors.ts';
 import {
-  functionsWithPackages,
   type InstalledPackage,
   listPackages,
+  namesWithPackages,
   prunePackages,
 } from '../packages/inventory.ts';
 import { PackageStore } from '../packages/store.ts';
 import { checkFunctionName } from '../registry/names.ts';
 import { CLUSTER_FLAG, CLUSTER_HELP, example, needCluster, UsageError } from './command.ts';
+import { askForUsers, type Place, withRegistryUsers, withUsers } from './package-users.ts';
 import { note, say, shellWord } from './show.ts';
 
 interface Options {
@@ -22,15 +23,12 @@ interface Options {
   readonly dryRun?: boolean;
 }
 
-interface Place {
-  readonly paths: ClusterPaths;
-  readonly config: Config;
-}
-
 /** How long a package that somebody installs right now is waited for before it is removed. */
 const WAIT_MS = 60_000;
 /** The worker bounds resolving and installing itself. */
 const INSTALL_MS = 3_600_000;
+/** Why users are not known, for people: data has all of it. */
+const MAX_PROBLEMS = 10;
 const BYTES_PER_MB = 1024 * 1024;
 
 type Action = (place: Place, functions: readonly string[], options: Options) => Promise<void>;
@@ -79,42 +77,34 @@ function refuseWhatIsForOthers(name: string, functions: readonly string[], { jso
   if (dryRun && name !== 'prune') throw new UsageError(`--dry-run is for prune, not for ${name}`);
 }
 
-/** Null where functions are in a bucket: what they use is in their bundles. */
-function localRegistry({ registryBucket, registryDir }: Config): string | null {
-  return registryBucket === null ? registryDir : null;
-}
-
-async function list({ config }: Place, _: readonly string[], { json = false }: Options): Promise<void> {
-  const registryDir = localRegistry(config);
-  const { startupPkgs } = config;
-  const packages = await listPackages(await PackageStore.open(config.pkgsDir), { registryDir, startupPkgs });
-  if (json) return say(JSON.stringify({ packages }, null, 2));
-  const nobody = registryDir === null ? '(users not known: functions are in a bucket)' : '(unused)';
+async function list(place: Place, _: readonly string[], { json = false }: Options): Promise<void> {
+  const store = await PackageStore.open(place.config.pkgsDir);
+  const { functions, problems } = await withUsers(place, store, askForUsers);
+  const { startupPkgs } = place.config;
+  const packages = await listPackages(store, { functions, startupPkgs });
+  for (const problem of problems.slice(0, MAX_PROBLEMS)) note(problem);
+  if (problems.length > MAX_PROBLEMS) note(`and ${problems.length - MAX_PROBLEMS} more`);
+  if (problems.length > 0) process.exitCode = 1;
+  if (json) return say(JSON.stringify({ packages, problems }, null, 2));
+  const nobody = problems.length === 0 ? '(unused)' : '(users not known)';
   for (const one of packages) say(`${shownPackage(one)}  ${one.usedBy.join(' ') || nobody}`);
   say(`${packages.length} packages, ${megabytes(packages)} MB`);
 }
 
-async function prune(
-  { config }: Place,
-  _: readonly string[],
-  { dryRun: isDry = false }: Options,
-): Promise<void> {
-  const registryDir = localRegistry(config);
-  if (registryDir === null) {
-    const way = `end all workers and remove ${config.pkgsDir} to have what is used installed again`;
-    throw new UsageError(`prune can't tell who uses what, because functions are in a bucket: ${way}`);
-  }
-  const store = await PackageStore.open(config.pkgsDir);
-  const { startupPkgs } = config;
-  const removed = await prunePackages(store, { registryDir, startupPkgs }, { isDry, waitMs: WAIT_MS });
+async function prune(place: Place, _: readonly string[], { dryRun: isDry = false }: Options): Promise<void> {
+  const store = await PackageStore.open(place.config.pkgsDir);
+  const { startupPkgs } = place.config;
+  const removed = await withUsers(place, store, (functions) =>
+    prunePackages(store, { functions, startupPkgs }, { isDry, waitMs: WAIT_MS }),
+  );
   for (const one of removed) say(shownPackage(one));
   say(`${isDry ? 'would remove' : 'removed'} ${removed.length} packages, ${megabytes(removed)} MB`);
 }
 
 /** By a worker that runs: it has the sandboxes for it. */
-async function install({ paths, config }: Place, functions: readonly string[]): Promise<void> {
-  const names = functions.length > 0 ? functions.map(checkFunctionName) : await allNames(config);
-  const worker = await readyWorker(paths);
+async function install(place: Place, functions: readonly string[]): Promise<void> {
+  const names = functions.length > 0 ? functions.map(checkFunctionName) : await allNames(place);
+  const worker = await readyWorker(place.paths);
   let failed = 0;
   try {
     for (const [at, name] of names.entries()) {
@@ -127,10 +117,10 @@ async function install({ paths, config }: Place, functions: readonly string[]): 
   if (failed > 0) process.exitCode = 1;
 }
 
-async function allNames(config: Config): Promise<string[]> {
-  const registryDir = localRegistry(config);
-  if (registryDir !== null) return await functionsWithPackages(registryDir);
-  throw new UsageError('name the functions: they are in a bucket, see `admin ls`');
+/** Those whose packages.txt can't be had are among them: the worker says why. */
+async function allNames({ config }: Place): Promise<string[]> {
+  const store = await PackageStore.open(config.pkgsDir);
+  return await withRegistryUsers(config, store, async (users) => namesWithPackages(await users.list()));
 }
 
 async function installFor(worker: WorkerClient, name: string): Promise<boolean> {

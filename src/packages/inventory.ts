@@ -2,9 +2,11 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isOlError } from '../errors.ts';
 import { packageOf } from './lock.ts';
-import { digestOf, readPackagesFile } from './packages.ts';
+import { digestOf } from './packages.ts';
+import { packagesText } from './packages-file.ts';
 import { parsePackagesFile, parseRequirement } from './requirements.ts';
 import type { PackageStore } from './store.ts';
+import { checkKnown, type PackageUser, type PackageUsers } from './users.ts';
 
 /** A package version that is installed. */
 export interface InstalledPackage {
@@ -12,76 +14,115 @@ export interface InstalledPackage {
   readonly version: string;
   readonly dir: string;
   readonly bytes: number;
-  /** The functions, or `startup_pkgs`, whose locks name it. */
+  /** Those whose locks name it: functions, copies of other code of theirs, `startup_pkgs`. */
   readonly usedBy: readonly string[];
 }
 
-/** Who may use packages: the functions of a local registry, and a config. */
+/** Who may use packages: functions, and a config. */
 export interface Users {
-  /** Null where functions are elsewhere, and nobody can say what they use. */
-  readonly registryDir: string | null;
+  readonly functions: readonly PackageUser[];
   readonly startupPkgs: readonly string[];
 }
 
+/** The same, where they are still to be asked for. */
+export interface UsersToAsk extends Pick<Users, 'startupPkgs'> {
+  readonly functions: PackageUsers;
+}
+
+export interface PruneOptions {
+  /** True to remove nothing. */
+  readonly isDry: boolean;
+  /** How long somebody who installs a package right now is waited for. */
+  readonly waitMs: number;
+}
+
 export const STARTUP = 'startup_pkgs';
+/** The clock of a file system may be behind by this. */
+const CLOCK_MS = 1000;
 
 /** All that is installed, by name and version. */
 export async function listPackages(store: PackageStore, users: Users): Promise<InstalledPackage[]> {
-  const uses = await usesOf(store, await digests(users));
+  const uses = await usesOf(store, digestsOf(users));
   const all = (await store.packages()).map((dir) => packageOf(dir)).filter((one) => one !== null);
   return await Promise.all(
     all.map(async (one) => ({
       ...one,
       bytes: await bytesOf(join(store.dir, one.dir)),
-      usedBy: [...new Set(uses.get(one.dir) ?? [])].sort(),
+      usedBy: shownUsers(uses.get(one.dir) ?? []),
     })),
   );
 }
 
-/** Those whose functions are all to be seen. */
-export interface KnownUsers extends Users {
-  readonly registryDir: string;
-}
-
 /**
  * Removes the packages that no function's lock names, and the locks that no function has. What is installed meanwhile stays.
- * Returns what was removed; with `isDry` what would be.
+ * Returns what was removed; with `isDry` what would be. Throws ERR_USERS_UNKNOWN, or what asking for the users throws:
+ * then nothing was removed.
  */
 export async function prunePackages(
   store: PackageStore,
-  users: KnownUsers,
-  { isDry, waitMs }: { readonly isDry: boolean; readonly waitMs: number },
+  { functions: source, startupPkgs }: UsersToAsk,
+  { isDry, waitMs }: PruneOptions,
 ): Promise<InstalledPackage[]> {
-  const startMs = Date.now();
-  // First what there is, then who uses it: what comes later is in neither list, or in the second one.
-  const unused = (await listPackages(store, users)).filter(({ usedBy }) => usedBy.length === 0);
-  const known = await digests(users);
-  const isNew = ({ changedMs }: { changedMs: number }) => changedMs >= startMs - 1000;
-  const stale = (await store.keys()).filter((one) => !known.has(digestIn(one.key)) && !isNew(one));
-  const left = (await store.keys()).filter((one) => !stale.some(({ key }) => key === one.key));
-  const named = new Set(left.flatMap(({ key }) => store.packagesOf(key).map(({ dir }) => dir)));
-  const removed = unused.filter(({ dir }) => !named.has(dir));
-  if (isDry) return removed;
-  for (const key of new Set(stale.map((one) => one.key))) await store.forget(key);
-  for (const { dir } of removed) await store.exclusively([dir], waitMs, () => store.remove(dir));
+  const startMs = Date.now() - CLOCK_MS;
+  // First what there is, and how large, then who uses it: what comes later is in neither list, or in the second one.
+  const there = await listPackages(store, { functions: [], startupPkgs: [] });
+  const functions = await source.list();
+  checkKnown(functions);
+  const known = digestsOf({ functions, startupPkgs });
+  const { kept, stale } = split(await store.keys(), (key) => known.has(digestIn(key)), startMs);
+  const named = namedBy(store, kept);
+  const unused = there.filter(({ dir }) => !named.has(dir));
+  if (isDry) return unused;
+  for (const key of stale) await store.forget(key);
+  const removed: InstalledPackage[] = [];
+  for (const one of unused) {
+    const isRemoved = () => store.removeIf(one.dir, (dir) => isUnusedStill(store, dir, startMs));
+    if (await store.exclusively([one.dir], waitMs, isRemoved)) removed.push(one);
+  }
   return removed;
 }
 
-/** The functions of a local registry that have a packages.txt. */
-export async function functionsWithPackages(registryDir: string): Promise<string[]> {
-  const names = (await readdir(registryDir)).filter((name) => !name.startsWith('.')).sort();
-  return names.filter((name) => readIfFunction(registryDir, name) !== null);
+/** A worker may come to lock it at any moment, until it is gone. */
+async function isUnusedStill(store: PackageStore, dir: string, startMs: number): Promise<boolean> {
+  const { kept } = split(await store.keys(), () => false, startMs);
+  return !namedBy(store, kept).has(dir);
 }
 
+/** The functions that have a packages.txt, or may have one. */
+export function namesWithPackages(functions: readonly PackageUser[]): string[] {
+  const found = functions.filter(({ packagesFile, problem }) => packagesFile !== null || problem !== null);
+  return found.map(({ name }) => name);
+}
+
+/** The keys that stay, because they are known or have been written since, and the others; each once. */
+function split(
+  files: Awaited<ReturnType<PackageStore['keys']>>,
+  isKnown: (key: string) => boolean,
+  startMs: number,
+): { readonly kept: ReadonlySet<string>; readonly stale: ReadonlySet<string> } {
+  // A key is as new as the newest of its files: a lock may follow an old resolution.
+  const fresh = files.filter(({ key, changedMs }) => changedMs >= startMs || isKnown(key));
+  const kept = new Set(fresh.map(({ key }) => key));
+  return { kept, stale: new Set(files.map(({ key }) => key)).difference(kept) };
+}
+
+function namedBy(store: PackageStore, keys: ReadonlySet<string>): ReadonlySet<string> {
+  return new Set([...keys].flatMap((key) => store.packagesOf(key).map(({ dir }) => dir)));
+}
+
+type User = Pick<PackageUser, 'name' | 'copyOf'>;
+type Digests = ReadonlyMap<string, readonly User[]>;
+
 /** Who has the requirements that make these digests. */
-async function digests({ registryDir, startupPkgs }: Users): Promise<Map<string, string[]>> {
-  const found = new Map<string, string[]>();
-  const add = (digest: string, user: string) => found.set(digest, [...(found.get(digest) ?? []), user]);
-  for (const one of startupPkgs) add(digestOf(parseRequirement(one, STARTUP)), STARTUP);
-  if (registryDir === null) return found;
-  for (const name of await functionsWithPackages(registryDir)) {
+function digestsOf({ functions, startupPkgs }: Users): Digests {
+  const found = new Map<string, User[]>();
+  const add = (digest: string, user: User) => found.set(digest, [...(found.get(digest) ?? []), user]);
+  const config = { name: STARTUP, copyOf: null };
+  for (const one of startupPkgs) add(digestOf(parseRequirement(one, STARTUP)), config);
+  for (const user of functions) {
+    if (user.packagesFile === null) continue;
     try {
-      add(digestOf(parsePackagesFile(readIfFunction(registryDir, name) ?? '', name)), name);
+      add(digestOf(parsePackagesFile(packagesText(user.packagesFile, user.name), user.name)), user);
     } catch (error) {
       // Nothing was ever installed for a file that is refused.
       if (!isOlError(error, 'ERR_PACKAGES_FILE')) throw error;
@@ -91,30 +132,24 @@ async function digests({ registryDir, startupPkgs }: Users): Promise<Map<string,
 }
 
 /** The users of each directory. */
-async function usesOf(
-  store: PackageStore,
-  known: ReadonlyMap<string, string[]>,
-): Promise<Map<string, string[]>> {
-  const uses = new Map<string, string[]>();
+async function usesOf(store: PackageStore, known: Digests) {
+  const uses = new Map<string, User[]>();
   for (const { key } of await store.keys()) {
-    for (const { dir } of store.packagesOf(key)) {
-      uses.set(dir, [...(uses.get(dir) ?? []), ...(known.get(digestIn(key)) ?? [])]);
-    }
+    const users = known.get(digestIn(key)) ?? [];
+    for (const { dir } of store.packagesOf(key)) uses.set(dir, [...(uses.get(dir) ?? []), ...users]);
   }
   return uses;
 }
 
-function digestIn(key: string): string {
-  return key.slice(0, key.indexOf('.'));
+/** Each once, and copies only of what is not there itself. */
+function shownUsers(users: readonly User[]): string[] {
+  const names = new Set(users.map(({ name }) => name));
+  const shown = users.filter(({ copyOf }) => copyOf === null || !names.has(copyOf));
+  return [...new Set(shown.map(({ name }) => name))].sort();
 }
 
-function readIfFunction(registryDir: string, name: string): string | null {
-  try {
-    return readPackagesFile({ dir: join(registryDir, name), name });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return null;
-    throw error;
-  }
+function digestIn(key: string): string {
+  return key.slice(0, key.indexOf('.'));
 }
 
 async function bytesOf(path: string): Promise<number> {

@@ -18,6 +18,10 @@ export interface OutletOptions {
   readonly indexes: ReadonlySet<string>;
   /** The proxy that a server is reached through; null for none. Throws where what is set can't be used. */
   readonly upstreamFor: (server: Server, scheme: Scheme) => Upstream | null;
+  /** Who vouches for a proxy that speaks TLS, as PEM; null for those that Node knows. */
+  readonly authorities: string | null;
+  /** For tests: how long it may take to connect. */
+  readonly connectMs?: number;
 }
 
 export type Scheme = 'http' | 'https';
@@ -52,8 +56,11 @@ export class Outlet {
   async connect(server: Server, scheme: Scheme): Promise<Way> {
     try {
       const upstream = this.#options.upstreamFor(server, scheme);
-      const opening = upstream === null ? this.#open(server) : this.#openThrough(upstream, server, scheme);
-      return { socket: await connected(opening), upstream };
+      const { connectMs = CONNECT_MS } = this.#options;
+      const socket = await connected(connectMs, (late) =>
+        upstream === null ? this.#open(server, late) : this.#openThrough(upstream, server, scheme, late),
+      );
+      return { socket, upstream };
     } catch (error) {
       if (!(error instanceof Denied)) this.note(server, (error as Error).message);
       throw error;
@@ -65,18 +72,20 @@ export class Outlet {
     this.#trouble = { at: performance.now(), reason: `${host}: ${reason}` };
   }
 
-  async #open(server: Server): Promise<Socket> {
-    return await dial(await this.#addressOf(server), server.port);
+  async #open(server: Server, late: AbortSignal): Promise<Socket> {
+    return await dial(await this.#addressOf(server), server.port, late);
   }
 
-  async #openThrough(upstream: Upstream, server: Server, scheme: Scheme): Promise<Socket> {
+  async #openThrough(upstream: Upstream, server: Server, scheme: Scheme, late: AbortSignal): Promise<Socket> {
     if (!this.#isIndex(server)) {
       const lookUp = this.#addressesOf(server.host).catch(() => null);
       const known = await inTime(lookUp, LOOK_UP_MS, () => null);
       if (!WEB_PORTS.includes(server.port) || known?.some((address) => !isPublicAddress(address)))
         throw denial(server);
     }
-    return scheme === 'http' ? await dialProxy(upstream) : await dialThrough(upstream, server);
+    const { authorities } = this.#options;
+    if (scheme === 'http') return await dialProxy(upstream, authorities, late);
+    return await dialThrough(upstream, server, authorities, late);
   }
 
   /** Looked up once, and connected to as it is: a second look might find another address. */
@@ -97,11 +106,12 @@ export class Outlet {
   }
 }
 
-/** A connection that comes later is closed. */
-async function connected(opening: Promise<Socket>): Promise<Socket> {
-  return await inTime(opening, CONNECT_MS, () => {
-    void opening.then((socket) => socket.destroy()).catch(() => {}); // nobody waits for it any more
-    throw new Error(`no connection within ${CONNECT_MS} ms`);
+/** What has not come by then is ended: who is silent now may be so for ever. */
+async function connected(ms: number, open: (late: AbortSignal) => Promise<Socket>): Promise<Socket> {
+  const late = new AbortController();
+  return await inTime(open(late.signal), ms, () => {
+    late.abort();
+    throw new Error(`no connection within ${ms} ms`);
   });
 }
 

@@ -1,4 +1,4 @@
-import { lstatSync, readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isOutOfReach } from './out-of-reach.ts';
 
@@ -55,7 +55,7 @@ function certificatesOf(settings: Settings, env: NodeJS.ProcessEnv): string | nu
 }
 
 function isFile(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 /** In the order in which pip reads them. */

@@ -1,13 +1,13 @@
 import { lstatSync, readFileSync } from 'node:fs';
-import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ZodError } from 'zod';
 import { isAlive, startTicks } from '../cluster/process.ts';
-import { withDirLock } from '../linux/dir-lock.ts';
 import { syncDir, writeFileAtomic } from '../linux/durable.ts';
 import { removeTree } from '../linux/remove-tree.ts';
 import { makeIndex } from './index-file.ts';
 import { type Lock, type LockedPackage, parseLock, parseResolved, type ResolvedPackage } from './lock.ts';
+import { holdLockFile } from './lock-file.ts';
 
 const LOCKS = '.locks';
 /** `.tmp-<pid>-<its start>-<number>`: whose it is can be told after it has been killed. */
@@ -88,9 +88,11 @@ export class PackageStore {
   /** What there is of locks; `changedMs` is when it was written. */
   async keys(): Promise<{ readonly key: string; readonly file: string; readonly changedMs: number }[]> {
     const files = (await readdir(join(this.dir, LOCKS))).filter((name) => /\.(json|resolved)$/.test(name));
-    return files.map((file) => {
-      const { mtimeMs: changedMs } = lstatSync(join(this.dir, LOCKS, file));
-      return { key: file.replace(/\.\w+$/, ''), file, changedMs };
+    return files.flatMap((file) => {
+      const found = lstatSync(join(this.dir, LOCKS, file), { throwIfNoEntry: false });
+      // Somebody has forgotten it since.
+      if (found === undefined) return [];
+      return { key: file.replace(/\.\w+$/, ''), file, changedMs: found.mtimeMs };
     });
   }
 
@@ -109,12 +111,23 @@ export class PackageStore {
     if (!others.some((other) => other?.id === lock.id)) await rm(this.#indexOf(lock), { force: true });
   }
 
-  /** Removes an installed package. It is not half there at any time. */
-  async remove(dir: string): Promise<void> {
+  /**
+   * Removes an installed package that is unused, and is so still when nobody finds it any more: who has come to lock it before
+   * that keeps it, and who does later sees that it is gone. False where it stays. It is not half there at any time.
+   */
+  async removeIf(dir: string, isUnused: (dir: string) => Promise<boolean>): Promise<boolean> {
+    if (!isThere(join(this.dir, dir)) || !(await isUnused(dir))) return false;
     const stage = await this.stage();
     await rename(join(this.dir, dir), join(stage, dir));
-    await removeTree(stage);
-    await rm(join(this.dir, LOCKS, `${dir}.lock`), { force: true });
+    let isGone = false;
+    try {
+      isGone = await isUnused(dir);
+    } finally {
+      if (!isGone) await rename(join(stage, dir), join(this.dir, dir));
+      await removeTree(stage);
+    }
+    if (isGone) await rm(join(this.dir, LOCKS, `${dir}.lock`), { force: true });
+    return isGone;
   }
 
   /** An empty directory on the store's file system, which nobody else sees. The caller removes it. */
@@ -138,9 +151,8 @@ export class PackageStore {
     // One order for all, so that no two wait for each other.
     const [name, ...others] = [...names].sort();
     if (name === undefined) return await work();
-    const path = join(this.dir, LOCKS, `${name}.lock`);
-    await (await open(path, 'a', 0o600)).close();
-    return await withDirLock(path, waitMs, () => this.exclusively(others, waitMs, work));
+    await using _ = await holdLockFile(join(this.dir, LOCKS, `${name}.lock`), waitMs);
+    return await this.exclusively(others, waitMs, work);
   }
 
   /** Null where it is not there, or is not what was written: a broken file is made again, as a missing one is. */

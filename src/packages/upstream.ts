@@ -46,13 +46,26 @@ function parseUpstream(value: string, source: string): Upstream {
   if (url === null || url.hostname === '' || !['http:', 'https:'].includes(url.protocol))
     throw new Error(`what ${source} says is no address of a proxy that is understood (http://host:port)`);
   const isTls = url.protocol === 'https:';
-  const name = [url.username, url.password].map(decodeURIComponent).join(':');
+  const name = [url.username, url.password].map((part) => decoded(part, source)).join(':');
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: url.port === '' ? (isTls ? 443 : 80) : Number(url.port),
     isTls,
     authorization: url.username === '' ? null : `Basic ${Buffer.from(name).toString('base64')}`,
   };
+}
+
+function decoded(part: string, source: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch (cause) {
+    throw new Error(
+      `the user or password in what ${source} says has a % that stands for nothing: write %25`,
+      {
+        cause,
+      },
+    );
+  }
 }
 
 const loopback = new BlockList();

@@ -1,4 +1,4 @@
-import { chmod, copyFile, link, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Code } from '../registry/registry.ts';
@@ -47,6 +47,8 @@ export class Workroom {
       indexes: hostsOf(index),
       links,
       upstreamFor: (server, scheme) => upstreamFor(server, scheme, { pipProxy: index.proxy, env }),
+      // As pip does: who vouches for the index does for what is in front of it.
+      authorities: index.certificates === null ? null : await readFile(index.certificates, 'utf8'),
       log,
     });
     const tool = uv === null ? 'pip' : 'uv';

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 
@@ -15,6 +16,8 @@ export interface ConnectProxyOptions {
   readonly wants?: string;
   /** Names that it alone knows, and the ports of this machine that they are. */
   readonly names?: Readonly<Record<string, number>>;
+  /** What it speaks TLS with; where it is not given, it does not. */
+  readonly tls?: { readonly key: string; readonly cert: string };
 }
 
 /** An HTTP proxy, as companies have them in front of the internet. */
@@ -26,7 +29,7 @@ export class ConnectProxy implements AsyncDisposable {
   readonly #sockets = new Set<Duplex>();
 
   static async start(options: ConnectProxyOptions = {}): Promise<ConnectProxy> {
-    const server = createServer();
+    const server = options.tls === undefined ? createServer() : createTlsServer(options.tls);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return new ConnectProxy(server, options);
   }

@@ -1,18 +1,21 @@
-import { rm } from 'node:fs/promises';
+import { appendFile, copyFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findUv } from '../../src/packages/find-uv.ts';
 import { Installer } from '../../src/packages/installer.ts';
 import { PackageManager } from '../../src/packages/packages.ts';
 import { PackageStore } from '../../src/packages/store.ts';
 import { silentLog } from '../../src/telemetry/log.ts';
+import { type Certificate, makeCertificate } from '../helpers/certificate.ts';
 import { ConnectProxy, type ConnectProxyOptions } from '../helpers/connect-proxy.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { TestIndex } from '../helpers/package-index.ts';
 import { makeSockEngine, type SockFixture } from '../helpers/sock-engine.ts';
 import { makeTestDir, removeEmptyRoot } from '../helpers/test-root.ts';
+import { call, usePlace, writeFunction } from './run-admin.ts';
 
 leavesNothing();
+const place = usePlace();
 
 let fixture: SockFixture;
 let index: TestIndex;
@@ -147,5 +150,108 @@ test('a proxy that is not there is told of', async () => {
   expect(error).toMatchObject({
     code: 'ERR_PACKAGES_INDEX',
     message: expect.stringMatching(/index\.invalid: .*ECONNREFUSED 127\.0\.0\.1:1/),
+  });
+});
+
+describe('a proxy that speaks TLS itself', () => {
+  let own: Certificate;
+  beforeAll(async () => {
+    own = await makeCertificate(dir, 'own', 'IP:127.0.0.1');
+  });
+  const options = () => ({ names: names(), ...USER, tls: own });
+  const address = (port: number) => `https://worker:p%40ss@127.0.0.1:${port}`;
+
+  test.each([
+    ['uv', findUv(process.env)],
+    ['pip', null],
+  ])("is trusted by pip's cert, and told name and password: %s", async (_, uv) => {
+    const { installed, asked, error } = await install(
+      options(),
+      (port) => ({ PIP_PROXY: address(port), PIP_CERT: own.file }),
+      { uv },
+    );
+    expect([error, installed]).toEqual([null, ['behind 1.0', 'further 2.0']]);
+    const { wants: authorization } = USER;
+    expect(asked).toContainEqual({ method: 'GET', target: `http://${HOST}/simple/behind/`, authorization });
+  });
+
+  test('makes tunnels to an index that is encrypted, for whom other authorities vouch', async () => {
+    const bundle = join(dir, 'bundle.pem');
+    await copyFile('/etc/ssl/certs/ca-certificates.crt', bundle);
+    await appendFile(bundle, own.cert);
+    const { installed, asked, error } = await install(
+      options(),
+      (port) => ({
+        https_proxy: address(port),
+        PIP_CONFIG_FILE: undefined,
+        HOME: process.env.HOME,
+        PIP_CERT: bundle,
+      }),
+      { requirements: ['idna==3.7'], mirror: null },
+    );
+    expect([error, installed]).toEqual([null, ['idna 3.7']]);
+    expect(new Set(asked.map(({ method }) => method))).toEqual(new Set(['CONNECT']));
+    expect(new Set(asked.map(({ authorization }) => authorization))).toEqual(new Set([USER.wants]));
+  });
+
+  test.each([
+    'http',
+    'https',
+  ])('is refused where nobody vouches for it, before it hears a password: %s', async (scheme) => {
+    const { asked, error } = await install(options(), (port) => ({ all_proxy: address(port) }), {
+      mirror: `${scheme}://${HOST}/simple`,
+    });
+    const reason =
+      /the proxy 127\.0\.0\.1:\d+ is not trusted \(self-signed certificate\): name a file with its authority by pip's cert/;
+    expect(error).toMatchObject({ code: 'ERR_PACKAGES_INDEX', message: expect.stringMatching(reason) });
+    expect(error?.message).not.toMatch(/p@ss|p%40ss/);
+    expect(asked).toEqual([]);
+  });
+
+  test.each(['http', 'https'])('is refused where it is another one than was meant: %s', async (scheme) => {
+    // That it is the index's name makes it no proxy.
+    const other = await makeCertificate(dir, 'other', `DNS:${HOST}`);
+    const { asked, error } = await install(
+      { ...options(), tls: other },
+      (port) => ({ all_proxy: address(port), PIP_CERT: other.file }),
+      { mirror: `${scheme}://${HOST}/simple` },
+    );
+    expect(error?.message).toMatch(
+      /the proxy 127\.0\.0\.1:\d+ is not trusted \(.*127\.0\.0\.1 is not in the cert.*: write its address as/,
+    );
+    expect(asked).toEqual([]);
+  });
+
+  test('has to: one that does not is told of', async () => {
+    const { error } = await install({ names: names() }, (port) => ({ all_proxy: address(port) }));
+    expect(error?.message).toMatch(/the proxy 127\.0\.0\.1:\d+ does not speak TLS \(\w+\): is it http:/);
+  });
+
+  test('wants the right password', async () => {
+    const { error } = await install(options(), (port) => ({
+      all_proxy: `https://worker:wrong@127.0.0.1:${port}`,
+      PIP_CERT: own.file,
+    }));
+    expect(error?.message).toMatch(/127\.0\.0\.1:\d+ answered 407 Who are you/);
+    expect(error?.message).not.toContain('wrong');
+  });
+
+  test('is trusted by what NODE_EXTRA_CA_CERTS of a worker names', async () => {
+    const { admin, adminWith, path } = place;
+    await using proxy = await ConnectProxy.start(options());
+    await admin('new', '--cluster=c');
+    await admin('setconf', '--cluster=c', JSON.stringify({ pip_mirror: `http://${HOST}/simple` }));
+    writeFunction(path('c', 'registry'), 'f', 'import behind\ndef handler(event): return behind.__name__\n');
+    await writeFile(path('c', 'registry', 'f', 'packages.txt'), 'behind\n');
+    const env = {
+      PIP_CONFIG_FILE: '/dev/null',
+      PIP_TRUSTED_HOST: HOST,
+      http_proxy: address(proxy.port),
+      NODE_EXTRA_CA_CERTS: own.file,
+    };
+    const started = await adminWith(env, 'workers', '--cluster=c', '--port=0');
+    const port = /localhost:(\d+)/.exec(started.stdout)?.[1] ?? started.stderr;
+    expect(await call(port, 'f', null)).toEqual({ status: 200, body: '"behind"' });
+    expect(proxy.asked.length).toBeGreaterThan(0);
   });
 });

@@ -14,14 +14,27 @@ const MAX_PACKAGES_BYTES = 2 ** 20;
  * `unpackBundle` and `checkPackages` throw.
  */
 export async function checkBundle(file: string, options: CheckOptions): Promise<string> {
+  const { version, packagesFile } = await look(file, options);
+  if (packagesFile !== null) options.checkPackages?.(packagesFile, options.name);
+  return version;
+}
+
+/**
+ * The bytes of the `packages.txt` of a .tar.gz that is checked in the same way; null where it has none. Throws what
+ * `unpackBundle` throws.
+ */
+export async function packagesFileIn(file: string, options: BundleOptions): Promise<Buffer | null> {
+  return (await look(file, options)).packagesFile;
+}
+
+async function look(file: string, options: BundleOptions) {
   const first = new Reader(PACKAGES_FILE);
   const { version, contents } = await readBundle(file, options, first);
   const path = contents.resolve(PACKAGES_FILE);
-  if (path === null) return version;
+  if (path === null) return { version, packagesFile: null };
   // A link to another file, which may have come before it.
-  const bytes = path === PACKAGES_FILE ? first.bytes : await bytesOf(path, file, options);
-  options.checkPackages?.(bytes, options.name);
-  return version;
+  const packagesFile = path === PACKAGES_FILE ? first.bytes : await bytesOf(path, file, options);
+  return { version, packagesFile };
 }
 
 async function bytesOf(path: string, file: string, options: BundleOptions): Promise<Buffer> {

@@ -122,13 +122,24 @@ export class S3Store implements Store {
     this.#client.destroy();
   }
 
+  /** To the end: what is used by a function that a listing leaves out would be taken for unused. */
   async *#pages() {
-    let token: string | undefined;
-    do {
+    for (let token: string | undefined; ; ) {
       const page = await this.#list(token === undefined ? {} : { ContinuationToken: token });
       yield page.Contents ?? [];
-      token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
-    } while (token !== undefined);
+      const { IsTruncated: isTruncated, NextContinuationToken: next } = page;
+      if (isTruncated === false) return;
+      // Nor has anything an end that is no listing at all, as the page of a server that is in between.
+      if (isTruncated === undefined) throw this.#unlisted('its answer is no listing of a bucket');
+      if (!next || next === token)
+        throw this.#unlisted('its listing ends early, and does not say how it goes on');
+      token = next;
+    }
+  }
+
+  #unlisted(what: string): OlError {
+    const reason = `${what}: look at registry_server and registry_bucket`;
+    return new OlError('ERR_REGISTRY_STORE', { server: this.#config.server, reason });
   }
 
   async #list(which: Partial<ListObjectsV2CommandInput>) {

@@ -14,7 +14,8 @@ async function withProxy(use: (outlet: Outlet, proxy: ConnectProxy) => Promise<v
     names: { 'far.invalid': (server.address() as AddressInfo).port },
   });
   const upstream: Upstream = { host: '127.0.0.1', port: proxy.port, isTls: false, authorization: null };
-  await use(new Outlet({ indexes: new Set(['10.9.9.9:8443']), upstreamFor: () => upstream }), proxy);
+  const indexes = new Set(['10.9.9.9:8443']);
+  await use(new Outlet({ indexes, upstreamFor: () => upstream, authorities: null }), proxy);
   server.close();
 }
 
@@ -51,4 +52,30 @@ test('the index may be anywhere, also behind a proxy', async () => {
     // Of plain HTTP, the proxy is asked with the request.
     expect(proxy.asked).toEqual([]);
   });
+});
+
+test.each([
+  ['of TLS', true, 'http'],
+  ['of TLS', true, 'https'],
+  ['that makes tunnels', false, 'https'],
+] as const)('a proxy %s that is silent (%s, %s) is given up, and its connection closed', async (_, isTls, scheme) => {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const closed = once(server, 'connection').then(async ([socket]) => {
+    socket.resume();
+    await once(socket, 'close');
+  });
+  const upstream = {
+    host: '127.0.0.1',
+    port: (server.address() as AddressInfo).port,
+    isTls,
+    authorization: null,
+  };
+  const indexes = new Set(['index.invalid:80', 'index.invalid:443']);
+  const outlet = new Outlet({ indexes, upstreamFor: () => upstream, authorities: null, connectMs: 500 });
+  const connecting = outlet.connect({ host: 'index.invalid', port: scheme === 'http' ? 80 : 443 }, scheme);
+  await expect(connecting).rejects.toThrow('no connection within 500 ms');
+  await closed;
+  server.close();
 });

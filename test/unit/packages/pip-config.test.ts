@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { findIndex, parsePipConfig } from '../../../src/packages/pip-config.ts';
@@ -48,4 +48,13 @@ test('the environment comes before files, and a mirror before both', async () =>
     extraUrls: [],
     noIndex: false,
   });
+});
+
+test('certificates are those of a file that is there: no directory, and no link to nowhere', async () => {
+  const [file, link] = [join(temp.dir, 'ca.pem'), join(temp.dir, 'link')];
+  await writeFile(file, '');
+  await symlink(join(temp.dir, 'nowhere'), link);
+  const found = (PIP_CERT: string) =>
+    findIndex(null, { PIP_CONFIG_FILE: '/dev/null', PIP_CERT, SSL_CERT_FILE: file }).certificates;
+  expect([found(temp.dir), found(link), found(join(file, 'x')), found('')]).toEqual([file, file, file, file]);
 });

@@ -83,3 +83,10 @@ test.each([
   );
   expect(choose).not.toThrow('secret');
 });
+
+test('a password with a % that was not written as one is told of, and not shown', () => {
+  const env = { https_proxy: 'http://me:100%secret@proxy:3128' };
+  const choose = () => upstreamFor(PYPI, 'https', { pipProxy: null, env });
+  expect(choose).toThrow('the user or password in what https_proxy says has a % that stands for nothing');
+  expect(choose).not.toThrow('secret');
+});
