@@ -211,7 +211,7 @@ export class Installer {
       const body = Buffer.from(JSON.stringify({ ...event, tool, options }));
       const response = await workshop.request({ body, timeoutMs, responseMaxBytes: MAX_ANSWER_BYTES });
       const text = response.body.toString();
-      if (response.status === 200) return JSON.parse(text);
+      if (response.status === 200) return parseAnswer(asked, text);
       log.error({ said: text }, 'the installer failed');
       throw installerError(asked, describeSaid(text));
     } catch (cause) {
@@ -279,6 +279,15 @@ async function takeOne(asked: Asked, one: ResolvedPackage, scratchDir: string, s
     const { name: package_, version } = one;
     const fields = { package: package_, version, name: asked.name, reason: cause.message };
     throw new OlError('ERR_PACKAGE_REFUSED', fields, { cause });
+  }
+}
+
+/** Where foreign code has run, it may have answered in the installer's place. */
+function parseAnswer(asked: Asked, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw installerError(asked, 'what it answered is no JSON', cause);
   }
 }
 
