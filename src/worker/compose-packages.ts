@@ -9,7 +9,7 @@ import type { WorkshopEngine } from '../sandbox/workshop.ts';
 import type { Log } from '../telemetry/log.ts';
 import { nodesOfFile } from '../zygote/given-tree.ts';
 import type { ImportCache } from '../zygote/import-cache.ts';
-import type { TreeFileNode } from '../zygote/tree-file.ts';
+import { costsOfFile, type TreeFile } from '../zygote/tree-file.ts';
 
 /** Processes of a build, and the threads of uv. */
 const INSTALL_PROCS_MAX = 512;
@@ -45,7 +45,7 @@ export async function createPackages(config: Config, engine: WorkshopEngine, log
 export interface WarmUp {
   readonly startupPkgs: readonly string[];
   /** What `import_cache_tree` names. */
-  readonly tree: TreeFileNode | null;
+  readonly tree: TreeFile | null;
   readonly packages: Packages;
   /** Null where there is no memory for one. */
   readonly cache: ImportCache | null;
@@ -57,7 +57,10 @@ export interface WarmUp {
  * worker whose index is down serves what it can.
  */
 export async function warmUp({ startupPkgs, tree, packages, cache, log }: WarmUp): Promise<void> {
-  if (tree !== null) await cache?.plant(nodesOfFile(tree), await packages.installedLocks());
+  if (tree !== null) {
+    cache?.know(costsOfFile(tree));
+    await cache?.plant(nodesOfFile(tree), await packages.installedLocks());
+  }
   for (const one of startupPkgs) {
     try {
       const lock = await packages.prepareRequirements(STARTUP, [one]);

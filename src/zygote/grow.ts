@@ -7,8 +7,8 @@
  * lost PAYBACK times what it takes to make it. With 1 that is never more than twice of what knowing the future would have cost.
  *
  * Better still is not to pay twice. A call that finds no zygote for what it needs has to import it anyway: let it wait until
- * that is imported in a new zygote, and fork it from there (`forCall`). Then making a zygote costs a fork and not an
- * import, and pays from the second call on. In the simulation of 869 real functions, each called once, that answers a quarter
+ * that is imported in a new zygote, and fork it from there (`forCall`). Then the price of a zygote is a fork and not an
+ * import: for most packages the first call has lost more than that already, for those that are imported in 5 ms the fifth. In the simulation of 869 real functions, each called once, that answers a quarter
  * more requests a second than making the same zygotes beside the calls does (docs/import-cache.md).
  *
  * Of those that have paid, the one with the best ratio of ms saved to kB held is made; this is SOCK's measure of an entry
@@ -22,6 +22,7 @@
  * each would be imported again and again.
  */
 import { type Candidate, candidatesAt, type Place, ratio } from './candidates.ts';
+import type { Costs } from './costs.ts';
 import { benefitsByUses, evict } from './evict.ts';
 import { matcher } from './match.ts';
 import type { CallGroup, Statistics } from './statistics.ts';
@@ -49,7 +50,9 @@ export interface Growth {
   readonly evict: readonly number[];
 }
 
-/** Calls that have to have lost what making a zygote takes, before it is made. */
+/** What making a zygote takes beyond its imports, in ms: namespaces, a cgroup, a fork, a first sandbox of it. */
+const MAKING_MS = 25;
+/** How many times the price the calls have to have lost. */
 const PAYBACK = 1;
 /** How much better the new one has to be than those that go for it. */
 const MARGIN = 1.25;
@@ -102,13 +105,23 @@ function offersAt(places: Places, { costs }: Statistics, { avoid, forCall }: Gro
   for (const [parent, place] of places) {
     for (const candidate of candidatesAt(place, costs, forCall)) {
       const isOffered =
-        candidate.calls >= PAYBACK &&
+        candidate.calls >= 1 &&
+        candidate.benefitMs >= PAYBACK * priceOf(candidate, costs, forCall !== undefined) &&
         (forCall === undefined || serves(candidate, forCall)) &&
         !avoid?.has(setKey(allOf(place, candidate)));
       if (isOffered) offers.push({ parent, place, candidate });
     }
   }
   return offers.sort((a, b) => ratio(b.candidate) - ratio(a.candidate));
+}
+
+/**
+ * What making it takes in ms. A call that waits for it does not pay for the imports: it would have made them itself. And where
+ * nobody knows what they take, it pays nothing: that is how it comes to be known.
+ */
+function priceOf({ added, cost }: Candidate, costs: Costs, isWaitedFor: boolean): number {
+  if (!isWaitedFor) return MAKING_MS + cost.ms;
+  return added.every((key) => costs.has(key)) ? MAKING_MS : 0;
 }
 
 /** True where a call of a function with exactly these packages would be forked from it. */

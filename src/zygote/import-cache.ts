@@ -6,7 +6,7 @@ import type { Engine, Sandbox } from '../sandbox/sandbox.ts';
 import type { ZygoteEngine } from '../sandbox/zygotes.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { costOfAdding, sharedCost, ZYGOTE_KB } from './costs.ts';
+import { type Costs, costOfAdding, sharedCost, ZYGOTE_KB } from './costs.ts';
 import { evict } from './evict.ts';
 import { type GivenNode, GivenTree, keptNode } from './given-tree.ts';
 import { type Growth, grow } from './grow.ts';
@@ -82,6 +82,11 @@ export class ImportCache implements Engine {
     } finally {
       node.forking--;
     }
+  }
+
+  /** Tells what packages take, as it was measured elsewhere. */
+  know(costs: Costs): void {
+    this.#statistics.noteCosts(costs);
   }
 
   /**

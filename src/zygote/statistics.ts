@@ -50,6 +50,11 @@ export class CallStatistics implements Statistics {
     if (++this.#sinceHalved >= HALVE_AFTER) this.#halve();
   }
 
+  /** Takes in what somebody else has measured, of packages that nobody has measured here. */
+  noteCosts(costs: Costs): void {
+    for (const [key, cost] of costs) if (!this.#costs.has(key)) this.#costs.set(key, cost);
+  }
+
   /** Takes in what importing these packages was measured to cost where others were there, the zygote itself not counted. */
   noteImport(added: readonly PackageKey[], measured: Cost, there: Iterable<PackageKey> = []): void {
     for (const [key, cost] of learnCosts(this.#costs, added, measured, there)) this.#costs.set(key, cost);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { OlError } from '../errors.ts';
+import type { Costs, PackageCost } from './costs.ts';
 import type { FittedNode } from './fit.ts';
 import { packageKey, readInput } from './input-file.ts';
 import { nameOf, type PackageKey } from './tree.ts';
@@ -17,6 +18,19 @@ export interface TreeFileNode {
   readonly children: readonly TreeFileNode[];
 }
 
+/** What the fit knew of a package (`costs.ts`), in ms and kB. */
+interface TreeFileCost {
+  readonly self_ms: number;
+  readonly shared_ms: number;
+  readonly self_kb: number;
+  readonly shared_kb: number;
+}
+
+/** The outermost node. Of packages that are in no zygote because they take next to no time, too, somebody has to know that. */
+export interface TreeFile extends TreeFileNode {
+  readonly costs?: Readonly<Record<PackageKey, TreeFileCost>> | undefined;
+}
+
 /** More would take gigabytes; the worker makes each one of them when it starts. */
 const MAX_NODES = 10_000;
 
@@ -32,17 +46,31 @@ const nodeSchema = z.strictObject({
   },
 });
 
+const costSchema = z.strictObject({ self_ms: figure, shared_ms: figure, self_kb: figure, shared_kb: figure });
+const rootSchema = nodeSchema.extend({ costs: z.record(packageKey, costSchema).optional() });
+
 /** Reads and checks a tree file. Throws ERR_FILE_INVALID. */
-export function readTreeFile(path: string): TreeFileNode {
-  const root: TreeFileNode = readInput(path, nodeSchema);
+export function readTreeFile(path: string): TreeFile {
+  const root: TreeFile = readInput(path, rootSchema);
   const reason = complaint(root);
   if (reason !== null) throw new OlError('ERR_FILE_INVALID', { path, reason });
   return root;
 }
 
-/** A fitted tree as the text of a tree file. */
-export function treeFileText(root: FittedNode): string {
-  return `${JSON.stringify(toTreeFile(root), null, 1)}\n`;
+/** A fitted tree, and what it was fitted with, as the text of a tree file. */
+export function treeFileText(root: FittedNode, costs: Costs): string {
+  const known = [...costs].map(([key, cost]) => [key, toFileCost(cost)]);
+  return `${JSON.stringify({ ...toTreeFile(root), costs: Object.fromEntries(known) }, null, 1)}\n`;
+}
+
+/** What a file says that packages take; nothing where it does not. */
+export function costsOfFile({ costs = {} }: TreeFile): Costs {
+  return new Map(
+    Object.entries(costs).map(([key, { self_ms, shared_ms, self_kb, shared_kb }]) => [
+      key,
+      { selfMs: self_ms, sharedMs: shared_ms, selfKb: self_kb, sharedKb: shared_kb },
+    ]),
+  );
 }
 
 /** A fitted tree in the form of the file. */
@@ -53,6 +81,15 @@ export function toTreeFile({ packages, importMs, kb, calls, children }: FittedNo
     kb: Math.round(kb),
     calls,
     children: children.map(toTreeFile),
+  };
+}
+
+function toFileCost({ selfMs, sharedMs, selfKb, sharedKb }: PackageCost): TreeFileCost {
+  return {
+    self_ms: round(selfMs),
+    shared_ms: round(sharedMs),
+    self_kb: Math.round(selfKb),
+    shared_kb: Math.round(sharedKb),
   };
 }
 

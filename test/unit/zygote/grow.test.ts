@@ -45,9 +45,30 @@ test('it is made below the zygote that its calls are forked from today, with wha
   });
 });
 
-test('nothing is made for calls that have almost been forgotten', () => {
-  expect(grow([], { groups: [group(0.9, ['pandas==2'])], costs }, MUCH_KB)).toBeNull();
-  expect(grow([], { groups: [group(1, ['pandas==2'])], costs }, MUCH_KB)).not.toBeNull();
+test.each([
+  { packages: ['pandas==2'], calls: 1, isMade: false },
+  { packages: ['pandas==2'], calls: 1.2, isMade: true },
+  { packages: ['pytz==1'], calls: 3, isMade: false },
+  { packages: ['pytz==1'], calls: 4, isMade: true },
+])('beside the calls, $packages is made when $calls calls have lost what that takes: $isMade', (one) => {
+  const growth = grow([], { groups: [group(one.calls, one.packages)], costs }, MUCH_KB);
+  expect(growth !== null).toBe(one.isMade);
+});
+
+test('for a call that waits, what nobody has measured yet is made at once: it may be large', () => {
+  const forCall = new Set(['new==1']);
+  const growth = grow([], { groups: [group(1, ['new==1'])], costs }, MUCH_KB, { forCall });
+  expect(growth?.packages).toEqual(['new==1']);
+});
+
+test.each([
+  { packages: ['pandas==2'], calls: 1, isMade: true },
+  { packages: ['pytz==1'], calls: 2, isMade: false },
+  { packages: ['pytz==1'], calls: 3, isMade: true },
+])('for a call that waits, $packages is made when $calls calls have lost more than a fork takes: $isMade', (one) => {
+  const forCall = new Set(one.packages);
+  const growth = grow([], { groups: [group(one.calls, one.packages)], costs }, MUCH_KB, { forCall });
+  expect(growth !== null).toBe(one.isMade);
 });
 
 test('what a function may import and does not is not imported for it', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { fitTree } from '../../../src/zygote/fit.ts';
-import { readTreeFile, toTreeFile, treeFileText } from '../../../src/zygote/tree-file.ts';
+import { costsOfFile, readTreeFile, toTreeFile, treeFileText } from '../../../src/zygote/tree-file.ts';
 import { anyCosts, anyGroups } from './nodes.ts';
 import { useFiles } from './temp-file.ts';
 
@@ -11,7 +11,11 @@ test('what a fit writes is read again', () => {
   fc.assert(
     fc.property(anyGroups, anyCosts, (groups, costs) => {
       const root = fitTree({ groups, costs }, 1_000_000);
-      expect(readTreeFile(files.write('fitted.json', treeFileText(root)))).toEqual(toTreeFile(root));
+      const read = readTreeFile(files.write('fitted.json', treeFileText(root, costs)));
+      expect(read).toMatchObject(toTreeFile(root));
+      const known = costsOfFile(read);
+      expect([...known.keys()]).toEqual([...costs.keys()]);
+      for (const [key, cost] of costs) expect(known.get(key)?.selfMs).toBeCloseTo(cost.selfMs, 1);
     }),
     { numRuns: 30 },
   );
@@ -48,6 +52,11 @@ test.each([
     'two versions on one path',
     { packages: [], children: [{ packages: ['a==1'], children: [node('b==1', 'a==2')] }] },
     /: children\[0\]\.children\[0\]\.packages: a==2 can't be in one zygote with a==1$/,
+  ],
+  [
+    'a cost that is incomplete',
+    { packages: [], children: [], costs: { 'a==1': { self_ms: 1 } } },
+    /: costs\["?a==1"?\]\.shared_ms: /,
   ],
   [
     'a figure below 0',
