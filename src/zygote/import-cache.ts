@@ -189,7 +189,8 @@ export class ImportCache implements Engine {
   }
 
   /** It, or the one that has its packages already; null where there is no room, or it can't be imported. */
-  #makeGiven({ parent, key, packages, added, importMs, isKept }: GivenNode): LiveNode | null {
+  #makeGiven(given: GivenNode): LiveNode | null {
+    const { parent, key, packages, added, importMs, isKept } = given;
     const there = this.#tree.find(key);
     if (there !== null) {
       there.isKept ||= isKept;
@@ -197,7 +198,7 @@ export class ImportCache implements Engine {
     }
     if (this.#toAvoid().has(key)) return null;
     const above = parent === null ? null : this.#makeGiven(parent);
-    if (parent !== null && above === null) return null;
+    if (parent !== null && above === null) return this.#makeGiven(withParents(given, parent));
     const kb = this.#expectedKb(added, above?.packages ?? []);
     if (isKept ? kb > this.#options.roomKb() : this.#tree.kb + kb > this.#budgetKb) return null;
     return this.#make({ parent: above?.id ?? null, packages, added, importMs, kb, evict: [] }, isKept);
@@ -244,7 +245,8 @@ export class ImportCache implements Engine {
   #failed(node: LiveNode, error: Error): void {
     this.#tree.remove(node);
     if (this.#isClosed) return;
-    if (isOlError(error, 'ERR_IMPORT')) this.#avoided.set(node.key, performance.now());
+    const isItsOwn = node.parent === null || node.parent.zygote !== null;
+    if (isItsOwn && isOlError(error, 'ERR_IMPORT')) this.#avoided.set(node.key, performance.now());
     this.#options.log.warn({ err: error, packages: node.added }, 'packages are not imported ahead');
   }
 
@@ -264,6 +266,11 @@ export class ImportCache implements Engine {
     }
     await Promise.all(nodes.map(({ zygote }) => zygote?.close()));
   }
+}
+
+/** The same zygote, forked from the one above its parent: what can't be imported by itself may be with what else it has. */
+function withParents(given: GivenNode, { parent, added, importMs }: GivenNode): GivenNode {
+  return { ...given, parent, added: [...added, ...given.added].sort(), importMs: importMs + given.importMs };
 }
 
 function parentMissing({ modules }: Imports): OlError {

@@ -219,6 +219,23 @@ test('a given tree is there before the first call, and grows from there', async 
   });
 });
 
+test('what a given node can’t import by itself is imported with what is below it', async () => {
+  await withCache(PLENTY_KB, async (cached) => {
+    await cached.fixture.package('beta', SLOW);
+    await cached.fixture.package('needy', `import beta\n${SLOW}`);
+    const file = {
+      packages: [],
+      children: [{ packages: ['needy==1.0'], children: [{ packages: ['beta==1.0'], children: [] }] }],
+    };
+    const lock = lockOf(['beta', 'needy']);
+    await cached.cache.plant(nodesOfFile(file), [lock]);
+    expect(zygotesOf(cached.fixture)).toHaveLength(1);
+    const sandbox = await start(cached, lock);
+    expect(Object.keys(await modules(sandbox, ['beta', 'needy'])).sort()).toEqual(['beta', 'needy']);
+    expect((await cached.metrics.text()).body).toMatch(/^openlambda_package_forks_total\{depth="1"\} 1$/m);
+  });
+});
+
 test('what of a given tree is not installed at first is made when a call comes for it', async () => {
   await withCache(PLENTY_KB, async (cached) => {
     await cached.cache.plant(nodesOfFile(FILE), []);

@@ -61,7 +61,7 @@ test('there are ranges for more than a hundred zygotes, and for some below each 
 test('a chain is eight deep, each with room for more than a dozen sandboxes, and ends there', () => {
   const chain: UidRange[] = [];
   for (let range = whole().takeRange(); range !== null; range = range.takeRange()) chain.push(range);
-  expect(chain.map(({ count }) => count)).toEqual([32768, 4096, 512, 256, 128, 64, 32, 16]);
+  expect(chain.map(({ count }) => count)).toEqual([65536, 8192, 1024, 256, 128, 64, 32, 16]);
   for (const range of chain) for (let uid = 0; uid < 15; uid++) expect(range.has(range.take())).toBe(true);
 });
 
