@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { OlError } from '../errors.ts';
 import type { Costs, PackageCost } from './costs.ts';
-import { dependenciesOf, type ImportTimes } from './dependencies.ts';
+import { Dependencies, type ImportTimes } from './dependencies.ts';
 import { packageKey, readInput } from './input-file.ts';
 import type { CallGroup, Statistics } from './statistics.ts';
 import { type PackageKey, setKey } from './tree.ts';
@@ -53,7 +53,7 @@ export function readWorkload(functionsFile: string, costsFile: string | null): W
   const costed = costsFile === null ? {} : readInput(costsFile, costsSchema);
   const lists = functions.map(({ requirements }) => requirements);
   const times: ImportTimes = new Map(Object.entries(costed).map(([key, { import_ms }]) => [key, import_ms]));
-  const dependencies = dependenciesOf(lists, times);
+  const dependencies = new Dependencies(lists, times);
   const asked = new Set(lists.flat());
   return {
     functions: functions.map((one) => ({
@@ -81,24 +81,21 @@ export function statisticsOf({ functions, costs }: Workload): Statistics {
 function loadsOf(
   { requirements, imports }: Listed,
   costed: Costed,
-  dependencies: ReadonlyMap<PackageKey, ReadonlySet<PackageKey>>,
+  dependencies: Dependencies,
 ): PackageKey[] {
   const modules = new Set(imports);
   const wanted = requirements.filter(
     (key) => costed[key] === undefined || costed[key].top.some((one) => modules.has(one)),
   );
-  const loaded = new Set(wanted.flatMap((key) => [key, ...(dependencies.get(key) ?? [])]));
+  const loaded = new Set(wanted.flatMap((key) => [key, ...dependencies.of(key, requirements)]));
   return requirements.filter((key) => loaded.has(key));
 }
 
 /** Takes each package's time apart into its own share, its dependencies', and the rest: the standard library's. */
-function costsOf(costed: Costed, dependencies: ReadonlyMap<PackageKey, ReadonlySet<PackageKey>>): Costs {
+function costsOf(costed: Costed, dependencies: Dependencies): Costs {
   const costs = new Map<PackageKey, PackageCost>();
   for (const [key, { import_ms: ms, self_ms: selfMs, import_mb: mb }] of Object.entries(costed)) {
-    const others = [...(dependencies.get(key) ?? [])].reduce(
-      (sum, one) => sum + (costed[one]?.self_ms ?? 0),
-      0,
-    );
+    const others = dependencies.usual(key).reduce((sum, one) => sum + (costed[one]?.self_ms ?? 0), 0);
     const sharedMs = Math.max(0, ms - selfMs - others);
     // Memory is measured with all that an import brings; it is taken to go with the time.
     const part = (share: number) => (ms === 0 ? 0 : Math.min(1, share / ms) * mb * 1024);
