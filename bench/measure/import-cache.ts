@@ -9,7 +9,7 @@ export interface ImportedZygotes {
 }
 
 const LOOK_EVERY_MS = 100;
-const QUIET_LOOKS = 20;
+const QUIET_LOOKS = 100;
 
 /** What a worker tells of its import cache. */
 export async function importedZygotes(worker: WorkerClient): Promise<ImportedZygotes> {
