@@ -6,7 +6,18 @@ const LOOKS = 'looks at a sandbox after its answer: without a handler cache ther
 /** Every other file of `test/integration` is run in every cell, and so is every other test of a file that is. */
 export const RULES: readonly Rule[] = [
   {
-    files: ['admin', 'admin-policies', 'quickstart', 'refusals', 'runner', 'service', 'setup', 'terminal'],
+    files: [
+      'admin',
+      'admin-packages',
+      'admin-packages-bucket',
+      'admin-policies',
+      'quickstart',
+      'refusals',
+      'runner',
+      'service',
+      'setup',
+      'terminal',
+    ],
     only: 'once',
     because: 'about commands and the set-up',
   },
@@ -30,11 +41,14 @@ export const RULES: readonly Rule[] = [
   },
   {
     files: [
+      'init',
       'native-zygote',
+      'network-links',
       'old-kernel',
       'package-zygote',
       'package-zygote-bounds',
       'packages-pip',
+      'packages-proxy',
       'scratch-quota',
     ],
     only: 'once',
@@ -46,7 +60,19 @@ export const RULES: readonly Rule[] = [
     because: 'about the network of sock, whatever it keeps and wherever code comes from',
   },
   {
-    files: ['registry-kill', 'store-local', 'store-remote'],
+    files: [
+      'registry-kill',
+      's3-bounds',
+      's3-full-disk',
+      's3-hostile-heads',
+      's3-hostile-keys',
+      's3-hostile-requests',
+      's3-power-cut',
+      's3-silence',
+      's3-uploads',
+      'store-local',
+      'store-remote',
+    ],
     only: 'once',
     because: 'about a registry and its commands, not about a worker',
   },
@@ -64,8 +90,8 @@ export const RULES: readonly Rule[] = [
     because: 'about what sock is made of; of docker, docker-*.test.ts and test/contract tell',
   },
   {
-    files: ['import-cache'],
-    only: { caches: ['import', 'both'] },
+    files: ['import-cache', 'path-files'],
+    only: { engine: 'sock', caches: ['import', 'both'] },
     because: 'about the import cache',
   },
   {
@@ -97,6 +123,7 @@ export const RULES: readonly Rule[] = [
       'memory-pool',
       'networks',
       'packages-index',
+      'path-files',
       'queue',
       'scaling',
       'scratch',
