@@ -152,6 +152,18 @@ export const RULES: readonly Rule[] = [
     because: 'with docker the kernel does not hold the pool (docs/engines.md)',
   },
   {
+    files: ['memory-pool'],
+    titles: ['end for a cold start, which does not wait', 'end before a sandbox at work has to'],
+    only: { engine: 'sock', caches: ['both'] },
+    because: 'about zygotes of the import cache',
+  },
+  {
+    files: ['function-output'],
+    titles: ['a shell in a sandbox is had by nsenter'],
+    only: { engine: 'sock' },
+    because: 'a shell in a container is had by `docker exec`',
+  },
+  {
     files: ['local-registry'],
     titles: ['each of a hundred edits in a row', 'edits under load lose no request'],
     only: { engine: 'sock' },
