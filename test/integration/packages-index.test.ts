@@ -182,15 +182,21 @@ describe('a package that cannot be had', () => {
     index.add({ name: 'slow', version: '1.0', files: { 'slow.py': 'VALUE = 1\n' } });
     const { promise, resolve } = Promise.withResolvers<void>();
     index.held = promise;
-    await using worker = await start({ invocation_timeout_ms: 300 });
+    const release = () => {
+      resolve();
+      index.held = Promise.resolve();
+    };
+    // More than a container takes to start.
+    await using worker = await start({ invocation_timeout_ms: 2000 });
+    // Whatever goes wrong: a worker that ends waits for its installer.
+    using _released = { [Symbol.dispose]: release };
     await write(worker, 'slow', 'slow\n', 'import slow\ndef handler(event): return slow.VALUE\n');
     const { status, body } = await worker.call('slow');
     expect([status, JSON.parse(body).error.code]).toEqual([504, 'ERR_PACKAGES_WAIT']);
     expect(JSON.parse(body).error.message).toBe(
-      "'slow' waited 300 ms for its packages (slow): resolving versions. That goes on: call again later",
+      "'slow' waited 2000 ms for its packages (slow): resolving versions. That goes on: call again later",
     );
-    resolve();
-    index.held = Promise.resolve();
+    release();
     await expect.poll(async () => (await worker.call('slow')).body).toBe('1');
   });
 
