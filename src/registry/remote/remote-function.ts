@@ -38,6 +38,10 @@ export class RemoteFunction {
   /** When the last check began that came to an end. */
   #checkedAt = Number.NEGATIVE_INFINITY;
   #check: Promise<Code> | null = null;
+  /** When that began. */
+  #startedAt = Number.NEGATIVE_INFINITY;
+  /** The one after it, for calls that it began too early for. */
+  #nextCheck: Promise<Code> | null = null;
   #isTroubled = false;
 
   /** With what an earlier worker had pulled, or null. */
@@ -63,12 +67,34 @@ export class RemoteFunction {
       if (this.#pulled !== null) return this.#pulled.code;
       if (this.#refusal !== null) throw this.#refusal.error;
     }
-    this.#check ??= this.#checkOnce();
-    if (this.#pulled === null) return this.#inTime(this.#check);
+    // Whatever comes first is better than none.
+    if (this.#pulled === null) return this.#inTime(this.#check ?? this.#begin());
+    const check = this.#checkFor(now() - STALE * checkMs);
     // Nobody may wait for it: what comes of it is in the next pull.
-    this.#check.catch(() => {});
+    check.catch(() => {});
     const { code } = this.#pulled;
-    return age < STALE * checkMs ? code : inTime(this.#check, patienceMs, () => code);
+    return age < STALE * checkMs ? code : inTime(check, patienceMs, () => code);
+  }
+
+  /** A check that began then or later: one that began before may have seen less than the call was promised. */
+  #checkFor(earliest: number): Promise<Code> {
+    if (this.#check === null) return this.#begin();
+    if (this.#startedAt >= earliest) return this.#check;
+    this.#nextCheck ??= this.#check
+      .then(
+        () => {},
+        () => {},
+      )
+      .then(() => {
+        this.#nextCheck = null;
+        return this.#check ?? this.#begin();
+      });
+    return this.#nextCheck;
+  }
+
+  #begin(): Promise<Code> {
+    this.#check = this.#checkOnce();
+    return this.#check;
   }
 
   /** Its copy had to go: the next pull gets it again. */
@@ -80,12 +106,13 @@ export class RemoteFunction {
 
   /** Returns when no check is under way, whatever came of it. */
   async settled(): Promise<void> {
-    await Promise.allSettled([this.#check]);
+    while (this.#check !== null) await Promise.allSettled([this.#check, this.#nextCheck]);
   }
 
   async #checkOnce(): Promise<Code> {
     const { name, puller, now } = this.#options;
     const startedAt = now();
+    this.#startedAt = startedAt;
     try {
       const outcome = await puller.pull(name, this.#refusal?.etag ?? this.#pulled?.etag ?? null);
       this.#checkedAt = startedAt;

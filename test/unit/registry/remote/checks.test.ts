@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { bundleOfHandler } from '../../../helpers/bundle.ts';
 import { etagOf } from '../../../helpers/odd-bucket.ts';
@@ -36,6 +38,30 @@ test('much later the call waits for the bucket', async () => {
   bucket.objects.set('f', TWO);
   pass(10 * CHECK_MS);
   expect(await pulled(registry, 'f')).toBe('# two');
+});
+
+test('a call does not make do with a check that began long before it', async () => {
+  const { bucket, open, pass } = await setUp();
+  bucket.objects.set('f', ONE);
+  const registry = await open();
+  await registry.pull('f');
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  let asked = 0;
+  bucket.answer(async (_request, response, well) => {
+    if (++asked > 1) return well();
+    await released;
+    response.writeHead(304).end();
+  });
+  pass(10 * CHECK_MS);
+  const early = registry.pull('f');
+  await vi.waitFor(() => expect(asked).toBe(1));
+  bucket.objects.set('f', TWO);
+  pass(10 * CHECK_MS);
+  const late = pulled(registry, 'f');
+  release();
+  expect(await readFile(join((await early).dir, 'lambda_func.py'), 'utf8')).toBe('# one');
+  expect(await late).toBe('# two');
+  expect(asked).toBe(2);
 });
 
 test('what has not changed is not sent again, and stays the same object', async () => {
