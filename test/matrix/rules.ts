@@ -4,7 +4,7 @@ import type { Cell } from './cells.ts';
 export interface CellFilter {
   readonly engine?: Cell['engine'];
   readonly caches?: readonly Cell['caches'][];
-  readonly registry?: Cell['registry'];
+  readonly registries?: readonly Cell['registry'][];
 }
 
 /** What is not run in each cell, where it is run, and why. */
@@ -19,8 +19,8 @@ export interface Rule {
 }
 
 export function matches(filter: CellFilter, cell: Cell): boolean {
-  const { engine = cell.engine, caches = [cell.caches], registry = cell.registry } = filter;
-  return engine === cell.engine && caches.includes(cell.caches) && registry === cell.registry;
+  const { engine = cell.engine, caches = [cell.caches], registries = [cell.registry] } = filter;
+  return engine === cell.engine && caches.includes(cell.caches) && registries.includes(cell.registry);
 }
 
 /** Why a file (without a title), or a test of it, is not run in a cell; null where it is. */

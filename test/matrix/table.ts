@@ -1,6 +1,7 @@
 import type { Rule } from './rules.ts';
 
 const WITH_HANDLER_CACHE = ['handler', 'both'] as const;
+const RCLONE_LAGS = 'rclone goes on telling the ETag of the file before for a moment';
 const LOOKS = 'looks at a sandbox after its answer: without a handler cache there is none';
 
 /** Every other file of `test/integration` is run in every cell, and so is every other test of a file that is. */
@@ -130,7 +131,7 @@ export const RULES: readonly Rule[] = [
       'scratch-removal',
       'seeing',
     ],
-    only: { registry: 'local' },
+    only: { registries: ['local'] },
     because: 'the registry has no part in it',
   },
   {
@@ -228,13 +229,25 @@ export const RULES: readonly Rule[] = [
   {
     files: ['local-registry'],
     titles: ['a function whose handler file alone is removed', 'a whole function that is renamed into place'],
-    only: { registry: 'local' },
+    only: { registries: ['local'] },
     because: 'about files of a directory',
+  },
+  {
+    files: ['local-registry'],
+    titles: ['edits under load lose no request'],
+    only: { registries: ['local', 'embedded'] },
+    because: RCLONE_LAGS,
+  },
+  {
+    files: ['several-workers'],
+    titles: ['code that is edited while all of them are called'],
+    only: { registries: ['local', 'embedded'] },
+    because: RCLONE_LAGS,
   },
   {
     files: ['worker-http'],
     titles: ['a function that is not there is 404'],
-    only: { registry: 'local' },
+    only: { registries: ['local'] },
     because: 'the message names the directory',
   },
 ];

@@ -1,9 +1,11 @@
+import { rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
 import type { BucketConfig } from '../../config/load.ts';
 import { type Connection, connect, isNoSuchKey, placeOf, type Sdk } from './connect.ts';
 import { saveBody } from './save-body.ts';
 import { Stall } from './stall.ts';
-import { Trouble } from './trouble.ts';
+import { TornAnswer, Trouble } from './trouble.ts';
 import { troubleOf } from './trouble-of.ts';
 
 /** A bundle as the bucket had it. */
@@ -31,6 +33,9 @@ export interface BucketLimits {
 const AGAIN_MS = 1000;
 /** One more try, for connections that were kept and are dead. */
 const ATTEMPTS = 2;
+/** Some servers replace a file while they send it, or tell the hash of the one before for a moment. */
+const TORN_ATTEMPTS = 3;
+const TORN_WAIT_MS = 50;
 
 /** Reads bundles from a bucket of an S3 server. */
 export class Bucket {
@@ -63,6 +68,18 @@ export class Bucket {
    * server could not be reached a moment ago.
    */
   async fetch(request: FetchRequest): Promise<Fetched> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#fetchOnce(request);
+      } catch (error) {
+        if (!(error instanceof TornAnswer) || attempt === TORN_ATTEMPTS) throw error;
+        await rm(request.file, { force: true });
+        await sleep(TORN_WAIT_MS);
+      }
+    }
+  }
+
+  async #fetchOnce(request: FetchRequest): Promise<Fetched> {
     if (this.#down !== null && performance.now() < this.#down.untilMs) throw this.#down.trouble;
     const stall = new Stall(this.#limits.timeoutMs, this.#closing.signal);
     try {

@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { GetObjectCommandOutput } from '@aws-sdk/client-s3';
-import { Trouble } from './trouble.ts';
+import { TornAnswer, Trouble } from './trouble.ts';
 
 export interface SaveOptions {
   /** Not there yet. */
@@ -33,7 +33,7 @@ export async function saveBody(response: GetObjectCommandOutput, options: SaveOp
   const { ContentLength: length, ETag: etag = '', ServerSideEncryption: encryption = '' } = response;
   if (length !== undefined && length !== bytes) throw cutOff(`it sent ${bytes} of ${length} bytes`);
   const md5 = encryption.startsWith('aws:kms') ? undefined : MD5_ETAG.exec(etag)?.[1];
-  if (md5 !== undefined && md5 !== hash.digest('hex')) throw cutOff('what it sent does not match its ETag');
+  if (md5 !== undefined && md5 !== hash.digest('hex')) throw new TornAnswer('ETag');
 }
 
 function tooLarge(maxBytes: number): Trouble {

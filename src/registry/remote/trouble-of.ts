@@ -1,5 +1,5 @@
 import type { Stall } from './stall.ts';
-import { Trouble } from './trouble.ts';
+import { TornAnswer, Trouble } from './trouble.ts';
 
 interface Context {
   readonly stall: Stall;
@@ -30,6 +30,7 @@ export function troubleOf(error: unknown, { stall, bucket }: Context): Trouble {
   };
   if (name === 'NoSuchBucket')
     return general(`it has no bucket '${bucket}': make it, or set registry_bucket`);
+  if (message.startsWith('Checksum mismatch')) return new TornAnswer('checksum', error);
   const remedy = Object.hasOwn(REMEDIES, name) ? REMEDIES[name] : undefined;
   if (remedy !== undefined) return general(remedy);
   const status = $metadata?.httpStatusCode;

@@ -9,3 +9,10 @@ export class Trouble extends Error {
     this.isGeneral = options.isGeneral;
   }
 }
+
+/** What came is not what was announced: it was replaced meanwhile, or damaged on its way. To ask again may help. */
+export class TornAnswer extends Trouble {
+  constructor(of: 'ETag' | 'checksum', cause?: unknown) {
+    super(`what it sent does not match its ${of}`, { isGeneral: false, cause });
+  }
+}

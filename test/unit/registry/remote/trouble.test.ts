@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
@@ -114,6 +115,21 @@ test('a call waits so long for slow code and no longer; the code is there for th
   await vi.waitFor(async () => expect(await pulled(registry, 'slow')).toBe('# one'), 20_000);
   // The last call may have found it older than `registry_check_ms`, and have it looked at again.
   expect(bucket.count()).toBeLessThanOrEqual(2);
+});
+
+test('what is torn once is asked for again, and others do not notice', async () => {
+  const { bucket, open } = await setUp();
+  for (const name of ['torn', 'whole']) bucket.objects.set(name, ONE);
+  let answers = 0;
+  bucket.answer((request, response, well) => {
+    if (!request.url?.includes('torn') || ++answers > 1) return well();
+    const md5 = createHash('md5').update(TWO).digest('base64');
+    response.writeHead(200, { etag: etagOf(ONE), 'content-md5': md5, 'content-length': ONE.length }).end(ONE);
+  });
+  const registry = await open();
+  const both = await Promise.all([pulled(registry, 'torn'), pulled(registry, 'whole')]);
+  expect(both).toEqual(['# one', '# one']);
+  expect(answers).toBe(2);
 });
 
 test('a worker that starts while the registry is down goes on with what the one before had pulled', async () => {
