@@ -16,6 +16,8 @@ import { PipeError, type ServerPipe } from './server-pipe.ts';
 export interface PipedSandboxParts {
   readonly functionName: string;
   readonly instance: number;
+  /** In ms of `performance.now()`; left out for now. */
+  readonly createdAt?: number;
   readonly origin: Origin;
   readonly pipe: ServerPipe;
   readonly bounds: NamedBounds;
@@ -32,7 +34,7 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
   readonly id: string;
   readonly functionName: string;
   readonly origin: Origin;
-  readonly createdAt = performance.now();
+  readonly createdAt: number;
   /** Its scratch directory on the host; it may get another name. */
   abstract readonly scratchDir: string;
   abstract readonly dead: Promise<Death>;
@@ -55,6 +57,7 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
   constructor(parts: PipedSandboxParts) {
     this.id = `${parts.functionName}/${parts.instance}`;
     this.functionName = parts.functionName;
+    this.createdAt = parts.createdAt ?? performance.now();
     this.origin = parts.origin;
     this.log = parts.log;
     this.#pipe = parts.pipe;

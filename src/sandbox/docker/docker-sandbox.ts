@@ -12,6 +12,8 @@ const CLOSING_MS = 10_000;
 export interface DockerSandboxParts {
   readonly functionName: string;
   readonly instance: number;
+  /** When its container was asked for: that is part of what a start takes. */
+  readonly createdAt: number;
   readonly container: Container;
   readonly pipe: ServerPipe;
   readonly scratchDir: string;

@@ -196,6 +196,7 @@ export class DockerEngine implements Engine, WorkshopEngine {
     const { handlersDir, log } = this.#options;
     const { name, bounds, release } = making;
     const instance = this.#nextInstance++;
+    const createdAt = performance.now();
     await using undo = new AsyncDisposableStack();
     const dir = this.#scratches.take();
     undo.defer(() => this.#scratches.discard(dir));
@@ -209,6 +210,7 @@ export class DockerEngine implements Engine, WorkshopEngine {
     const pipe = new ServerPipe(await this.#connect(container, dir));
     undo.move();
     return new DockerSandbox({
+      createdAt,
       functionName: name,
       instance,
       container,
