@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { findProgram, runProgram } from './nft.ts';
+import { findProgram, runProgram } from './program.ts';
 
 /** The tables of the older iptables, which nft does not show, in this network namespace. There is no such file where the kernel lacks them. */
 const TABLES = '/proc/self/net/ip_tables_names';

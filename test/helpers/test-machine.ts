@@ -44,6 +44,8 @@ export const OUTSIDE = {
   metadata: '169.254.169.254',
 };
 export const PORT = 7077;
+/** Where a worker listens in it. */
+export const WORKER = 8080;
 
 /** What a machine can be without. */
 export interface Lacks {

@@ -12,12 +12,12 @@ import {
   OUTSIDE,
   PORT,
   TestMachine,
+  WORKER,
 } from '../helpers/test-machine.ts';
 import { makeTestDir, removeEmptyRoot } from '../helpers/test-root.ts';
 
 leavesNothing();
 
-const WORKER = 8080;
 const GATEWAY = '172.30.99.1';
 /** Of an address that is refused, or that there is no way to. */
 const REFUSED = /^(EHOSTUNREACH|ENETUNREACH|ECONNREFUSED|EADDRNOTAVAIL)$/;

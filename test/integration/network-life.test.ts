@@ -1,7 +1,8 @@
 import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { findNft, findProgram } from '../../src/network/nft.ts';
+import { findNft } from '../../src/network/nft.ts';
+import { findProgram } from '../../src/network/program.ts';
 import { placeOf } from '../../src/network/rules.ts';
 import { claimsOf, initOf, untilGone, zygoteIfThere, zygoteOf } from '../helpers/background.ts';
 import { TestCluster } from '../helpers/cluster.ts';
@@ -10,12 +11,11 @@ import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
 import { listProcesses, treeOf } from '../helpers/processes.ts';
 import { python } from '../helpers/python.ts';
-import { describeWithMachine, OUTSIDE, PORT, TestMachine } from '../helpers/test-machine.ts';
+import { describeWithMachine, OUTSIDE, PORT, TestMachine, WORKER } from '../helpers/test-machine.ts';
 import { makeTestDir, removeEmptyRoot } from '../helpers/test-root.ts';
 
 leavesNothing();
 
-const WORKER = 8080;
 /** As `reach`, once its gate is open. */
 const LATE = python`
   import os, time, reach

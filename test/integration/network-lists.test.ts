@@ -12,12 +12,12 @@ import {
   OUTSIDE,
   PORT,
   TestMachine,
+  WORKER,
 } from '../helpers/test-machine.ts';
 import { makeTestDir, removeEmptyRoot } from '../helpers/test-root.ts';
 
 leavesNothing();
 
-const WORKER = 8080;
 const INDEX = 8200;
 const INDEX_URL = `http://127.0.0.1:${INDEX}/simple`;
 
