@@ -35,6 +35,7 @@ sandbox is kept small: no JSON is parsed or made here, and no object of Python i
 """
 
 import os
+import select
 import signal
 import socket
 
@@ -93,12 +94,22 @@ def tell_status(exited, killed, name, status):
         tell(killed, name, os.WTERMSIG(status))
 
 
-def wake_on_child():
-    """A descriptor from which there is something to read when a child may have ended."""
+def serve(connection, take_request, reap, ready=lambda: None):
+    """Takes requests, and reaps when a child may have ended; never returns. `ready` is called when no end is missed any more."""
     wake, signalled = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(signalled, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    return wake
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    poll.register(wake, select.POLLIN)
+    ready()
+    while True:
+        for fd, _events in poll.poll():
+            if fd == wake:
+                os.read(wake, 4096)
+                reap()
+            else:
+                take_request()
 
 
 def tell_ready(python, cache_tag):

@@ -7,7 +7,6 @@ network too, which the launcher has made and we keep.
 
 import json
 import os
-import select
 import signal
 import socket
 
@@ -47,17 +46,7 @@ class Init:
         self._zygote = None
 
     def serve(self):
-        wake = control.wake_on_child()
-        poll = select.poll()
-        poll.register(self._connection, select.POLLIN)
-        poll.register(wake, select.POLLIN)
-        while True:
-            for fd, _events in poll.poll():
-                if fd == wake:
-                    os.read(wake, 4096)
-                    self._reap()
-                else:
-                    self._take_request()
+        control.serve(self._connection, self._take_request, self._reap)
 
     def _take_request(self):
         words, fds = control.receive(self._connection)

@@ -14,7 +14,6 @@ sys.path.insert(0, RUNTIME)
 import baseline  # noqa: F401 (first: it notes what is loaded)
 import json
 import os
-import select
 import types
 
 import _socket
@@ -78,20 +77,8 @@ class RootForker(forker.Forker):
         control.tell_status(exited, killed, name, status)
 
 
-def serve(own, connection):
-    """Takes requests and reaps, until the worker is gone."""
-    wake = control.wake_on_child()
-    poll = select.poll()
-    poll.register(connection, select.POLLIN)
-    poll.register(wake, select.POLLIN)
+def tell_ready():
     control.tell_ready(sys.version.split()[0], sys.implementation.cache_tag)
-    while True:
-        for fd, _events in poll.poll():
-            if fd == wake:
-                os.read(wake, 4096)
-                own.reap()
-            else:
-                own.take_request()
 
 
 def hide_own_modules():
@@ -115,7 +102,7 @@ def main():
     # What a handler prints before a crash is to be found in its file.
     sys.stdout.reconfigure(line_buffering=True)
     imports.settle()
-    serve(own, connection)
+    control.serve(connection, own.take_request, own.reap, tell_ready)
 
 
 main()
