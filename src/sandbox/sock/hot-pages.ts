@@ -27,7 +27,6 @@ const ENTRY_BYTES = 8;
 const MAX_PAGES = 4096;
 /** What was reserved and is not used may be large: the table has 8 bytes a page. */
 const MAX_TABLE_PAGES = 1 << 20;
-const SANDBOXES_TO_SEE = 2;
 
 export interface HotPagesOptions {
   readonly zygote: { warmUp(file: number): void };
@@ -37,8 +36,10 @@ export interface HotPagesOptions {
 /** Learns from the first sandboxes of a zygote, and tells it. */
 export class HotPages {
   readonly #options: HotPagesOptions;
-  #seen = 0;
-  #pages: Promise<readonly number[] | null> = Promise.resolve(null);
+  /** Those of the first sandbox that was looked at. */
+  #first: readonly number[] | null = null;
+  /** True while one is looked at, and when two have been. */
+  #isBusy = false;
 
   constructor(options: HotPagesOptions) {
     this.#options = options;
@@ -46,14 +47,15 @@ export class HotPages {
 
   /** One of its sandboxes has answered for the first time. */
   answered(pid: number): void {
-    if (this.#seen === SANDBOXES_TO_SEE) return;
-    const count = ++this.#seen;
-    this.#pages = this.#pages.then(async (before) => {
-      const pages = await this.#look(pid);
-      const both = before === null || pages === null ? (before ?? pages) : inBoth(before, pages);
-      if (count === SANDBOXES_TO_SEE && both !== null) await this.#tell(both);
-      return both;
-    });
+    if (!this.#isBusy) void this.#learn(pid);
+  }
+
+  async #learn(pid: number): Promise<void> {
+    this.#isBusy = true;
+    const pages = await this.#look(pid);
+    if (pages !== null && this.#first !== null) return await this.#tell(inBoth(this.#first, pages));
+    this.#first ??= pages;
+    this.#isBusy = false;
   }
 
   /** Null where it can't be seen: it has ended, or nobody may look. */
