@@ -80,16 +80,14 @@ export class RemoteFunction {
   #checkFor(earliest: number): Promise<Code> {
     if (this.#check === null) return this.#begin();
     if (this.#startedAt >= earliest) return this.#check;
-    this.#nextCheck ??= this.#check
-      .then(
-        () => {},
-        () => {},
-      )
-      .then(() => {
-        this.#nextCheck = null;
-        return this.#check ?? this.#begin();
-      });
+    this.#nextCheck ??= this.#beginAfter(this.#check);
     return this.#nextCheck;
+  }
+
+  async #beginAfter(check: Promise<Code>): Promise<Code> {
+    await Promise.allSettled([check]);
+    this.#nextCheck = null;
+    return await (this.#check ?? this.#begin());
   }
 
   #begin(): Promise<Code> {
