@@ -25,6 +25,7 @@ function kind(name: string, order: number, maxWorkers: number | string) {
 
 export default defineConfig({
   test: {
+    globalSetup: ['test/helpers/dead-workers.ts'],
     pool: 'forks', // real processes: descriptors, signals and the working directory are each file's own
     // Only unit tests share the machine: the others make sandboxes and workers, and look whether anything is left.
     projects: [

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { claimSlot, UIDS_PER_WORKER, uidBase } from '../../src/cluster/claims.ts';
 import { workerPaths } from '../../src/cluster/paths.ts';
+import { cleanUps } from '../../src/sandbox/clean-up.ts';
 import { DockerEngine, type DockerEngineOptions } from '../../src/sandbox/docker/engine.ts';
 import { silentLog } from '../../src/telemetry/log.ts';
 import type { EngineFixture } from '../contract/sandbox.contract.ts';
@@ -26,7 +27,7 @@ export async function makeDockerEngine(
   const { dir, handlers, spares } = workerPaths(cluster.paths, 0);
   await mkdir(handlers, { recursive: true });
   await mkdir(spares, { recursive: true });
-  const claim = await claimSlot({ cluster: cluster.paths.root, workerDir: dir, port: 0 });
+  const claim = await claimSlot({ cluster: cluster.paths.root, workerDir: dir, port: 0, ...cleanUps });
   const owner = { cluster: cluster.paths.root, worker: dir };
   const engine = await DockerEngine.start({
     daemon: await dockerd.open(),

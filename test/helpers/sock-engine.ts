@@ -2,10 +2,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CgroupDriver } from '../../src/cgroup/cgroup.ts';
 import { chooseDriver } from '../../src/cgroup/choose.ts';
-import { removeGroupsOf } from '../../src/cgroup/remove.ts';
 import { readBase } from '../../src/cluster/base.ts';
 import { claimSlot, UIDS_PER_WORKER, uidBase } from '../../src/cluster/claims.ts';
 import { workerPaths } from '../../src/cluster/paths.ts';
+import { cleanUps } from '../../src/sandbox/clean-up.ts';
 import { SockEngine } from '../../src/sandbox/sock/engine.ts';
 import { silentLog } from '../../src/telemetry/log.ts';
 import type { EngineFixture } from '../contract/sandbox.contract.ts';
@@ -41,7 +41,7 @@ export async function makeSockEngine(options: EngineOptions = {}): Promise<SockF
     cluster: cluster.paths.root,
     workerDir: dir,
     port: 0,
-    cleanUpAfter: removeGroupsOf,
+    ...cleanUps,
   });
   const driver =
     options.importMemLimitMb === undefined
