@@ -13,6 +13,9 @@ beforeEach(async () => {
   await writeFile(join(dir, 'package.json'), '{"type": "module"}');
   await symlink(join(ROOT, 'node_modules'), join(dir, 'node_modules'));
   await mkdir(join(dir, 'test', 'unit'));
+  // No worker of another run is its business.
+  await mkdir(join(dir, 'test', 'helpers'));
+  await writeFile(join(dir, 'test/helpers/dead-workers.ts'), 'export default () => {};');
 });
 afterEach(() => rm(dir, { recursive: true }));
 
