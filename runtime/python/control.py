@@ -83,7 +83,6 @@ KILLED = b'{"event":"exit","id":%d,"code":null,"signal":%d}\n'
 REAPED = b'{"event":"reaped","pid":%d,"code":%d,"signal":null}\n'
 REAPED_KILLED = b'{"event":"reaped","pid":%d,"code":null,"signal":%d}\n'
 LINKED = b'{"event":"linked","id":%d}\n'
-IMPORTED = b'{"event":"imported","id":%d,"us":%d,"tasks":%d}\n'
 
 
 def tell_status(exited, killed, name, status):
@@ -110,6 +109,12 @@ def serve(connection, take_request, reap, ready=lambda: None):
                 reap()
             else:
                 take_request()
+
+
+def tell_imported(zygote_id, took, tasks, loaded):
+    """A package zygote can fork. `loaded` has the numbers of the directories that modules have been loaded from."""
+    numbers = b','.join(b'%d' % at for at in loaded)
+    tell(b'{"event":"imported","id":%d,"us":%d,"tasks":%d,"loaded":[%s]}\n', zygote_id, took, tasks, numbers)
 
 
 def tell_ready(python, cache_tag):

@@ -19,6 +19,8 @@ export interface ImportZygote {
   /** Memory beyond its parent's, in kB, as measured when it had imported. */
   readonly memoryKb: number;
   readonly importMs: number;
+  /** Those of the directories that modules have been loaded from. */
+  readonly loaded: readonly string[];
   /** Ends it. Idempotent; resolves when it is gone. */
   close(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 import { UNKNOWN_COST } from './costs.ts';
-import { matcher } from './match.ts';
+import { type Asked, matcher } from './match.ts';
 import { type PackageKey, setKey } from './tree.ts';
 import type { TreeFileNode } from './tree-file.ts';
 
@@ -54,7 +54,7 @@ function makeNode(
 /** All zygotes that were asked for, made or not. */
 export class GivenTree {
   readonly #nodes = new Map<string, GivenNode>();
-  #match: ((packages: ReadonlySet<PackageKey>) => GivenNode | null) | null = null;
+  #match: ((asked: Asked) => GivenNode | null) | null = null;
 
   get nodes(): GivenNode[] {
     return [...this.#nodes.values()];
@@ -70,13 +70,13 @@ export class GivenTree {
     this.#match = null;
   }
 
-  /** The one that a function with these packages would be forked from if all were there. */
-  match(packages: ReadonlySet<PackageKey>): GivenNode | null {
+  /** The one that such a function would be forked from if all were there. */
+  match(asked: Asked): GivenNode | null {
     this.#match ??= this.#prepare();
-    return this.#match(packages);
+    return this.#match(asked);
   }
 
-  #prepare(): (packages: ReadonlySet<PackageKey>) => GivenNode | null {
+  #prepare(): (asked: Asked) => GivenNode | null {
     const nodes = this.nodes;
     const ids = new Map(nodes.map(({ key }, id) => [key, id]));
     const idOf = (node: GivenNode | null) => (node === null ? null : (ids.get(node.key) ?? null));
@@ -89,6 +89,6 @@ export class GivenTree {
         given,
       })),
     );
-    return (packages) => find(packages)?.given ?? null;
+    return (asked) => find(asked)?.given ?? null;
   }
 }

@@ -11,9 +11,9 @@ import { evict } from './evict.ts';
 import { type GivenNode, GivenTree, keptNode } from './given-tree.ts';
 import { type Growth, grow } from './grow.ts';
 import { importsOfCode } from './imports-of-code.ts';
-import { type Imports, KnownPackages } from './known-packages.ts';
+import { type AboutPackage, type Imports, KnownPackages } from './known-packages.ts';
 import { type LiveNode, LiveTree } from './live-tree.ts';
-import { matcher } from './match.ts';
+import { type Asked, matcher } from './match.ts';
 import { CallStatistics } from './statistics.ts';
 import type { PackageKey } from './tree.ts';
 
@@ -25,8 +25,8 @@ export interface ImportCacheOptions {
   readonly roomKb: () => number;
   /** How long a call waits for a zygote that is being made; then it is forked from the best that is ready. */
   readonly waitMs: number;
-  /** The top-level modules of a package that is installed, without the private ones. */
-  readonly modulesOf: (one: LockedPackage) => Promise<readonly string[]>;
+  /** Of a package that is installed. */
+  readonly about: (one: LockedPackage) => Promise<AboutPackage>;
   readonly metrics: Metrics;
   readonly log: Log;
 }
@@ -61,7 +61,7 @@ export class ImportCache implements Engine {
   constructor(options: ImportCacheOptions) {
     this.name = options.engine.name;
     this.#options = options;
-    this.#packages = new KnownPackages(options.modulesOf);
+    this.#packages = new KnownPackages(options.about);
     options.metrics.watchZygotes(() => ({ count: this.#tree.nodes.length, memoryKb: this.#tree.kb }));
   }
 
@@ -153,31 +153,32 @@ export class ImportCache implements Engine {
   /** The zygote to fork from; null is the root zygote. */
   async #zygoteFor(
     packages: ReadonlySet<PackageKey>,
-    asked: ReadonlySet<PackageKey>,
+    imported: ReadonlySet<PackageKey>,
   ): Promise<LiveNode | null> {
     this.#starts++;
-    this.#statistics.noteCall(packages);
-    const ready = this.#best('ready', packages);
+    const asked: Asked = { packages, loads: this.#packages.loadsOf(packages, imported) };
+    this.#statistics.noteCall(packages, asked.loads);
+    const ready = this.#best('ready', asked);
     // What it does not ask for itself has been imported there with what does, or is not imported at all.
-    if (ready !== null && asked.isSubsetOf(new Set(ready.packages))) return ready;
-    this.#growFor(packages);
-    const best = this.#best('all', packages);
+    if (ready !== null && imported.isSubsetOf(new Set(ready.packages))) return ready;
+    this.#growFor(asked);
+    const best = this.#best('all', asked);
     if (best === null || best.zygote !== null) return best;
     await inTime(best.made, this.#options.waitMs, () => {});
-    return this.#best('ready', packages);
+    return this.#best('ready', asked);
   }
 
-  #best(which: 'ready' | 'all', packages: ReadonlySet<PackageKey>): LiveNode | null {
-    const node = matcher(this.#tree.snapshot(which))(packages);
+  #best(which: 'ready' | 'all', asked: Asked): LiveNode | null {
+    const node = matcher(this.#tree.snapshot(which), this.#statistics.costs)(asked);
     return node === null ? null : this.#tree.get(node.id);
   }
 
-  #growFor(packages: ReadonlySet<PackageKey>): void {
+  #growFor(asked: Asked): void {
     if (this.#isClosed) return;
-    const given = this.#given.match(packages);
+    const given = this.#given.match(asked);
     // What it is still missing then is learned by the calls that come after it.
     if (given !== null && this.#tree.find(given.key) === null && this.#makeGiven(given) !== null) return;
-    const options = { avoid: this.#toAvoid(), forCall: packages };
+    const options = { avoid: this.#toAvoid(), forCall: asked };
     const growth = grow(this.#tree.snapshot('all'), this.#statistics, this.#budgetKb, options);
     if (growth !== null) this.#make(growth);
   }
@@ -237,13 +238,16 @@ export class ImportCache implements Engine {
     node.importMs = zygote.importMs;
     node.kb = zygote.memoryKb;
     void zygote.gone.then((how) => this.#gone(node, how));
+    const loaded = this.#packages.noteLoaded(node.packages, zygote.loaded);
     const measured = { ms: node.importMs, kb: Math.max(0, node.kb - ZYGOTE_KB) };
-    this.#statistics.noteImport(node.added, measured, node.parent?.packages);
+    const added = node.added.filter((key) => loaded.has(key));
+    this.#statistics.noteImport(added, measured, node.parent?.packages);
     void this.#evict(evict(this.#tree.snapshot('all'), this.#tree.kb - budgetKb));
   }
 
   #failed(node: LiveNode, error: Error): void {
     this.#tree.remove(node);
+    this.#packages.noteFailure(node.packages);
     if (this.#isClosed) return;
     const isItsOwn = node.parent === null || node.parent.zygote !== null;
     if (isItsOwn && isOlError(error, 'ERR_IMPORT')) this.#avoided.set(node.key, performance.now());

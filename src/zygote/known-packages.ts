@@ -1,4 +1,5 @@
 import type { Lock, LockedPackage } from '../sandbox/lock.ts';
+import { Needs } from './needs.ts';
 import type { PackageKey } from './tree.ts';
 
 /** Where sandboxes see the packages. */
@@ -9,6 +10,14 @@ export interface Imports {
   readonly directories: readonly string[];
   /** Modules that are worth a try: what can't be imported is left to the functions. */
   readonly modules: readonly string[];
+}
+
+/** What a package that is installed says of itself. */
+export interface AboutPackage {
+  /** Its top-level modules, without the private ones. */
+  readonly modules: readonly string[];
+  /** The names of what it requires, as PEP 503 normalises them; null where it does not tell. */
+  readonly requires: readonly string[] | null;
 }
 
 interface Known {
@@ -26,15 +35,15 @@ const MAX_ASKED = 50;
 
 /** The package versions that functions have, by the keys that the policies know them by. */
 export class KnownPackages {
-  readonly #modulesOf: (one: LockedPackage) => Promise<readonly string[]>;
+  readonly #about: (one: LockedPackage) => Promise<AboutPackage>;
+  readonly #needs = new Needs();
   readonly #known = new Map<PackageKey, Known>();
   /** By directory: one version may be there twice, made of different files. */
   readonly #keys = new Map<string, PackageKey>();
   readonly #locks = new Map<string, Promise<ReadonlySet<PackageKey>>>();
 
-  /** `modulesOf` tells the top-level modules of a package that is installed, without the private ones. */
-  constructor(modulesOf: (one: LockedPackage) => Promise<readonly string[]>) {
-    this.#modulesOf = modulesOf;
+  constructor(about: (one: LockedPackage) => Promise<AboutPackage>) {
+    this.#about = about;
   }
 
   /** The packages of a lock as keys. */
@@ -68,6 +77,25 @@ export class KnownPackages {
     return asked;
   }
 
+  /** What of these packages is loaded by who imports `asked` of them. */
+  loadsOf(packages: ReadonlySet<PackageKey>, asked: ReadonlySet<PackageKey>): ReadonlySet<PackageKey> {
+    return this.#needs.loadsOf(packages, asked);
+  }
+
+  /** Takes in from which directories a zygote with these packages has loaded modules. Returns the packages that these are of. */
+  noteLoaded(packages: readonly PackageKey[], directories: readonly string[]): ReadonlySet<PackageKey> {
+    const dirs = new Set(directories);
+    const isLoaded = (key: PackageKey) => dirs.has(`${PACKAGES}/${this.#known.get(key)?.dir}`);
+    const loaded = new Set(packages.filter(isLoaded));
+    this.#needs.noteLoaded(packages, loaded);
+    return loaded;
+  }
+
+  /** A zygote with these packages could not be made. */
+  noteFailure(packages: readonly PackageKey[]): void {
+    this.#needs.forget(packages);
+  }
+
   /**
    * What a zygote imports that adds `added` to what its parent has; `packages` is all that it has then. Where no code was looked
    * at, that is all that a package has at its top.
@@ -89,9 +117,11 @@ export class KnownPackages {
   async #learn({ packages }: Lock): Promise<ReadonlySet<PackageKey>> {
     const keys = new Set<PackageKey>();
     for (const one of packages) {
+      const about = this.#keys.has(one.dir) ? null : await this.#about(one);
+      // Another call may have been faster.
       const known = this.#keys.get(one.dir);
-      const modules = known === undefined ? await this.#modulesOf(one) : [];
-      keys.add(this.#keys.get(one.dir) ?? this.#remember(one, modules));
+      if (known !== undefined) keys.add(known);
+      else if (about !== null) keys.add(this.#remember(one, about));
     }
     return keys;
   }
@@ -103,12 +133,13 @@ export class KnownPackages {
     }
   }
 
-  #remember({ name, version, dir }: LockedPackage, modules: readonly string[]): PackageKey {
+  #remember({ name, version, dir }: LockedPackage, { modules, requires }: AboutPackage): PackageKey {
     const plain = `${name}==${version}`;
     // Same name and version, and other files: to us these are different packages.
     const key = this.#known.has(plain) ? `${plain} of ${dir}` : plain;
     this.#known.set(key, { dir, modules, asked: new Set(), isLookedAt: false });
     this.#keys.set(dir, key);
+    this.#needs.add(key, requires);
     return key;
   }
 }

@@ -111,7 +111,14 @@ export type ZygoteEvent =
   /** The sandbox has a link to the router. */
   | { readonly event: 'linked'; readonly id: number }
   /** A package zygote can fork: how long its imports took, and how many threads there are since. */
-  | { readonly event: 'imported'; readonly id: number; readonly us: number; readonly tasks: number }
+  | {
+      readonly event: 'imported';
+      readonly id: number;
+      readonly us: number;
+      readonly tasks: number;
+      /** The numbers of the directories that modules have been loaded from. */
+      readonly loaded: readonly number[];
+    }
   | ({ readonly event: 'exit'; readonly id: number } & Exit)
   /** What a package zygote has forked has ended, or what a root zygote had that is dead; its pid as the zygotes see it. */
   | ({ readonly event: 'reaped'; readonly pid: number } & Exit);

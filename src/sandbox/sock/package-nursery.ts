@@ -66,6 +66,10 @@ export class PackageNursery implements ImportZygote {
     return this.zygote.importMs;
   }
 
+  get loaded(): readonly string[] {
+    return this.zygote.loaded;
+  }
+
   /**
    * Forks a first spare, which is kept for whoever asks first. Returns why a sandbox can't be made, null where it can: code
    * that was imported may be in the way of every fork.

@@ -33,10 +33,7 @@ export interface PackageZygoteParts {
   readonly log: Log;
 }
 
-interface Imported {
-  readonly us: number;
-  readonly tasks: number;
-}
+type Imported = Extract<ForeignEvent, { event: 'imported' }>;
 
 /**
  * An interpreter with modules imported that sandboxes, and further zygotes, are forked from. It runs foreign code: what it
@@ -66,6 +63,7 @@ export class PackageZygote implements Zygote {
   #failure: string | null = null;
   #importMs = 0;
   #memoryKb = 0;
+  #loaded: readonly string[] = [];
   #isGone = false;
 
   /** Resolves when it can fork. Rejects with ERR_IMPORT, or ERR_ZYGOTE where the root zygote has died; leaves nothing then. */
@@ -128,6 +126,11 @@ export class PackageZygote implements Zygote {
 
   get importMs(): number {
     return this.#importMs;
+  }
+
+  /** The directories that it says it has loaded modules from, its parent's imports included. */
+  get loaded(): readonly string[] {
+    return this.#loaded;
   }
 
   /** What it has in memory beyond its parent, in kB, as it was when it had imported. */
@@ -204,9 +207,10 @@ export class PackageZygote implements Zygote {
     const error = (how: string) =>
       this.root.isGone ? new OlError('ERR_ZYGOTE', { reason: how }) : importError(wanted, how);
     const gone = this.gone.then((how) => Promise.reject(error(how)));
-    const { us, tasks } = await Promise.race([this.#imported.promise, gone]);
+    const { us, tasks, loaded } = await Promise.race([this.#imported.promise, gone]);
     gone.catch(() => {}); // from now on its end is nobody's error
     this.#importMs = us / 1000;
+    this.#loaded = loaded.flatMap((at) => wanted.directories[at] ?? []);
     this.#memoryKb = this.#pid === null ? 0 : await privateMemoryKb(this.#pid);
     const { path: home } = this.#home;
     this.#parts.log.info(

@@ -1,8 +1,8 @@
 import { type Costs, ZYGOTE_KB } from '../costs.ts';
 import { evict } from '../evict.ts';
 import { type GrowOptions, grow } from '../grow.ts';
-import { matcher } from '../match.ts';
-import { type CallGroup, CallStatistics } from '../statistics.ts';
+import { type Asked, matcher } from '../match.ts';
+import { CallStatistics } from '../statistics.ts';
 import type { PackageKey, ZygoteNode } from '../tree.ts';
 import type { TreeFileNode } from '../tree-file.ts';
 import { makeMs, type Origin, ROOT, zygoteCost } from './model.ts';
@@ -53,11 +53,11 @@ export class SimulatedCache {
     }
   }
 
-  /** The zygote for a function with these packages, and how deep it is in the tree; 0 is the root. */
-  startFrom(packages: ReadonlySet<PackageKey>): { origin: Origin; depth: number } {
+  /** The zygote for such a function, and how deep it is in the tree; 0 is the root. */
+  startFrom(asked: Asked): { origin: Origin; depth: number } {
     this.#starts++;
     const ready = [...this.#nodes.values()].filter(({ busy }) => !busy);
-    const best = matcher(ready)(packages);
+    const best = matcher(ready, this.#statistics.costs)(asked);
     const node = best === null ? undefined : this.#nodes.get(best.id);
     if (node === undefined) return { origin: ROOT, depth: 0 };
     node.uses++;
@@ -67,7 +67,7 @@ export class SimulatedCache {
     return { origin: { packages: node.packages, totalKb }, depth: path.length };
   }
 
-  note({ packages, loads }: Pick<CallGroup, 'packages' | 'loads'>): void {
+  note({ packages, loads }: Asked): void {
     this.#statistics.noteCall(packages, loads);
   }
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { match } from '../../../src/zygote/match.ts';
+import { match, matcher } from '../../../src/zygote/match.ts';
 import type { ZygoteNode } from '../../../src/zygote/tree.ts';
-import { anyPackages, anyTree, zygote } from './nodes.ts';
+import { anyCosts, anyPackages, anyTree, asked, cost, zygote } from './nodes.ts';
 
 const numpy = zygote({ id: 1, packages: ['numpy==1'], importMs: 70, children: 1 });
 const pandas = zygote({ id: 2, parent: 1, packages: ['numpy==1', 'pandas==2'], importMs: 190 });
@@ -44,6 +44,29 @@ test('of two that save the same, the one with fewer packages is taken, then the 
   expect(match([wide, ...narrow], new Set(['a==1', 'b==1'])).zygote).toBe(2);
 });
 
+test('what is not loaded saves nothing, and a node counts by the share of it that is loaded', () => {
+  const all = ['ipython==8', 'jupyter==1', 'numpy==1', 'six==1'];
+  const notebook = zygote({ id: 4, packages: ['ipython==8', 'jupyter==1', 'six==1'], importMs: 300 });
+  const costs = new Map([
+    ['ipython==8', cost(290)],
+    ['jupyter==1', cost(1)],
+    ['six==1', cost(9)],
+  ]);
+  const pick = matcher([numpy, notebook], costs);
+  expect(pick(asked(all))?.id).toBe(4);
+  expect(pick(asked(all, ['jupyter==1', 'numpy==1', 'six==1']))?.id).toBe(1);
+  expect(pick(asked(all, ['jupyter==1', 'six==1']))?.id).toBe(4);
+});
+
+test('whatever is loaded, it never has a package that the function does not have', () => {
+  fc.assert(
+    fc.property(anyTree, anyPackages, anyPackages, anyCosts, (nodes, packages, loads, costs) => {
+      const found = matcher(nodes, costs)(asked(packages, loads));
+      expect(packages).toEqual(expect.arrayContaining([...(found?.packages ?? [])]));
+    }),
+  );
+});
+
 /** What a fork from the node saves, told in another way: the sum over those whose packages lead to it. */
 function savedBy(nodes: readonly ZygoteNode[], id: number | null): number {
   const node = nodes.find((one) => one.id === id);
@@ -53,13 +76,13 @@ function savedBy(nodes: readonly ZygoteNode[], id: number | null): number {
 test('it never has a package that was not asked for, nobody saves more, and what is missing is the rest', () => {
   fc.assert(
     fc.property(anyTree, anyPackages, (nodes, packages) => {
-      const asked = new Set(packages);
-      const { zygote: id, missing } = match(nodes, asked);
+      const own = new Set(packages);
+      const { zygote: id, missing } = match(nodes, own);
       const there = nodes.find((one) => one.id === id)?.packages ?? [];
-      expect(asked.isSupersetOf(new Set(there))).toBe(true);
+      expect(own.isSupersetOf(new Set(there))).toBe(true);
       expect([...there, ...missing].sort()).toEqual(packages);
       for (const other of nodes) {
-        if (!asked.isSupersetOf(new Set(other.packages))) continue;
+        if (!own.isSupersetOf(new Set(other.packages))) continue;
         expect(savedBy(nodes, id)).toBeGreaterThanOrEqual(savedBy(nodes, other.id));
       }
     }),
@@ -69,8 +92,8 @@ test('it never has a package that was not asked for, nobody saves more, and what
 test('the order of the nodes makes no difference', () => {
   fc.assert(
     fc.property(anyTree, anyPackages, (nodes, packages) => {
-      const asked = new Set(packages);
-      expect(match(nodes.toReversed(), asked)).toEqual(match(nodes, asked));
+      const own = new Set(packages);
+      expect(match(nodes.toReversed(), own)).toEqual(match(nodes, own));
     }),
   );
 });

@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest';
+import { Needs } from '../../../src/zygote/needs.ts';
+
+const LOCK = new Set([
+  'jupyter==1',
+  'ipython==8',
+  'traitlets==5',
+  'pandas==2',
+  'numpy==1',
+  'tzdata==1',
+  'six==1',
+]);
+
+function known(): Needs {
+  const needs = new Needs();
+  needs.add('jupyter==1', ['ipython', 'notebook']);
+  needs.add('ipython==8', ['traitlets']);
+  needs.add('traitlets==5', []);
+  needs.add('pandas==2', ['numpy', 'tzdata']);
+  needs.add('numpy==1', []);
+  needs.add('tzdata==1', []);
+  needs.add('six==1', []);
+  return needs;
+}
+
+const loadsOf = (needs: Needs, ...asked: string[]) => [...needs.loadsOf(LOCK, new Set(asked))].sort();
+
+test('what is imported loads what it requires, and what that requires, as far as it is there', () => {
+  expect(loadsOf(known(), 'jupyter==1')).toEqual(['ipython==8', 'jupyter==1', 'traitlets==5']);
+  expect(loadsOf(known(), 'six==1', 'pandas==2')).toEqual(['numpy==1', 'pandas==2', 'six==1', 'tzdata==1']);
+});
+
+test('what could have been loaded and was not is not required for loading', () => {
+  const needs = known();
+  needs.noteLoaded(LOCK, new Set(['jupyter==1', 'pandas==2', 'numpy==1']));
+  expect(loadsOf(needs, 'jupyter==1', 'pandas==2')).toEqual(['jupyter==1', 'numpy==1', 'pandas==2']);
+  // Who imports it is another question.
+  expect(loadsOf(needs, 'ipython==8')).toEqual(['ipython==8', 'traitlets==5']);
+});
+
+test('what was not there says nothing about what is loaded where it is', () => {
+  const needs = known();
+  needs.noteLoaded(['pandas==2', 'numpy==1'], new Set(['pandas==2', 'numpy==1']));
+  expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2', 'tzdata==1']);
+});
+
+test('another version of what is required counts as well', () => {
+  const needs = known();
+  needs.add('numpy==2', []);
+  expect([...needs.loadsOf(new Set(['pandas==2', 'numpy==2']), new Set(['pandas==2']))]).toEqual([
+    'pandas==2',
+    'numpy==2',
+  ]);
+});
+
+test('packages that require each other come to an end', () => {
+  const needs = new Needs();
+  needs.add('a==1', ['b']);
+  needs.add('b==1', ['a']);
+  expect([...needs.loadsOf(new Set(['a==1', 'b==1']), new Set(['a==1']))]).toEqual(['a==1', 'b==1']);
+});
+
+test('where a package does not tell what it requires, or nobody knows it, all is loaded', () => {
+  const needs = known();
+  needs.add('six==1', null);
+  expect(loadsOf(needs, 'six==1')).toEqual([...LOCK].sort());
+  expect(loadsOf(new Needs(), 'six==1')).toEqual([...LOCK].sort());
+});
+
+test('what was not loaded is required again where an import failed: it may have been for want of that', () => {
+  const needs = known();
+  needs.noteLoaded(LOCK, new Set(['pandas==2']));
+  expect(loadsOf(needs, 'pandas==2')).toEqual(['pandas==2']);
+  needs.forget(['pandas==2']);
+  expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2', 'tzdata==1']);
+});
