@@ -112,9 +112,8 @@ def serve(connection, take_request, reap, ready=lambda: None):
 
 
 def tell_imported(zygote_id, took, tasks, loaded):
-    """A package zygote can fork. `loaded` has the numbers of the directories that modules have been loaded from."""
-    numbers = b','.join(b'%d' % at for at in loaded)
-    tell(b'{"event":"imported","id":%d,"us":%d,"tasks":%d,"loaded":[%s]}\n', zygote_id, took, tasks, numbers)
+    """A package zygote can fork. `loaded`: the numbers of the directories that modules have been loaded from, step by step."""
+    _tell_json(event='imported', id=zygote_id, us=took, tasks=tasks, loaded=loaded)
 
 
 def tell_ready(python, cache_tag):

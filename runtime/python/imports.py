@@ -29,14 +29,19 @@ class Refused(Exception):
 
 def import_all(wanted):
     """Returns how long it took, in us, how many threads there are after it, and the numbers of the directories that modules
-    have been loaded from. Raises what the first module raised where none could be imported."""
+    had been loaded from before, then those that each module has brought. Raises what the first module raised where none
+    could be imported."""
     path, environment, open_before = list(sys.path), dict(os.environ), descriptors()
     started = time.monotonic_ns()
     sys.path.extend(wanted['directories'])
     path_files.carry_out(path_files.files_in(wanted['directories']))
     for name in _ONE_THREAD:
         os.environ[name] = '1'
-    tried = [try_to_import(module) for module in wanted['modules']]
+    loads = Loads(wanted['directories'])
+    tried = []
+    for module in wanted['modules']:
+        tried.append(try_to_import(module))
+        loads.note()
     if tried and all(error is not None for error in tried):
         raise tried[0]  # then it is no better than its parent
     restore(path, environment)
@@ -45,17 +50,25 @@ def import_all(wanted):
     refuse_descriptors(open_before)
     refuse_threads()
     settle()
-    return took // 1000, len(os.listdir(_TASKS)), loaded_from(wanted['directories'])
+    return took // 1000, len(os.listdir(_TASKS)), loads.steps
 
 
-def loaded_from(directories):
-    """The numbers of those that a module has been loaded from, by us or by who we were forked from."""
-    used = set()
-    for module in list(sys.modules.values()):
-        file = file_of(module)
-        if isinstance(file, str):
-            used.add('/'.join(file.split('/', 3)[:3]))
-    return [at for at, directory in enumerate(directories) if directory in used]
+class Loads:
+    """From which directories, by their numbers, modules have been loaded: at first, and from one look to the next."""
+
+    def __init__(self, directories):
+        self._numbers = {directory: at for at, directory in enumerate(directories)}
+        self._modules = set()
+        self.steps = []
+        self.note()
+
+    def note(self):
+        new = sys.modules.keys() - self._modules
+        self._modules |= new
+        files = [file_of(sys.modules[name]) for name in new]
+        homes = {'/'.join(file.split('/', 3)[:3]) for file in files if isinstance(file, str)}
+        numbers = {self._numbers.pop(home) for home in homes & self._numbers.keys()}
+        self.steps.append(sorted(numbers))
 
 
 def file_of(module):

@@ -8,7 +8,7 @@ export interface ImportRequest {
   readonly parent: ImportZygote | null;
   /** Where its modules are to be found, in a sandbox's own paths: those of the parent's packages included. */
   readonly directories: readonly string[];
-  /** Each is worth a try: it is no failure where one can't be imported, as long as another one can. */
+  /** In this order. Each is worth a try: it is no failure where one can't be imported, as long as another one can. */
   readonly modules: readonly string[];
 }
 
@@ -19,8 +19,8 @@ export interface ImportZygote {
   /** Memory beyond its parent's, in kB, as measured when it had imported. */
   readonly memoryKb: number;
   readonly importMs: number;
-  /** Those of the directories that modules have been loaded from. */
-  readonly loaded: readonly string[];
+  /** Those of the directories that modules have been loaded from: before, then anew with each module, in their order. */
+  readonly loaded: readonly (readonly string[])[];
   /** Ends it. Idempotent; resolves when it is gone. */
   close(): Promise<void>;
 }

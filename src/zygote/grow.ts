@@ -24,7 +24,7 @@
 import { type Candidate, candidatesAt, type Place, ratio } from './candidates.ts';
 import type { Costs } from './costs.ts';
 import { benefitsByUses, evict } from './evict.ts';
-import { type Asked, matcher } from './match.ts';
+import { type Asked, match, matcher } from './match.ts';
 import type { CallGroup, Statistics } from './statistics.ts';
 import { type PackageKey, setKey, sumsBelow, type ZygoteNode } from './tree.ts';
 
@@ -97,7 +97,7 @@ function placesFor(
   { forCall }: GrowOptions,
 ): Places {
   if (forCall === undefined) return places;
-  const id = matcher(tree, costs)(forCall)?.id ?? null;
+  const id = match(tree, forCall, costs)?.id ?? null;
   return new Map([...places].filter(([parent]) => parent === id));
 }
 
@@ -137,12 +137,12 @@ function allOf(place: Place, { added }: Candidate): PackageKey[] {
 
 /** Which calls are forked from which zygote today; null is the root zygote. */
 function placesOf(tree: readonly ZygoteNode[], { groups, costs }: Statistics): Map<number | null, Place> {
-  const match = matcher(tree, costs);
+  const forkedFrom = matcher(tree, costs);
   const places = new Map<number | null, { packages: readonly PackageKey[]; groups: CallGroup[] }>();
   places.set(null, { packages: [], groups: [] });
   for (const { id, packages } of tree) places.set(id, { packages, groups: [] });
   for (const group of groups) {
-    places.get(match(group)?.id ?? null)?.groups.push(group);
+    places.get(forkedFrom(group)?.id ?? null)?.groups.push(group);
   }
   return places;
 }

@@ -13,7 +13,7 @@ import { type Growth, grow } from './grow.ts';
 import { importsOfCode } from './imports-of-code.ts';
 import { type AboutPackage, type Imports, KnownPackages } from './known-packages.ts';
 import { type LiveNode, LiveTree } from './live-tree.ts';
-import { type Asked, matcher } from './match.ts';
+import { type Asked, match } from './match.ts';
 import { CallStatistics } from './statistics.ts';
 import type { PackageKey } from './tree.ts';
 
@@ -169,13 +169,13 @@ export class ImportCache implements Engine {
   }
 
   #best(which: 'ready' | 'all', asked: Asked): LiveNode | null {
-    const node = matcher(this.#tree.snapshot(which), this.#statistics.costs)(asked);
+    const node = match(this.#tree.snapshot(which), asked, this.#statistics.costs);
     return node === null ? null : this.#tree.get(node.id);
   }
 
   #growFor(asked: Asked): void {
     if (this.#isClosed) return;
-    const given = this.#given.match(asked);
+    const given = this.#given.match(asked, this.#statistics.costs);
     // What it is still missing then is learned by the calls that come after it.
     if (given !== null && this.#tree.find(given.key) === null && this.#makeGiven(given) !== null) return;
     const options = { avoid: this.#toAvoid(), forCall: asked };

@@ -82,12 +82,21 @@ export class KnownPackages {
     return this.#needs.loadsOf(packages, asked);
   }
 
-  /** Takes in from which directories a zygote with these packages has loaded modules. Returns the packages that these are of. */
-  noteLoaded(packages: readonly PackageKey[], directories: readonly string[]): ReadonlySet<PackageKey> {
-    const dirs = new Set(directories);
-    const isLoaded = (key: PackageKey) => dirs.has(`${PACKAGES}/${this.#known.get(key)?.dir}`);
-    const loaded = new Set(packages.filter(isLoaded));
-    this.#needs.noteLoaded(packages, loaded);
+  /**
+   * Takes in from which directories a zygote with these packages had loaded modules before, and then did, step by step. Returns the
+   * packages that these are of.
+   */
+  noteLoaded(
+    packages: readonly PackageKey[],
+    [before = [], ...steps]: readonly (readonly string[])[],
+  ): ReadonlySet<PackageKey> {
+    const keys = new Map(packages.map((key) => [`${PACKAGES}/${this.#known.get(key)?.dir}`, key]));
+    const keysOf = (directories: readonly string[]) => directories.flatMap((dir) => keys.get(dir) ?? []);
+    const loaded = new Set(keysOf(before));
+    for (const step of steps) {
+      this.#needs.noteLoaded({ packages, before: loaded, loaded: keysOf(step) });
+      for (const key of keysOf(step)) loaded.add(key);
+    }
     return loaded;
   }
 
@@ -101,7 +110,7 @@ export class KnownPackages {
    * at, that is all that a package has at its top.
    */
   importsOf(packages: readonly PackageKey[], added: readonly PackageKey[]): Imports {
-    const own = added.flatMap((key) => this.#known.get(key) ?? []);
+    const own = this.#needs.inOrder(added).flatMap((key) => this.#known.get(key) ?? []);
     return {
       directories: packages
         .flatMap((key) => this.#known.get(key) ?? [])

@@ -116,8 +116,8 @@ export type ZygoteEvent =
       readonly id: number;
       readonly us: number;
       readonly tasks: number;
-      /** The numbers of the directories that modules have been loaded from. */
-      readonly loaded: readonly number[];
+      /** The numbers of the directories that modules were loaded from: before, then anew for each of the modules. */
+      readonly loaded: readonly (readonly number[])[];
     }
   | ({ readonly event: 'exit'; readonly id: number } & Exit)
   /** What a package zygote has forked has ended, or what a root zygote had that is dead; its pid as the zygotes see it. */

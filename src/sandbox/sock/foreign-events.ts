@@ -16,7 +16,7 @@ const foreignEvent = z.discriminatedUnion('event', [
     id,
     us: z.int().min(0),
     tasks: z.int().min(1),
-    loaded: z.array(z.int().min(0)),
+    loaded: z.array(z.array(z.int().min(0))),
   }),
 ]);
 

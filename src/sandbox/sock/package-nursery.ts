@@ -66,7 +66,7 @@ export class PackageNursery implements ImportZygote {
     return this.zygote.importMs;
   }
 
-  get loaded(): readonly string[] {
+  get loaded(): readonly (readonly string[])[] {
     return this.zygote.loaded;
   }
 

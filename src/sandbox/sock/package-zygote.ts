@@ -63,7 +63,7 @@ export class PackageZygote implements Zygote {
   #failure: string | null = null;
   #importMs = 0;
   #memoryKb = 0;
-  #loaded: readonly string[] = [];
+  #loaded: readonly (readonly string[])[] = [];
   #isGone = false;
 
   /** Resolves when it can fork. Rejects with ERR_IMPORT, or ERR_ZYGOTE where the root zygote has died; leaves nothing then. */
@@ -128,8 +128,8 @@ export class PackageZygote implements Zygote {
     return this.#importMs;
   }
 
-  /** The directories that it says it has loaded modules from, its parent's imports included. */
-  get loaded(): readonly string[] {
+  /** The directories that it says it has loaded modules from: with its parent, then anew with each of its modules. */
+  get loaded(): readonly (readonly string[])[] {
     return this.#loaded;
   }
 
@@ -210,7 +210,7 @@ export class PackageZygote implements Zygote {
     const { us, tasks, loaded } = await Promise.race([this.#imported.promise, gone]);
     gone.catch(() => {}); // from now on its end is nobody's error
     this.#importMs = us / 1000;
-    this.#loaded = loaded.flatMap((at) => wanted.directories[at] ?? []);
+    this.#loaded = loaded.map((numbers) => numbers.flatMap((at) => wanted.directories[at] ?? []));
     this.#memoryKb = this.#pid === null ? 0 : await privateMemoryKb(this.#pid);
     const { path: home } = this.#home;
     this.#parts.log.info(

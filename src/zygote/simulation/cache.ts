@@ -1,7 +1,7 @@
 import { type Costs, ZYGOTE_KB } from '../costs.ts';
 import { evict } from '../evict.ts';
 import { type GrowOptions, grow } from '../grow.ts';
-import { type Asked, matcher } from '../match.ts';
+import { type Asked, match } from '../match.ts';
 import { CallStatistics } from '../statistics.ts';
 import type { PackageKey, ZygoteNode } from '../tree.ts';
 import type { TreeFileNode } from '../tree-file.ts';
@@ -57,7 +57,7 @@ export class SimulatedCache {
   startFrom(asked: Asked): { origin: Origin; depth: number } {
     this.#starts++;
     const ready = [...this.#nodes.values()].filter(({ busy }) => !busy);
-    const best = matcher(ready, this.#statistics.costs)(asked);
+    const best = match(ready, asked, this.#statistics.costs);
     const node = best === null ? undefined : this.#nodes.get(best.id);
     if (node === undefined) return { origin: ROOT, depth: 0 };
     node.uses++;

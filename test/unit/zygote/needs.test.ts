@@ -23,6 +23,9 @@ function known(): Needs {
   return needs;
 }
 
+const note = (needs: Needs, packages: Iterable<string>, loaded: Iterable<string>, before: string[] = []) =>
+  needs.noteLoaded({ packages, before: new Set(before), loaded });
+
 const loadsOf = (needs: Needs, ...asked: string[]) => [...needs.loadsOf(LOCK, new Set(asked))].sort();
 
 test('what is imported loads what it requires, and what that requires, as far as it is there', () => {
@@ -32,16 +35,47 @@ test('what is imported loads what it requires, and what that requires, as far as
 
 test('what could have been loaded and was not is not required for loading', () => {
   const needs = known();
-  needs.noteLoaded(LOCK, new Set(['jupyter==1', 'pandas==2', 'numpy==1']));
+  note(needs, LOCK, new Set(['jupyter==1', 'pandas==2', 'numpy==1']));
   expect(loadsOf(needs, 'jupyter==1', 'pandas==2')).toEqual(['jupyter==1', 'numpy==1', 'pandas==2']);
   // Who imports it is another question.
   expect(loadsOf(needs, 'ipython==8')).toEqual(['ipython==8', 'traitlets==5']);
 });
 
-test('what was not there says nothing about what is loaded where it is', () => {
+test('what was not there when a package was loaded is not needed for that, until both are loaded', () => {
   const needs = known();
-  needs.noteLoaded(['pandas==2', 'numpy==1'], new Set(['pandas==2', 'numpy==1']));
+  note(needs, ['pandas==2', 'numpy==1'], new Set(['pandas==2', 'numpy==1']));
+  expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2']);
+  note(needs, LOCK, new Set(['pandas==2', 'numpy==1', 'tzdata==1']));
   expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2', 'tzdata==1']);
+  note(needs, ['pandas==2', 'numpy==1'], new Set(['pandas==2', 'numpy==1']));
+  expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2', 'tzdata==1']);
+});
+
+test('what was once there and not loaded is not imported, also where something else has loaded it', () => {
+  const needs = known();
+  note(needs, LOCK, new Set(['jupyter==1']));
+  note(needs, LOCK, new Set(['jupyter==1', 'ipython==8', 'traitlets==5']));
+  expect(loadsOf(needs, 'jupyter==1')).toEqual(['jupyter==1']);
+});
+
+test('what was loaded before an import says nothing about it', () => {
+  const needs = known();
+  note(needs, LOCK, ['pandas==2'], ['numpy==1']);
+  expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2']);
+});
+
+test('packages are imported before what they require', () => {
+  expect(known().inOrder(['ipython==8', 'jupyter==1', 'numpy==1', 'pandas==2', 'traitlets==5'])).toEqual([
+    'jupyter==1',
+    'ipython==8',
+    'pandas==2',
+    'numpy==1',
+    'traitlets==5',
+  ]);
+  const needs = new Needs();
+  needs.add('a==1', ['b']);
+  needs.add('b==1', ['a']);
+  expect(needs.inOrder(['a==1', 'b==1', 'c==1']).sort()).toEqual(['a==1', 'b==1', 'c==1']);
 });
 
 test('another version of what is required counts as well', () => {
@@ -69,7 +103,7 @@ test('where a package does not tell what it requires, or nobody knows it, all is
 
 test('what was not loaded is required again where an import failed: it may have been for want of that', () => {
   const needs = known();
-  needs.noteLoaded(LOCK, new Set(['pandas==2']));
+  note(needs, LOCK, new Set(['pandas==2']));
   expect(loadsOf(needs, 'pandas==2')).toEqual(['pandas==2']);
   needs.forget(['pandas==2']);
   expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2', 'tzdata==1']);
