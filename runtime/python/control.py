@@ -125,12 +125,12 @@ def tell_fatal(step, error):
     _tell_json(event='fatal', step=step, error=str(error))
 
 
-def tell_failed(forked_id, step, error):
-    """A sandbox or a package zygote cannot be made."""
+def tell_failed(forked_id, step, error, **more):
+    """A sandbox or a package zygote cannot be made. `more`: `module`, the number of the one that could not be imported."""
     text = f'{type(error).__name__}: {error}'
     if len(text) > _MAX_TEXT:
         text = text[:_MAX_TEXT] + '... (cut)'
-    _tell_json(event='failed', id=forked_id, step=step, error=text)
+    _tell_json(event='failed', id=forked_id, step=step, error=text, **more)
 
 
 def _tell_json(**event):

@@ -27,10 +27,20 @@ class Refused(Exception):
     """These modules can be imported, and not be forked."""
 
 
+class Broken(Exception):
+    """A module raised while it was imported. What it had done by then stays in this process: `error` is what it raised,
+    `number` its place among those that were wanted."""
+
+    def __init__(self, number, error):
+        super().__init__(number, error)
+        self.number = number
+        self.error = error
+
+
 def import_all(wanted):
     """Returns how long it took, in us, how many threads there are after it, and the numbers of the directories that modules
-    had been loaded from before, then those that each module has brought. Raises what the first module raised where none
-    could be imported."""
+    had been loaded from before, then those that each module has brought. Raises Broken for the first module that raises, and
+    what was raised where none of them was found."""
     path, environment, open_before = list(sys.path), dict(os.environ), descriptors()
     started = time.monotonic_ns()
     sys.path.extend(wanted['directories'])
@@ -39,8 +49,8 @@ def import_all(wanted):
         os.environ[name] = '1'
     loads = Loads(wanted['directories'])
     tried = []
-    for module in wanted['modules']:
-        tried.append(try_to_import(module))
+    for number, module in enumerate(wanted['modules']):
+        tried.append(try_to_import(number, module))
         loads.note()
     if tried and all(error is not None for error in tried):
         raise tried[0]  # then it is no better than its parent
@@ -79,14 +89,16 @@ def file_of(module):
         return None
 
 
-def try_to_import(module):
-    """A package may have modules that can't be imported here, or at all: nobody misses them before they are asked for. Returns
-    what was raised, or None."""
+def try_to_import(number, module):
+    """None where it is there now. What is imported by `from` may be no module at all: then what said so is returned, and nothing
+    has happened. Raises Broken where the module's code ran, and raised: a C library, for one, can't be loaded a second
+    time, so what is forked from here could never import it."""
     try:
         importlib.import_module(module)
-    except (Exception, SystemExit) as error:
-        print(f'{module} is not imported ahead: {type(error).__name__}: {error}', file=sys.stderr)
-        return error
+    except BaseException as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == module:
+            return error
+        raise Broken(number, error) from error
     return None
 
 

@@ -246,16 +246,29 @@ test.each([
   expect(readdirSync(fixture.importCacheDir)).toHaveLength(homes);
 });
 
-test('what is only worth a try may fail', async () => {
-  await fixture.package('fragile', 'raise ValueError()\n');
+test('what is only worth a try may fail, and what it had done by then is not there', async () => {
+  await fixture.package('fragile', 'import sys\nsys.cracked = True\nraise ValueError()\n');
   await fixture.package('sound', 'value = 5\n');
-  const zygote = await fixture.engine.importAhead({
-    parent: null,
-    directories: ['/packages/fragile', '/packages/sound'],
-    modules: ['fragile', 'sound'],
-  });
-  const text = 'import sys\ndef handler(event): return ["sound" in sys.modules, "fragile" in sys.modules]\n';
-  expect(await ask(await from(zygote, text))).toEqual([true, false]);
+  const directories = ['/packages/fragile', '/packages/sound'];
+  const modules = ['fragile', 'sound', 'sound.value', 'nowhere'];
+  const zygote = await fixture.engine.importAhead({ parent: null, directories, modules });
+  const text = python`
+    import sys
+    def handler(event):
+        return ['sound' in sys.modules, 'fragile' in sys.modules, hasattr(sys, 'cracked')]
+  `;
+  expect(await ask(await from(zygote, text))).toEqual([true, false, false]);
+});
+
+test('a zygote tells what each import has loaded', async () => {
+  await fixture.package('user', 'import used\n');
+  await fixture.package('used', 'value = 1\n');
+  await fixture.package('unused', 'value = 1\n');
+  const directories = ['/packages/unused', '/packages/used', '/packages/user'];
+  const parent = await fixture.engine.importAhead({ parent: null, directories, modules: ['user', 'used'] });
+  expect(parent.loaded).toEqual([[], ['/packages/used', '/packages/user'], []]);
+  const child = await fixture.engine.importAhead({ parent, directories, modules: ['unused'] });
+  expect(child.loaded).toEqual([['/packages/used', '/packages/user'], ['/packages/unused']]);
 });
 
 test('how a sandbox of it ended is known, though this process was held up until all of it was over', async () => {
