@@ -42,7 +42,7 @@ async function run(command: Command, options: Options): Promise<void> {
   }
   const statistics = statisticsOf(needWorkload(command, options));
   const tree = fitTree(statistics, budget);
-  await writeFileAtomic(out, treeFileText(tree, statistics.costs));
+  await writeFileAtomic(out, treeFileText(tree, statistics));
   const sum = summarise(tree);
   if (json) return say(JSON.stringify({ out, budgetKb: budget, ...sum }, null, 2));
   const calls = statistics.groups.reduce((all, group) => all + group.calls, 0);

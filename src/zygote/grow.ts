@@ -102,13 +102,13 @@ function placesFor(
 }
 
 /** What has paid, the best first. */
-function offersAt(places: Places, { costs }: Statistics, { avoid, forCall }: GrowOptions): Offer[] {
+function offersAt(places: Places, statistics: Statistics, { avoid, forCall }: GrowOptions): Offer[] {
   const offers: Offer[] = [];
   for (const [parent, place] of places) {
-    for (const candidate of candidatesAt(place, costs, forCall?.loads)) {
+    for (const candidate of candidatesAt(place, statistics, forCall?.loads)) {
       const isOffered =
         candidate.calls >= 1 &&
-        candidate.benefitMs >= PAYBACK * priceOf(candidate, costs, forCall !== undefined) &&
+        candidate.benefitMs >= PAYBACK * priceOf(candidate, statistics.costs, forCall !== undefined) &&
         (forCall === undefined || serves(candidate, forCall.packages)) &&
         !avoid?.has(setKey(allOf(place, candidate)));
       if (isOffered) offers.push({ parent, place, candidate });

@@ -48,8 +48,8 @@ export class ImportCache implements Engine {
   readonly #options: ImportCacheOptions;
   readonly #tree = new LiveTree();
   readonly #given = new GivenTree();
-  readonly #statistics = new CallStatistics();
   readonly #packages: KnownPackages;
+  readonly #statistics = new CallStatistics(new Map(), (key) => this.#packages.requires(key));
   /** The packages that each code imports modules of itself. */
   readonly #asked = new WeakMap<Code, ReadonlySet<PackageKey>>();
   /** Sets that could not be imported, and when that was. */
@@ -84,9 +84,10 @@ export class ImportCache implements Engine {
     }
   }
 
-  /** Tells what packages take, as it was measured elsewhere. */
-  know(costs: Costs): void {
+  /** Tells what packages take, and what they import, as it was found out elsewhere. */
+  know(costs: Costs, imports: ReadonlyMap<PackageKey, readonly string[]>): void {
     this.#statistics.noteCosts(costs);
+    this.#packages.knowImports(imports);
   }
 
   /**

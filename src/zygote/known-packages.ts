@@ -77,6 +77,16 @@ export class KnownPackages {
     return asked;
   }
 
+  /** Takes in what packages import by name, as somebody else has found out. */
+  knowImports(imports: ReadonlyMap<PackageKey, readonly string[]>): void {
+    this.#needs.know(imports);
+  }
+
+  /** The names of what importing a package imports. */
+  requires(key: PackageKey): readonly string[] {
+    return this.#needs.importedBy(key) ?? [];
+  }
+
   /** What of these packages is loaded by who imports `asked` of them. */
   loadsOf(packages: ReadonlySet<PackageKey>, asked: ReadonlySet<PackageKey>): ReadonlySet<PackageKey> {
     return this.#needs.loadsOf(packages, asked);

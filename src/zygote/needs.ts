@@ -35,10 +35,26 @@ const WEAKEST_FIRST: readonly Use[] = ['could not be seen', 'perhaps', 'never'];
 
 export class Needs {
   readonly #needed = new Map<PackageKey, Needed>();
+  readonly #told = new Map<PackageKey, ReadonlySet<string>>();
 
   /** `required` has the names that its metadata tells, as PEP 503 normalises them; null where it has none. */
   add(key: PackageKey, required: readonly string[] | null): void {
     this.#needed.set(key, { required: required === null ? null : new Set(required), uses: new Map() });
+  }
+
+  /** Takes in what somebody else has found out that packages import, by name. It holds until somebody has looked here. */
+  know(imports: ReadonlyMap<PackageKey, readonly string[]>): void {
+    for (const [key, names] of imports) this.#told.set(key, new Set(names));
+  }
+
+  /** The names of what a package imports, as far as that is known; null where it does not tell. */
+  importedBy(key: PackageKey): readonly string[] | null {
+    const { required, uses } = this.#needed.get(key) ?? NOTHING;
+    const told = uses.size === 0 ? this.#told.get(key) : undefined;
+    if (required === null) return told === undefined ? null : [...told];
+    const isImported = (name: string) =>
+      (uses.get(name) ?? 'perhaps') === 'perhaps' && told?.has(name) !== false;
+    return [...required].filter(isImported);
   }
 
   /** What of `packages` a function loads that has them and imports `asked` itself. All of it, where that can't be told. */
@@ -47,11 +63,11 @@ export class Needs {
     const loads = new Set(asked);
     // What is added while it is walked over is walked over, too.
     for (const key of loads) {
-      const { required, uses } = this.#needed.get(key) ?? NOTHING;
-      if (required === null) return packages;
-      for (const name of required) {
+      const names = this.importedBy(key);
+      if (names === null) return packages;
+      for (const name of names) {
         const other = byName.get(name);
-        if (other !== undefined && (uses.get(name) ?? 'perhaps') === 'perhaps') loads.add(other);
+        if (other !== undefined) loads.add(other);
       }
     }
     return loads;

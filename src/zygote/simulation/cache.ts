@@ -2,7 +2,7 @@ import { type Costs, ZYGOTE_KB } from '../costs.ts';
 import { evict } from '../evict.ts';
 import { type GrowOptions, grow } from '../grow.ts';
 import { type Asked, match } from '../match.ts';
-import { CallStatistics } from '../statistics.ts';
+import { CallStatistics, type Statistics } from '../statistics.ts';
 import type { PackageKey, ZygoteNode } from '../tree.ts';
 import type { TreeFileNode } from '../tree-file.ts';
 import { makeMs, type Origin, ROOT, zygoteCost } from './model.ts';
@@ -28,10 +28,10 @@ export class SimulatedCache {
   evicted = 0;
   peakKb = 0;
 
-  constructor(costs: Costs, budgetKb: number, known: Costs = new Map()) {
+  constructor({ costs, requires }: Omit<Statistics, 'groups'>, budgetKb: number, known: Costs = new Map()) {
     this.#costs = costs;
     this.#budgetKb = budgetKb;
-    this.#statistics = new CallStatistics(known);
+    this.#statistics = new CallStatistics(known, requires);
   }
 
   get size(): number {

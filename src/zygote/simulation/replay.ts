@@ -63,7 +63,7 @@ class Replay {
     this.#clients = options.clients;
     this.#calls = callsOf(workload, options);
     this.#total = this.#calls.length;
-    this.#cache = new SimulatedCache(workload.costs, budgetKb, policy.known);
+    this.#cache = new SimulatedCache(workload, budgetKb, policy.known);
     if (policy.tree !== null) this.#cache.plant(policy.tree);
   }
 

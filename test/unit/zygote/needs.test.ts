@@ -108,3 +108,14 @@ test('what was not loaded is required again where an import failed: it may have 
   needs.forget(['pandas==2']);
   expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2', 'tzdata==1']);
 });
+
+test('what somebody else has found out holds until it is seen here', () => {
+  const needs = known();
+  needs.know(new Map([['pandas==2', ['numpy', 'six']]]));
+  expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2']);
+  note(needs, LOCK, ['pandas==2', 'numpy==1', 'tzdata==1']);
+  expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2', 'tzdata==1']);
+  needs.add('other==1', null);
+  needs.know(new Map([['other==1', ['six']]]));
+  expect(loadsOf(needs, 'other==1')).toEqual(['other==1', 'six==1']);
+});
