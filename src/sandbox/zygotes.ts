@@ -12,6 +12,14 @@ export interface ImportRequest {
   readonly modules: readonly string[];
 }
 
+/** From which directories modules have been loaded, of those that were asked for. */
+export interface Loaded {
+  /** By whom it was forked from. */
+  readonly before: readonly string[];
+  /** By each import, in their order: those that nothing had been loaded from before. What could not be imported has none. */
+  readonly steps: readonly { readonly module: string; readonly directories: readonly string[] }[];
+}
+
 /** An interpreter with modules imported, that sandboxes are forked from. */
 export interface ImportZygote {
   /** Resolves with how it ended. Never rejects. Sandboxes that were forked from it live on. */
@@ -19,8 +27,7 @@ export interface ImportZygote {
   /** Memory beyond its parent's, in kB, as measured when it had imported. */
   readonly memoryKb: number;
   readonly importMs: number;
-  /** Those of the directories that modules have been loaded from: before, then anew with each module, in their order. */
-  readonly loaded: readonly (readonly string[])[];
+  readonly loaded: Loaded;
   /** Ends it. Idempotent; resolves when it is gone. */
   close(): Promise<void>;
 }

@@ -100,7 +100,8 @@ function importable(
 ): PackageKey[] {
   const present = new Set([...there, ...added].map(nameOf));
   const isLacking = (name: string) => !present.has(name) && groups.every((group) => namesOf(group).has(name));
-  const kept = added.filter((key) => ![...requires(key)].some(isLacking));
+  const loads = groups[0]?.loads ?? new Set();
+  const kept = added.filter((key) => ![...requires(key, loads)].map(nameOf).some(isLacking));
   return kept.length === added.length ? kept : importable(kept, there, groups, requires);
 }
 

@@ -49,7 +49,7 @@ export class ImportCache implements Engine {
   readonly #tree = new LiveTree();
   readonly #given = new GivenTree();
   readonly #packages: KnownPackages;
-  readonly #statistics = new CallStatistics(new Map(), (key) => this.#packages.requires(key));
+  readonly #statistics = new CallStatistics(new Map(), (...of) => this.#packages.broughtBy(...of));
   /** The packages that each code imports modules of itself. */
   readonly #asked = new WeakMap<Code, ReadonlySet<PackageKey>>();
   /** Sets that could not be imported, and when that was. */
@@ -240,6 +240,11 @@ export class ImportCache implements Engine {
     node.kb = zygote.memoryKb;
     void zygote.gone.then((how) => this.#gone(node, how));
     const loaded = this.#packages.noteLoaded(node.packages, zygote.loaded);
+    const imported = new Set(zygote.loaded.steps.map(({ module }) => module));
+    this.#packages.noteFailure(
+      node.packages,
+      wanted.modules.filter((module) => !imported.has(module)),
+    );
     const measured = { ms: node.importMs, kb: Math.max(0, node.kb - ZYGOTE_KB) };
     const added = node.added.filter((key) => loaded.has(key));
     this.#statistics.noteImport(added, measured, node.parent?.packages);
@@ -248,7 +253,7 @@ export class ImportCache implements Engine {
 
   #failed(node: LiveNode, error: Error): void {
     this.#tree.remove(node);
-    this.#packages.noteFailure(node.packages);
+    this.#packages.noteFailure(node.packages, this.#packages.importsOf(node.packages, node.added).modules);
     if (this.#isClosed) return;
     const isItsOwn = node.parent === null || node.parent.zygote !== null;
     if (isItsOwn && isOlError(error, 'ERR_IMPORT')) this.#avoided.set(node.key, performance.now());

@@ -1,4 +1,5 @@
 import type { Lock, LockedPackage } from '../sandbox/lock.ts';
+import type { Loaded } from '../sandbox/zygotes.ts';
 import { Needs } from './needs.ts';
 import type { PackageKey } from './tree.ts';
 
@@ -82,9 +83,9 @@ export class KnownPackages {
     this.#needs.know(imports);
   }
 
-  /** The names of what importing a package imports. */
-  requires(key: PackageKey): readonly string[] {
-    return this.#needs.importedBy(key) ?? [];
+  /** Those of them that importing this one brings; all where that can't be told. */
+  broughtBy(key: PackageKey, packages: ReadonlySet<PackageKey>): ReadonlySet<PackageKey> {
+    return this.#needs.loadsOf(packages, new Set([key]));
   }
 
   /** What of these packages is loaded by who imports `asked` of them. */
@@ -92,27 +93,23 @@ export class KnownPackages {
     return this.#needs.loadsOf(packages, asked);
   }
 
-  /**
-   * Takes in from which directories a zygote with these packages had loaded modules before, and then did, step by step. Returns the
-   * packages that these are of.
-   */
-  noteLoaded(
-    packages: readonly PackageKey[],
-    [before = [], ...steps]: readonly (readonly string[])[],
-  ): ReadonlySet<PackageKey> {
+  /** Takes in what a zygote with these packages has loaded. Returns the packages that it is of. */
+  noteLoaded(packages: readonly PackageKey[], { before, steps }: Loaded): ReadonlySet<PackageKey> {
     const keys = new Map(packages.map((key) => [`${PACKAGES}/${this.#known.get(key)?.dir}`, key]));
     const keysOf = (directories: readonly string[]) => directories.flatMap((dir) => keys.get(dir) ?? []);
     const loaded = new Set(keysOf(before));
-    for (const step of steps) {
-      this.#needs.noteLoaded({ packages, before: loaded, loaded: keysOf(step) });
-      for (const key of keysOf(step)) loaded.add(key);
+    for (const { module, directories } of steps) {
+      const now = new Set(keysOf(directories));
+      for (const key of this.#ownersOf(module, packages))
+        this.#needs.noteLoaded({ key, packages, before: loaded, loaded: now });
+      for (const key of now) loaded.add(key);
     }
     return loaded;
   }
 
-  /** A zygote with these packages could not be made. */
-  noteFailure(packages: readonly PackageKey[]): void {
-    this.#needs.forget(packages);
+  /** A zygote with these packages could not import these modules. */
+  noteFailure(packages: readonly PackageKey[], modules: readonly string[]): void {
+    for (const module of modules) for (const key of this.#ownersOf(module, packages)) this.#needs.forget(key);
   }
 
   /**
@@ -131,6 +128,10 @@ export class KnownPackages {
         ),
       ],
     };
+  }
+
+  #ownersOf(module: string, packages: readonly PackageKey[]): PackageKey[] {
+    return packages.filter((key) => this.#known.get(key)?.modules.includes(topOf(module)));
   }
 
   async #learn({ packages }: Lock): Promise<ReadonlySet<PackageKey>> {

@@ -13,8 +13,8 @@ export interface CallGroup {
   readonly calls: number;
 }
 
-/** The names of the packages that importing one needs, as far as they are among its function's. */
-export type Requires = (key: PackageKey) => Iterable<string>;
+/** What importing a package imports, of these. */
+export type Requires = (key: PackageKey, among: ReadonlySet<PackageKey>) => Iterable<PackageKey>;
 
 /** What the policies know of the calls, and of the packages. */
 export interface Statistics {

@@ -3,7 +3,6 @@ import { OlError } from '../errors.ts';
 import type { Costs, PackageCost } from './costs.ts';
 import type { FittedNode } from './fit.ts';
 import { packageKey, readInput } from './input-file.ts';
-import type { Statistics } from './statistics.ts';
 import { nameOf, type PackageKey } from './tree.ts';
 
 /**
@@ -67,11 +66,14 @@ export function readTreeFile(path: string): TreeFile {
 }
 
 /** A fitted tree, and what it was fitted with, as the text of a tree file. */
-export function treeFileText(root: FittedNode, { costs, requires }: Omit<Statistics, 'groups'>): string {
-  const known = [...costs].map(([key, cost]) => [
-    key,
-    { ...toFileCost(cost), imports: requires === undefined ? undefined : [...requires(key)].sort() },
-  ]);
+export function treeFileText(
+  root: FittedNode,
+  {
+    costs,
+    imports,
+  }: { readonly costs: Costs; readonly imports?: ReadonlyMap<PackageKey, readonly string[]> },
+): string {
+  const known = [...costs].map(([key, cost]) => [key, { ...toFileCost(cost), imports: imports?.get(key) }]);
   return `${JSON.stringify({ ...toTreeFile(root), costs: Object.fromEntries(known) }, null, 1)}\n`;
 }
 

@@ -10,8 +10,9 @@ import { nameOf, type PackageKey, setKey } from './tree.ts';
 export interface Workload {
   readonly functions: readonly WorkloadFunction[];
   readonly costs: Costs;
-  /** As `Dependencies` guesses it. */
   readonly requires: Requires;
+  /** The names of what packages import, as `Dependencies` guesses it. */
+  readonly imports: ReadonlyMap<PackageKey, readonly string[]>;
   /** Packages that the costs have nothing of, sorted. */
   readonly unknown: readonly PackageKey[];
 }
@@ -65,7 +66,8 @@ export function readWorkload(functionsFile: string, costsFile: string | null): W
       calls: one.calls,
     })),
     costs: costsOf(costed, dependencies),
-    requires: (key) => dependencies.usual(key).map(nameOf),
+    requires: (key, among) => dependencies.of(key, [...among]),
+    imports: new Map(Object.keys(costed).map((key) => [key, dependencies.usual(key).map(nameOf).sort()])),
     unknown: [...asked].filter((key) => costed[key] === undefined).sort(),
   };
 }

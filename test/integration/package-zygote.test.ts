@@ -266,9 +266,18 @@ test('a zygote tells what each import has loaded', async () => {
   await fixture.package('unused', 'value = 1\n');
   const directories = ['/packages/unused', '/packages/used', '/packages/user'];
   const parent = await fixture.engine.importAhead({ parent: null, directories, modules: ['user', 'used'] });
-  expect(parent.loaded).toEqual([[], ['/packages/used', '/packages/user'], []]);
+  expect(parent.loaded).toEqual({
+    before: [],
+    steps: [
+      { module: 'user', directories: ['/packages/used', '/packages/user'] },
+      { module: 'used', directories: [] },
+    ],
+  });
   const child = await fixture.engine.importAhead({ parent, directories, modules: ['unused'] });
-  expect(child.loaded).toEqual([['/packages/used', '/packages/user'], ['/packages/unused']]);
+  expect(child.loaded).toEqual({
+    before: ['/packages/used', '/packages/user'],
+    steps: [{ module: 'unused', directories: ['/packages/unused'] }],
+  });
 });
 
 test('how a sandbox of it ended is known, though this process was held up until all of it was over', async () => {

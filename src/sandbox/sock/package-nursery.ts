@@ -1,6 +1,6 @@
 import type { Log } from '../../telemetry/log.ts';
 import { ScratchPool, type ScratchPoolOptions } from '../scratch/scratch-pool.ts';
-import type { ImportZygote } from '../zygotes.ts';
+import type { ImportZygote, Loaded } from '../zygotes.ts';
 import { HotPages } from './hot-pages.ts';
 import type { PackageZygote } from './package-zygote.ts';
 import { Spare, type SpareMaterials } from './spare.ts';
@@ -66,7 +66,7 @@ export class PackageNursery implements ImportZygote {
     return this.zygote.importMs;
   }
 
-  get loaded(): readonly (readonly string[])[] {
+  get loaded(): Loaded {
     return this.zygote.loaded;
   }
 

@@ -8,6 +8,7 @@ import { signalName } from '../../linux/signals.ts';
 import { seqpacketPair, streamPair } from '../../linux/sockets.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { privateMemoryKb } from '../memory.ts';
+import type { Loaded } from '../zygotes.ts';
 import { type Exit, HOT_PAGES, type Wanted } from './control.ts';
 import { type ForeignEvent, ForeignEvents } from './foreign-events.ts';
 import { ForkChannel } from './fork-channel.ts';
@@ -64,7 +65,7 @@ export class PackageZygote implements Zygote {
   #broken: string | null = null;
   #importMs = 0;
   #memoryKb = 0;
-  #loaded: readonly (readonly string[])[] = [];
+  #loaded: Loaded = { before: [], steps: [] };
   #isGone = false;
 
   /** Resolves when it can fork. Rejects with ERR_IMPORT, of which `brokenModule` tells whether one module alone was in the way, or ERR_ZYGOTE where the root zygote has died; leaves nothing then. */
@@ -129,8 +130,8 @@ export class PackageZygote implements Zygote {
     return this.#importMs;
   }
 
-  /** The directories that it says it has loaded modules from: with its parent, then anew with each of its modules. */
-  get loaded(): readonly (readonly string[])[] {
+  /** As it tells it. */
+  get loaded(): Loaded {
     return this.#loaded;
   }
 
@@ -212,7 +213,7 @@ export class PackageZygote implements Zygote {
     const { us, tasks, loaded } = await Promise.race([this.#imported.promise, gone]);
     gone.catch(() => {}); // from now on its end is nobody's error
     this.#importMs = us / 1000;
-    this.#loaded = loaded.map((numbers) => numbers.flatMap((at) => wanted.directories[at] ?? []));
+    this.#loaded = asLoaded(wanted, loaded);
     this.#memoryKb = this.#pid === null ? 0 : await privateMemoryKb(this.#pid);
     const { path: home } = this.#home;
     this.#parts.log.info(
@@ -297,6 +298,11 @@ export class PackageZygote implements Zygote {
       return 'it was ended because memory was used up: raise import_mem_limit_mb';
     return signal === null ? `exit code ${code}` : `signal ${signalName(signal)}`;
   }
+}
+
+function asLoaded({ directories, modules }: Wanted, loaded: Imported['loaded']): Loaded {
+  const [before = [], ...steps] = loaded.map((numbers) => numbers.flatMap((at) => directories[at] ?? []));
+  return { before, steps: modules.map((module, at) => ({ module, directories: steps[at] ?? [] })) };
 }
 
 /** What raised while it was imported. */

@@ -23,8 +23,13 @@ function known(): Needs {
   return needs;
 }
 
-const note = (needs: Needs, packages: Iterable<string>, loaded: Iterable<string>, before: string[] = []) =>
-  needs.noteLoaded({ packages, before: new Set(before), loaded });
+const note = (
+  needs: Needs,
+  key: string,
+  packages: Iterable<string>,
+  loaded: string[],
+  before: string[] = [],
+) => needs.noteLoaded({ key, packages, before: new Set(before), loaded: new Set([key, ...loaded]) });
 
 const loadsOf = (needs: Needs, ...asked: string[]) => [...needs.loadsOf(LOCK, new Set(asked))].sort();
 
@@ -33,34 +38,40 @@ test('what is imported loads what it requires, and what that requires, as far as
   expect(loadsOf(known(), 'six==1', 'pandas==2')).toEqual(['numpy==1', 'pandas==2', 'six==1', 'tzdata==1']);
 });
 
-test('what could have been loaded and was not is not required for loading', () => {
+test('what could have been loaded with it and was not, it does not bring', () => {
   const needs = known();
-  note(needs, LOCK, new Set(['jupyter==1', 'pandas==2', 'numpy==1']));
+  note(needs, 'jupyter==1', LOCK, []);
+  note(needs, 'pandas==2', LOCK, ['numpy==1']);
   expect(loadsOf(needs, 'jupyter==1', 'pandas==2')).toEqual(['jupyter==1', 'numpy==1', 'pandas==2']);
   // Who imports it is another question.
   expect(loadsOf(needs, 'ipython==8')).toEqual(['ipython==8', 'traitlets==5']);
 });
 
-test('what was not there when a package was loaded is not needed for that, until both are loaded', () => {
+test('what a package brings depends on who imports it', () => {
   const needs = known();
-  note(needs, ['pandas==2', 'numpy==1'], new Set(['pandas==2', 'numpy==1']));
-  expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2']);
-  note(needs, LOCK, new Set(['pandas==2', 'numpy==1', 'tzdata==1']));
-  expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2', 'tzdata==1']);
-  note(needs, ['pandas==2', 'numpy==1'], new Set(['pandas==2', 'numpy==1']));
-  expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2', 'tzdata==1']);
+  needs.add('dateutil==2', ['six']);
+  needs.add('pandas==2', ['numpy', 'dateutil']);
+  const packages = new Set([...LOCK, 'dateutil==2']);
+  note(needs, 'dateutil==2', packages, []);
+  const loads = (key: string) => [...needs.loadsOf(packages, new Set([key]))].sort();
+  expect(loads('dateutil==2')).toEqual(['dateutil==2']);
+  expect(loads('pandas==2')).toEqual(['dateutil==2', 'numpy==1', 'pandas==2', 'six==1']);
 });
 
-test('what was once there and not loaded is not imported, also where something else has loaded it', () => {
+test('what was not there when a package was loaded is not needed for that, until it is seen to be loaded', () => {
   const needs = known();
-  note(needs, LOCK, new Set(['jupyter==1']));
-  note(needs, LOCK, new Set(['jupyter==1', 'ipython==8', 'traitlets==5']));
-  expect(loadsOf(needs, 'jupyter==1')).toEqual(['jupyter==1']);
+  note(needs, 'pandas==2', ['pandas==2', 'numpy==1'], ['numpy==1']);
+  expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2']);
+  note(needs, 'pandas==2', LOCK, ['numpy==1', 'tzdata==1']);
+  expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2', 'tzdata==1']);
+  // More of its modules were imported then.
+  note(needs, 'pandas==2', LOCK, ['numpy==1']);
+  expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2', 'tzdata==1']);
 });
 
 test('what was loaded before an import says nothing about it', () => {
   const needs = known();
-  note(needs, LOCK, ['pandas==2'], ['numpy==1']);
+  note(needs, 'pandas==2', LOCK, [], ['numpy==1']);
   expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2']);
 });
 
@@ -103,17 +114,17 @@ test('where a package does not tell what it requires, or nobody knows it, all is
 
 test('what was not loaded is required again where an import failed: it may have been for want of that', () => {
   const needs = known();
-  note(needs, LOCK, new Set(['pandas==2']));
+  note(needs, 'pandas==2', LOCK, []);
   expect(loadsOf(needs, 'pandas==2')).toEqual(['pandas==2']);
-  needs.forget(['pandas==2']);
+  needs.forget('pandas==2');
   expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2', 'tzdata==1']);
 });
 
 test('what somebody else has found out holds until it is seen here', () => {
   const needs = known();
   needs.know(new Map([['pandas==2', ['numpy', 'six']]]));
-  expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2']);
-  note(needs, LOCK, ['pandas==2', 'numpy==1', 'tzdata==1']);
+  expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2', 'six==1']);
+  note(needs, 'pandas==2', LOCK, ['numpy==1', 'tzdata==1']);
   expect(loadsOf(needs, 'pandas==2')).toEqual(['numpy==1', 'pandas==2', 'tzdata==1']);
   needs.add('other==1', null);
   needs.know(new Map([['other==1', ['six']]]));
