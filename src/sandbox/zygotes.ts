@@ -36,6 +36,6 @@ export interface ImportZygote {
 export interface ZygoteEngine extends Engine {
   /** Rejects with ERR_IMPORT where none of the modules can be imported, or what they make can't be forked, with another error where that is not their fault; leaves nothing then. */
   importAhead(request: ImportRequest): Promise<ImportZygote>;
-  /** As `create`, forked from this zygote; from the engine's own where that one has no room, or has died. */
+  /** As `create`, forked from this zygote; from the next one above it that lives and has room, at last the engine's own. */
   createFrom(zygote: ImportZygote, code: Code, lock: Lock | null): Promise<Sandbox>;
 }

@@ -280,6 +280,21 @@ test('a zygote tells what each import has loaded', async () => {
   });
 });
 
+test('where a zygote has no uids left for another sandbox, it is forked from the one above', async () => {
+  const names = Array.from({ length: 8 }, (_, index) => `storey${index + 1}`);
+  let zygote: ImportZygote | null = null;
+  for (const name of names) zygote = await importing(name, 'value = 1\n', zygote);
+  const text = python`
+    import sys
+    def handler(event): return sum(name.startswith('storey') for name in sys.modules)
+  `;
+  const sandboxes: Sandbox[] = [];
+  for (let count = 0; count < 20; count++) sandboxes.push(await from(zygote as ImportZygote, text));
+  const storeys = await Promise.all(sandboxes.map((one) => ask<number>(one)));
+  expect([...new Set(storeys)].sort()).toEqual([7, 8]);
+  await Promise.all(sandboxes.map((one) => one.destroy('done')));
+});
+
 test('how a sandbox of it ended is known, though this process was held up until all of it was over', async () => {
   const zygote = await importing('heldup', 'value = 1\n');
   // The first one takes the spare that was made with the zygote: the second is forked for its request.

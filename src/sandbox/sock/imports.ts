@@ -66,7 +66,9 @@ export class Imports {
     const from: Zygote = parent === null ? await nursery.zygote() : this.of(parent).zygote;
     if (this.#isClosed) throw new OlError('ERR_SHUTTING_DOWN', {});
     const zygote = await this.#importWhatCan(from, { directories, modules });
-    const made = new PackageNursery({ zygote, cgroups, scratch, nextId: () => nursery.nextId(), log });
+    const nextId = () => nursery.nextId();
+    const above = parent === null ? null : this.of(parent);
+    const made = new PackageNursery({ zygote, parent: above, cgroups, scratch, nextId, log });
     this.#nurseries.add(made);
     void made.gone.then(() => this.#nurseries.delete(made));
     const reason = await made.tryOut(this.#options.importTimeoutMs);
