@@ -67,8 +67,8 @@ async function variants(functions: readonly RealFunction[], dir: string): Promis
   }));
   const fitted = BUDGETS_GIB.map(async (gib) => {
     const file = join(dir, `tree-${gib}.json`);
-    const tree = fitTree({ groups: own.functions, costs: own.costs }, gib * KB_PER_GIB);
-    await writeFile(file, treeFileText(tree, own.costs));
+    const tree = fitTree({ ...own, groups: own.functions }, gib * KB_PER_GIB);
+    await writeFile(file, treeFileText(tree, own));
     return {
       what: `a fitted tree, ${gib} GiB`,
       config: { import_cache_size: gib * KB_PER_GIB, import_cache_tree: file },

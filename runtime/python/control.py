@@ -83,7 +83,6 @@ KILLED = b'{"event":"exit","id":%d,"code":null,"signal":%d}\n'
 REAPED = b'{"event":"reaped","pid":%d,"code":%d,"signal":null}\n'
 REAPED_KILLED = b'{"event":"reaped","pid":%d,"code":null,"signal":%d}\n'
 LINKED = b'{"event":"linked","id":%d}\n'
-IMPORTED = b'{"event":"imported","id":%d,"us":%d,"tasks":%d}\n'
 
 
 def tell_status(exited, killed, name, status):
@@ -112,6 +111,11 @@ def serve(connection, take_request, reap, ready=lambda: None):
                 take_request()
 
 
+def tell_imported(zygote_id, took, tasks, loaded):
+    """A package zygote can fork. `loaded`: the numbers of the directories that modules have been loaded from, step by step."""
+    _tell_json(event='imported', id=zygote_id, us=took, tasks=tasks, loaded=loaded)
+
+
 def tell_ready(python, cache_tag):
     _tell_json(event='ready', python=python, cache_tag=cache_tag)
 
@@ -121,12 +125,12 @@ def tell_fatal(step, error):
     _tell_json(event='fatal', step=step, error=str(error))
 
 
-def tell_failed(forked_id, step, error):
-    """A sandbox or a package zygote cannot be made."""
+def tell_failed(forked_id, step, error, **more):
+    """A sandbox or a package zygote cannot be made. `more`: `module`, the number of the one that could not be imported."""
     text = f'{type(error).__name__}: {error}'
     if len(text) > _MAX_TEXT:
         text = text[:_MAX_TEXT] + '... (cut)'
-    _tell_json(event='failed', id=forked_id, step=step, error=text)
+    _tell_json(event='failed', id=forked_id, step=step, error=text, **more)
 
 
 def _tell_json(**event):

@@ -5,6 +5,7 @@ import signal
 import traceback
 
 import control
+import imports
 import kernel
 import networks
 import package_zygote
@@ -161,11 +162,14 @@ class Forker:
 def serve_imports(blueprint, zygote_id, first_uid, fds, cgroup_files):
     """Never returns: in the child that becomes a package zygote."""
     try:
-        connection, took, tasks = package_zygote.become(blueprint, fds, cgroup_files)
+        connection, took, tasks, loaded = package_zygote.become(blueprint, fds, cgroup_files)
         network = networks.Shared() if blueprint.is_network_shared else networks.Fresh()
         forker = Forker(blueprint, connection, network, first_uid)
         forker.give_children_to_parent(tasks)
-        control.tell(control.IMPORTED, zygote_id, took, tasks)
+        control.tell_imported(zygote_id, took, tasks, loaded)
+    except imports.Broken as broken:
+        control.tell_failed(zygote_id, 'import', broken.error, module=broken.number)
+        os._exit(1)
     except BaseException as error:
         control.tell_failed(zygote_id, getattr(error, 'step', 'import'), error)
         os._exit(1)

@@ -27,16 +27,31 @@ class Refused(Exception):
     """These modules can be imported, and not be forked."""
 
 
+class Broken(Exception):
+    """A module raised while it was imported. What it had done by then stays in this process: `error` is what it raised,
+    `number` its place among those that were wanted."""
+
+    def __init__(self, number, error):
+        super().__init__(number, error)
+        self.number = number
+        self.error = error
+
+
 def import_all(wanted):
-    """Returns how long it took, in us, and how many threads there are after it. Raises what the first
-    module raised where none could be imported."""
+    """Returns how long it took, in us, how many threads there are after it, and the numbers of the directories that modules
+    had been loaded from before, then those that each module has brought. Raises Broken for the first module that raises, and
+    what was raised where none of them was found."""
     path, environment, open_before = list(sys.path), dict(os.environ), descriptors()
     started = time.monotonic_ns()
     sys.path.extend(wanted['directories'])
     path_files.carry_out(path_files.files_in(wanted['directories']))
     for name in _ONE_THREAD:
         os.environ[name] = '1'
-    tried = [try_to_import(module) for module in wanted['modules']]
+    loads = Loads(wanted['directories'])
+    tried = []
+    for number, module in enumerate(wanted['modules']):
+        tried.append(try_to_import(number, module))
+        loads.note()
     if tried and all(error is not None for error in tried):
         raise tried[0]  # then it is no better than its parent
     restore(path, environment)
@@ -45,17 +60,45 @@ def import_all(wanted):
     refuse_descriptors(open_before)
     refuse_threads()
     settle()
-    return took // 1000, len(os.listdir(_TASKS))
+    return took // 1000, len(os.listdir(_TASKS)), loads.steps
 
 
-def try_to_import(module):
-    """A package may have modules that can't be imported here, or at all: nobody misses them before they are asked for. Returns
-    what was raised, or None."""
+class Loads:
+    """From which directories, by their numbers, modules have been loaded: at first, and from one look to the next."""
+
+    def __init__(self, directories):
+        self._numbers = {directory: at for at, directory in enumerate(directories)}
+        self._modules = set()
+        self.steps = []
+        self.note()
+
+    def note(self):
+        new = sys.modules.keys() - self._modules
+        self._modules |= new
+        files = [file_of(sys.modules[name]) for name in new]
+        homes = {'/'.join(file.split('/', 3)[:3]) for file in files if isinstance(file, str)}
+        numbers = {self._numbers.pop(home) for home in homes & self._numbers.keys()}
+        self.steps.append(sorted(numbers))
+
+
+def file_of(module):
+    """None where it has none. Some modules import others when they are asked for what they lack: this does not ask them."""
+    try:
+        return object.__getattribute__(module, '__dict__').get('__file__')
+    except AttributeError:
+        return None
+
+
+def try_to_import(number, module):
+    """None where it is there now. What is imported by `from` may be no module at all: then what said so is returned, and nothing
+    has happened. Raises Broken where the module's code ran, and raised: a C library, for one, can't be loaded a second
+    time, so what is forked from here could never import it."""
     try:
         importlib.import_module(module)
-    except (Exception, SystemExit) as error:
-        print(f'{module} is not imported ahead: {type(error).__name__}: {error}', file=sys.stderr)
-        return error
+    except BaseException as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == module:
+            return error
+        raise Broken(number, error) from error
     return None
 
 

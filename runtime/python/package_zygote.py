@@ -90,8 +90,8 @@ def plan_to_leave():
 
 
 def become(blueprint, fds, cgroup_files):
-    """Makes this process a package zygote. `blueprint` is that of sandboxes, with ours in it. `fds`: control socket, event stream, home, and what tells when our ids are
-    mapped. Returns the control socket, how long the imports took in us, and how many threads there are."""
+    """Makes this process a package zygote. `blueprint` is that of sandboxes, with ours in it. `fds`: control socket, event
+    stream, home, and what tells when our ids are mapped. Returns the control socket, and what `import_all` does."""
     for file in cgroup_files:
         os.write(file, b'0')
     take_places(fds)
@@ -105,14 +105,14 @@ def become(blueprint, fds, cgroup_files):
     blueprint.zygote.settle.run()
     wanted = read_wanted()
     blueprint.zygote.renounce.run()
-    took, tasks = imports.import_all(wanted)
+    took, tasks, loaded = imports.import_all(wanted)
     fresh.make_fresh()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()  # else every fork would write it again
     blueprint.zygote.leave.run()
     imports.settle()
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, control.CONTROL_FD)
-    return connection, took, tasks
+    return connection, took, tasks, loaded
 
 
 def take_places(fds):

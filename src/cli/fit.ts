@@ -40,9 +40,10 @@ async function run(command: Command, options: Options): Promise<void> {
   if (out === undefined || out === '') {
     throw new UsageError('--out is missing: name the file to write, `--out=tree.json`');
   }
-  const statistics = statisticsOf(needWorkload(command, options));
+  const workload = needWorkload(command, options);
+  const statistics = statisticsOf(workload);
   const tree = fitTree(statistics, budget);
-  await writeFileAtomic(out, treeFileText(tree, statistics.costs));
+  await writeFileAtomic(out, treeFileText(tree, workload));
   const sum = summarise(tree);
   if (json) return say(JSON.stringify({ out, budgetKb: budget, ...sum }, null, 2));
   const calls = statistics.groups.reduce((all, group) => all + group.calls, 0);

@@ -24,10 +24,10 @@ export { CLAIMS_DIR, type ClaimRecord, type Claims, listClaims, workerOf, zygote
  */
 
 /** So many host uids each worker has: for its sandboxes, and for its package zygotes, which have a range of their own each. */
-export const UIDS_PER_WORKER = 2 ** 22;
+export const UIDS_PER_WORKER = 2 ** 24;
 
 /** The number of slots: as many ranges of uids as fit, see `uidBase`. */
-export const SLOTS = 63;
+export const SLOTS = 15;
 
 export type CleanUpAfter = (claim: ClaimRecord) => Promise<void>;
 
@@ -71,7 +71,7 @@ export interface Claim {
 
 /**
  * The first of the host uids of a slot. systemd's list of uid ranges leaves 1879048192 (0x70000000) to
- * 2147352575 (0x7FFDFFFF) unused: 63 ranges, slots 0 to 62.
+ * 2147352575 (0x7FFDFFFF) unused: 15 ranges, slots 0 to 14.
  */
 export function uidBase(slot: number): number {
   return 0x70000000 + slot * UIDS_PER_WORKER;

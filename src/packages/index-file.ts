@@ -1,7 +1,8 @@
-import type { Dirent } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { constants, type Dirent } from 'node:fs';
+import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LockedPackage } from './lock.ts';
+import { normalizeName } from './requirements.ts';
 
 /** What the runtime needs to know of a lock's packages (`runtime/python/packages.py`). */
 export interface Index {
@@ -16,8 +17,22 @@ export interface Index {
 const PROGRAMS = 'bin';
 /** Where wheels have what belongs beside site-packages and not into it. It is a module where it has an `__init__.py`. */
 const DATA_DIRS = [PROGRAMS, 'share', 'etc', 'include', 'lib', 'man', 'doc', 'docs'];
+const METADATA_DIR = '.dist-info';
+/** The description comes after the headers, and may be long. */
+const MAX_METADATA = 256 * 1024;
+const REQUIRED = /^Requires-Dist:\s*([A-Za-z0-9][A-Za-z0-9._-]*)/gim;
+/** Not there, a link, a directory. */
+const NO_FILE = ['ENOENT', 'ELOOP', 'EISDIR', 'ENXIO'];
 const MODULE_FILE = /^([^\W\d]\w*)(?:\.[\w-]+)?\.(?:py|pyc|so)$/u;
 const MODULE_DIR = /^[^\W\d]\w*$/u;
+
+/** Of a package that is installed. */
+export interface PackageFacts {
+  /** Its top-level modules, without the private ones. */
+  readonly modules: readonly string[];
+  /** The names of what it requires, normalised; null where it does not tell. */
+  readonly requires: readonly string[] | null;
+}
 
 export async function makeIndex(storeDir: string, packages: readonly LockedPackage[]): Promise<Index> {
   const all = await Promise.all(packages.map(({ dir }) => readPackage(join(storeDir, dir))));
@@ -27,10 +42,43 @@ export async function makeIndex(storeDir: string, packages: readonly LockedPacka
   return { dirs, bin, pth };
 }
 
+/** What is known of a package that is installed. */
+export async function aboutPackage(storeDir: string, one: LockedPackage): Promise<PackageFacts> {
+  const [modules, requires] = await Promise.all([
+    publicModules(storeDir, one),
+    readRequires(join(storeDir, one.dir)),
+  ]);
+  return { modules, requires };
+}
+
 /** The modules of a package that users import: not the private ones. */
 export async function publicModules(storeDir: string, { dir }: LockedPackage): Promise<string[]> {
   const { modules } = await readPackage(join(storeDir, dir));
   return modules.filter((name) => !name.startsWith('_'));
+}
+
+/** By the package's own metadata: `Requires-Dist`, also what is required in some cases only. Null where there is none. */
+async function readRequires(dir: string): Promise<string[] | null> {
+  const info = (await readdir(dir)).find((name) => name.endsWith(METADATA_DIR));
+  if (info === undefined) return null;
+  const head = await readStart(join(dir, info, 'METADATA'), MAX_METADATA);
+  if (head === null) return null;
+  const [headers = ''] = head.split(/\r?\n\r?\n/, 1);
+  const names = [...headers.matchAll(REQUIRED)].map(([, name = '']) => normalizeName(name));
+  return [...new Set(names)].sort();
+}
+
+/** Null where there is no such file. A package may have anything in its place. */
+async function readStart(path: string, maxBytes: number): Promise<string | null> {
+  try {
+    await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(maxBytes), 0, maxBytes, 0);
+    return buffer.toString('utf8', 0, bytesRead);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (NO_FILE.includes(code)) return null;
+    throw error;
+  }
 }
 
 interface Content {

@@ -9,7 +9,7 @@ import type { WorkshopEngine } from '../sandbox/workshop.ts';
 import type { Log } from '../telemetry/log.ts';
 import { nodesOfFile } from '../zygote/given-tree.ts';
 import type { ImportCache } from '../zygote/import-cache.ts';
-import { costsOfFile, type TreeFile } from '../zygote/tree-file.ts';
+import { costsOfFile, importsOfFile, type TreeFile } from '../zygote/tree-file.ts';
 
 /** Processes of a build, and the threads of uv. */
 const INSTALL_PROCS_MAX = 512;
@@ -58,7 +58,7 @@ export interface WarmUp {
  */
 export async function warmUp({ startupPkgs, tree, packages, cache, log }: WarmUp): Promise<void> {
   if (tree !== null) {
-    cache?.know(costsOfFile(tree));
+    cache?.know(costsOfFile(tree), importsOfFile(tree));
     await cache?.plant(nodesOfFile(tree), await packages.installedLocks());
   }
   for (const one of startupPkgs) {

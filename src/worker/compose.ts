@@ -17,7 +17,7 @@ import { availableMemoryMb } from '../linux/memory.ts';
 import { makeEmpty } from '../linux/remove-tree.ts';
 import { scheduleWorker } from '../linux/scheduling.ts';
 import type { Network } from '../network/network.ts';
-import { publicModules } from '../packages/index-file.ts';
+import { aboutPackage } from '../packages/index-file.ts';
 import type { Packages } from '../packages/packages.ts';
 import { createLocalRegistry } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -242,7 +242,7 @@ function createImportCache(
     budgetKb: config.importCacheKb,
     roomKb: () => memory.roomKb,
     waitMs: config.invocationTimeoutMs,
-    modulesOf: (one) => publicModules(config.pkgsDir, one),
+    about: (one) => aboutPackage(config.pkgsDir, one),
     metrics,
     log,
   });

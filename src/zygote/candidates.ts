@@ -8,12 +8,13 @@
  *
  * Here, too, a split starts at one package; but the child gets all that the calls with this package have in common. By that
  * no call is lost: each one that could use the package alone can use all of it. It saves more, in one process and not in a
- * chain of them. And a set that is common to calls holds what its packages import, because each call has that too: no
- * list of dependencies is needed. Nodes below then split by what some of these calls have and others have not.
+ * chain of them. And a set that is common to calls holds what its packages import, because each call has that too. Where they
+ * have it in different versions it is not common: then what requires it can't be imported without it, and is left out as well.
+ * Nodes below then split by what some of these calls have and others have not.
  */
-import { type Cost, type Costs, costOfAdding, sharedCost, ZYGOTE_KB } from './costs.ts';
-import type { CallGroup } from './statistics.ts';
-import { type PackageKey, setKey } from './tree.ts';
+import { type Cost, costOfAdding, sharedCost, ZYGOTE_KB } from './costs.ts';
+import type { CallGroup, Requires, Statistics } from './statistics.ts';
+import { nameOf, type PackageKey, setKey } from './tree.ts';
 
 /** A zygote, or the root zygote with no packages, and the calls that are forked from it today. */
 export interface Place {
@@ -40,7 +41,11 @@ const MIN_SAVED_MS = 1;
  * All candidates below a place, the same ones in the same order for the same input; with `seeds`, only those that import
  * one of these packages.
  */
-export function candidatesAt(place: Place, costs: Costs, seeds?: ReadonlySet<PackageKey>): Candidate[] {
+export function candidatesAt(
+  place: Place,
+  { costs, requires }: Omit<Statistics, 'groups'>,
+  seeds?: ReadonlySet<PackageKey>,
+): Candidate[] {
   const base = sharedCost(costs, place.packages);
   const there = new Set(place.packages);
   const byPackage = groupsByPackage(place.groups, there);
@@ -48,7 +53,9 @@ export function candidatesAt(place: Place, costs: Costs, seeds?: ReadonlySet<Pac
   const found: [string, Candidate][] = [];
   for (const [seed, groups] of byPackage) {
     if (done.has(seed) || seeds?.has(seed) === false) continue;
-    const added = inCommon(groups).filter((key) => !there.has(key));
+    const common = inCommon(groups).filter((key) => !there.has(key));
+    const added = requires === undefined ? common : importable(common, place.packages, groups, requires);
+    if (!added.includes(seed)) continue;
     // A package that all these calls load, and no other call does, would lead to the same set.
     for (const key of added) if (byPackage.get(key)?.length === groups.length) done.add(key);
     const candidate = makeCandidate(added.sort(), groups, costOfAdding(costs, added, base));
@@ -82,6 +89,28 @@ function groupsByPackage(
 function inCommon(groups: readonly CallGroup[]): PackageKey[] {
   const [first, ...rest] = groups;
   return [...(first?.loads ?? [])].filter((key) => rest.every(({ loads }) => loads.has(key)));
+}
+
+/** Without what requires something that each group has, but not all in the same version. */
+function importable(
+  added: readonly PackageKey[],
+  there: readonly PackageKey[],
+  groups: readonly CallGroup[],
+  requires: Requires,
+): PackageKey[] {
+  const present = new Set([...there, ...added].map(nameOf));
+  const isLacking = (name: string) => !present.has(name) && groups.every((group) => namesOf(group).has(name));
+  const loads = groups[0]?.loads ?? new Set();
+  const kept = added.filter((key) => ![...requires(key, loads)].map(nameOf).some(isLacking));
+  return kept.length === added.length ? kept : importable(kept, there, groups, requires);
+}
+
+const knownNames = new WeakMap<CallGroup, ReadonlySet<string>>();
+
+function namesOf(group: CallGroup): ReadonlySet<string> {
+  const names = knownNames.get(group) ?? new Set([...group.loads].map(nameOf));
+  knownNames.set(group, names);
+  return names;
 }
 
 /** What a candidate is worth: ms saved for each kB held. */

@@ -42,16 +42,15 @@ interface Growing {
 
 /** The tree for these calls that takes no more than `budgetKb`. */
 export function fitTree(statistics: Statistics, budgetKb: number): FittedNode {
-  const { costs } = statistics;
   const whole: Place = { packages: [], groups: statistics.groups };
   const root: Growing = { added: [], cost: { ms: 0, kb: 0 }, children: [], place: whole, candidates: [] };
-  root.candidates = candidatesAt(root.place, costs);
+  root.candidates = candidatesAt(root.place, statistics);
   const nodes = [root];
   for (let freeKb = budgetKb; ; ) {
     const split = bestSplit(nodes, freeKb);
     if (split === null) return toFitted(root);
     const child = makeChild(split.node, split.candidate);
-    for (const node of [split.node, child]) node.candidates = candidatesAt(node.place, costs);
+    for (const node of [split.node, child]) node.candidates = candidatesAt(node.place, statistics);
     nodes.push(child);
     freeKb -= child.cost.kb;
   }

@@ -1,5 +1,5 @@
-import { UNKNOWN_COST } from './costs.ts';
-import { matcher } from './match.ts';
+import { type Costs, UNKNOWN_COST } from './costs.ts';
+import { type Asked, type Matchable, match } from './match.ts';
 import { type PackageKey, setKey } from './tree.ts';
 import type { TreeFileNode } from './tree-file.ts';
 
@@ -51,10 +51,14 @@ function makeNode(
   return { parent, key: setKey(packages), packages, added, importMs: expectedMs, isKept };
 }
 
+interface MatchableGiven extends Matchable {
+  readonly given: GivenNode;
+}
+
 /** All zygotes that were asked for, made or not. */
 export class GivenTree {
   readonly #nodes = new Map<string, GivenNode>();
-  #match: ((packages: ReadonlySet<PackageKey>) => GivenNode | null) | null = null;
+  #matchable: readonly MatchableGiven[] | null = null;
 
   get nodes(): GivenNode[] {
     return [...this.#nodes.values()];
@@ -67,28 +71,19 @@ export class GivenTree {
       if (known === undefined) this.#nodes.set(node.key, node);
       else if (node.isKept) this.#nodes.set(node.key, { ...known, isKept: true });
     }
-    this.#match = null;
+    this.#matchable = null;
   }
 
-  /** The one that a function with these packages would be forked from if all were there. */
-  match(packages: ReadonlySet<PackageKey>): GivenNode | null {
-    this.#match ??= this.#prepare();
-    return this.#match(packages);
+  /** The one that such a function would be forked from if all were there. */
+  match(asked: Asked, costs: Costs): GivenNode | null {
+    this.#matchable ??= this.#prepare();
+    return match(this.#matchable, asked, costs)?.given ?? null;
   }
 
-  #prepare(): (packages: ReadonlySet<PackageKey>) => GivenNode | null {
+  #prepare(): MatchableGiven[] {
     const nodes = this.nodes;
     const ids = new Map(nodes.map(({ key }, id) => [key, id]));
     const idOf = (node: GivenNode | null) => (node === null ? null : (ids.get(node.key) ?? null));
-    const find = matcher(
-      nodes.map((given, id) => ({
-        id,
-        parent: idOf(given.parent),
-        packages: given.packages,
-        importMs: given.importMs,
-        given,
-      })),
-    );
-    return (packages) => find(packages)?.given ?? null;
+    return nodes.map((given, id) => ({ id, parent: idOf(given.parent), packages: given.packages, given }));
   }
 }

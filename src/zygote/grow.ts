@@ -24,7 +24,7 @@
 import { type Candidate, candidatesAt, type Place, ratio } from './candidates.ts';
 import type { Costs } from './costs.ts';
 import { benefitsByUses, evict } from './evict.ts';
-import { matcher } from './match.ts';
+import { type Asked, match, matcher } from './match.ts';
 import type { CallGroup, Statistics } from './statistics.ts';
 import { type PackageKey, setKey, sumsBelow, type ZygoteNode } from './tree.ts';
 
@@ -32,7 +32,7 @@ export interface GrowOptions {
   /** Sets (`setKey` of all packages of a zygote) that could not be imported, and are not tried again. */
   readonly avoid?: ReadonlySet<string>;
   /** Only what a call of a function with exactly these packages would be forked from: it waits. Note the call before. */
-  readonly forCall?: ReadonlySet<PackageKey>;
+  readonly forCall?: Asked;
 }
 
 /** A zygote to make. */
@@ -67,14 +67,11 @@ export function grow(
   budgetKb: number,
   options: GrowOptions = {},
 ): Growth | null {
-  const places = placesOf(tree, statistics.groups);
+  const places = placesOf(tree, statistics);
   const freeKb = budgetKb - tree.reduce((sum, { kb }) => sum + kb, 0);
   const benefits = benefitsOf(tree, places);
-  for (const { parent, place, candidate } of offersAt(
-    placesFor(tree, places, options),
-    statistics,
-    options,
-  )) {
+  const here = placesFor(tree, places, statistics.costs, options);
+  for (const { parent, place, candidate } of offersAt(here, statistics, options)) {
     const gone = roomFor(tree, benefits, candidate, parent, freeKb);
     if (gone === null) continue;
     const packages = allOf(place, candidate).sort();
@@ -93,21 +90,26 @@ interface Offer {
 }
 
 /** Where to look. */
-function placesFor(tree: readonly ZygoteNode[], places: Places, { forCall }: GrowOptions): Places {
+function placesFor(
+  tree: readonly ZygoteNode[],
+  places: Places,
+  costs: Costs,
+  { forCall }: GrowOptions,
+): Places {
   if (forCall === undefined) return places;
-  const id = matcher(tree)(forCall)?.id ?? null;
+  const id = match(tree, forCall, costs)?.id ?? null;
   return new Map([...places].filter(([parent]) => parent === id));
 }
 
 /** What has paid, the best first. */
-function offersAt(places: Places, { costs }: Statistics, { avoid, forCall }: GrowOptions): Offer[] {
+function offersAt(places: Places, statistics: Statistics, { avoid, forCall }: GrowOptions): Offer[] {
   const offers: Offer[] = [];
   for (const [parent, place] of places) {
-    for (const candidate of candidatesAt(place, costs, forCall)) {
+    for (const candidate of candidatesAt(place, statistics, forCall?.loads)) {
       const isOffered =
         candidate.calls >= 1 &&
-        candidate.benefitMs >= PAYBACK * priceOf(candidate, costs, forCall !== undefined) &&
-        (forCall === undefined || serves(candidate, forCall)) &&
+        candidate.benefitMs >= PAYBACK * priceOf(candidate, statistics.costs, forCall !== undefined) &&
+        (forCall === undefined || serves(candidate, forCall.packages)) &&
         !avoid?.has(setKey(allOf(place, candidate)));
       if (isOffered) offers.push({ parent, place, candidate });
     }
@@ -134,13 +136,13 @@ function allOf(place: Place, { added }: Candidate): PackageKey[] {
 }
 
 /** Which calls are forked from which zygote today; null is the root zygote. */
-function placesOf(tree: readonly ZygoteNode[], groups: readonly CallGroup[]): Map<number | null, Place> {
-  const match = matcher(tree);
+function placesOf(tree: readonly ZygoteNode[], { groups, costs }: Statistics): Map<number | null, Place> {
+  const forkedFrom = matcher(tree, costs);
   const places = new Map<number | null, { packages: readonly PackageKey[]; groups: CallGroup[] }>();
   places.set(null, { packages: [], groups: [] });
   for (const { id, packages } of tree) places.set(id, { packages, groups: [] });
   for (const group of groups) {
-    places.get(match(group.packages)?.id ?? null)?.groups.push(group);
+    places.get(forkedFrom(group)?.id ?? null)?.groups.push(group);
   }
   return places;
 }

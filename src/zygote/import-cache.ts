@@ -11,9 +11,9 @@ import { evict } from './evict.ts';
 import { type GivenNode, GivenTree, keptNode } from './given-tree.ts';
 import { type Growth, grow } from './grow.ts';
 import { importsOfCode } from './imports-of-code.ts';
-import { type Imports, KnownPackages } from './known-packages.ts';
+import { type AboutPackage, type Imports, KnownPackages } from './known-packages.ts';
 import { type LiveNode, LiveTree } from './live-tree.ts';
-import { matcher } from './match.ts';
+import { type Asked, match } from './match.ts';
 import { CallStatistics } from './statistics.ts';
 import type { PackageKey } from './tree.ts';
 
@@ -25,8 +25,8 @@ export interface ImportCacheOptions {
   readonly roomKb: () => number;
   /** How long a call waits for a zygote that is being made; then it is forked from the best that is ready. */
   readonly waitMs: number;
-  /** The top-level modules of a package that is installed, without the private ones. */
-  readonly modulesOf: (one: LockedPackage) => Promise<readonly string[]>;
+  /** Of a package that is installed. */
+  readonly about: (one: LockedPackage) => Promise<AboutPackage>;
   readonly metrics: Metrics;
   readonly log: Log;
 }
@@ -48,8 +48,8 @@ export class ImportCache implements Engine {
   readonly #options: ImportCacheOptions;
   readonly #tree = new LiveTree();
   readonly #given = new GivenTree();
-  readonly #statistics = new CallStatistics();
   readonly #packages: KnownPackages;
+  readonly #statistics = new CallStatistics(new Map(), (...of) => this.#packages.broughtBy(...of));
   /** The packages that each code imports modules of itself. */
   readonly #asked = new WeakMap<Code, ReadonlySet<PackageKey>>();
   /** Sets that could not be imported, and when that was. */
@@ -61,7 +61,7 @@ export class ImportCache implements Engine {
   constructor(options: ImportCacheOptions) {
     this.name = options.engine.name;
     this.#options = options;
-    this.#packages = new KnownPackages(options.modulesOf);
+    this.#packages = new KnownPackages(options.about);
     options.metrics.watchZygotes(() => ({ count: this.#tree.nodes.length, memoryKb: this.#tree.kb }));
   }
 
@@ -84,9 +84,10 @@ export class ImportCache implements Engine {
     }
   }
 
-  /** Tells what packages take, as it was measured elsewhere. */
-  know(costs: Costs): void {
+  /** Tells what packages take, and what they import, as it was found out elsewhere. */
+  know(costs: Costs, imports: ReadonlyMap<PackageKey, readonly string[]>): void {
     this.#statistics.noteCosts(costs);
+    this.#packages.knowImports(imports);
   }
 
   /**
@@ -153,31 +154,32 @@ export class ImportCache implements Engine {
   /** The zygote to fork from; null is the root zygote. */
   async #zygoteFor(
     packages: ReadonlySet<PackageKey>,
-    asked: ReadonlySet<PackageKey>,
+    imported: ReadonlySet<PackageKey>,
   ): Promise<LiveNode | null> {
     this.#starts++;
-    this.#statistics.noteCall(packages);
-    const ready = this.#best('ready', packages);
+    const asked: Asked = { packages, loads: this.#packages.loadsOf(packages, imported) };
+    this.#statistics.noteCall(packages, asked.loads);
+    const ready = this.#best('ready', asked);
     // What it does not ask for itself has been imported there with what does, or is not imported at all.
-    if (ready !== null && asked.isSubsetOf(new Set(ready.packages))) return ready;
-    this.#growFor(packages);
-    const best = this.#best('all', packages);
+    if (ready !== null && imported.isSubsetOf(new Set(ready.packages))) return ready;
+    this.#growFor(asked);
+    const best = this.#best('all', asked);
     if (best === null || best.zygote !== null) return best;
     await inTime(best.made, this.#options.waitMs, () => {});
-    return this.#best('ready', packages);
+    return this.#best('ready', asked);
   }
 
-  #best(which: 'ready' | 'all', packages: ReadonlySet<PackageKey>): LiveNode | null {
-    const node = matcher(this.#tree.snapshot(which))(packages);
+  #best(which: 'ready' | 'all', asked: Asked): LiveNode | null {
+    const node = match(this.#tree.snapshot(which), asked, this.#statistics.costs);
     return node === null ? null : this.#tree.get(node.id);
   }
 
-  #growFor(packages: ReadonlySet<PackageKey>): void {
+  #growFor(asked: Asked): void {
     if (this.#isClosed) return;
-    const given = this.#given.match(packages);
+    const given = this.#given.match(asked, this.#statistics.costs);
     // What it is still missing then is learned by the calls that come after it.
     if (given !== null && this.#tree.find(given.key) === null && this.#makeGiven(given) !== null) return;
-    const options = { avoid: this.#toAvoid(), forCall: packages };
+    const options = { avoid: this.#toAvoid(), forCall: asked };
     const growth = grow(this.#tree.snapshot('all'), this.#statistics, this.#budgetKb, options);
     if (growth !== null) this.#make(growth);
   }
@@ -237,13 +239,21 @@ export class ImportCache implements Engine {
     node.importMs = zygote.importMs;
     node.kb = zygote.memoryKb;
     void zygote.gone.then((how) => this.#gone(node, how));
+    const loaded = this.#packages.noteLoaded(node.packages, zygote.loaded);
+    const imported = new Set(zygote.loaded.steps.map(({ module }) => module));
+    this.#packages.noteFailure(
+      node.packages,
+      wanted.modules.filter((module) => !imported.has(module)),
+    );
     const measured = { ms: node.importMs, kb: Math.max(0, node.kb - ZYGOTE_KB) };
-    this.#statistics.noteImport(node.added, measured, node.parent?.packages);
+    const added = node.added.filter((key) => loaded.has(key));
+    this.#statistics.noteImport(added, measured, node.parent?.packages);
     void this.#evict(evict(this.#tree.snapshot('all'), this.#tree.kb - budgetKb));
   }
 
   #failed(node: LiveNode, error: Error): void {
     this.#tree.remove(node);
+    this.#packages.noteFailure(node.packages, this.#packages.importsOf(node.packages, node.added).modules);
     if (this.#isClosed) return;
     const isItsOwn = node.parent === null || node.parent.zygote !== null;
     if (isItsOwn && isOlError(error, 'ERR_IMPORT')) this.#avoided.set(node.key, performance.now());

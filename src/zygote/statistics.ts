@@ -13,10 +13,15 @@ export interface CallGroup {
   readonly calls: number;
 }
 
+/** What importing a package imports, of these. */
+export type Requires = (key: PackageKey, among: ReadonlySet<PackageKey>) => Iterable<PackageKey>;
+
 /** What the policies know of the calls, and of the packages. */
 export interface Statistics {
   readonly groups: readonly CallGroup[];
   readonly costs: Costs;
+  /** Default: nobody knows of anything. */
+  readonly requires?: Requires | undefined;
 }
 
 /** Every so many cold starts, all earlier ones count half: what was popular last week gives way. */
@@ -28,10 +33,12 @@ const FORGET_BELOW = 0.1;
 export class CallStatistics implements Statistics {
   readonly #groups = new Map<string, CallGroup>();
   readonly #costs: Map<PackageKey, PackageCost>;
+  readonly requires: Requires | undefined;
   #sinceHalved = 0;
 
-  constructor(costs: Costs = new Map()) {
+  constructor(costs: Costs = new Map(), requires?: Requires) {
     this.#costs = new Map(costs);
+    this.requires = requires;
   }
 
   get groups(): readonly CallGroup[] {

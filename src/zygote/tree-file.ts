@@ -24,6 +24,8 @@ interface TreeFileCost {
   readonly shared_ms: number;
   readonly self_kb: number;
   readonly shared_kb: number;
+  /** Names of the packages that importing it imports. */
+  readonly imports?: readonly string[] | undefined;
 }
 
 /** The outermost node. Of packages that are in no zygote because they take next to no time, too, somebody has to know that. */
@@ -46,7 +48,13 @@ const nodeSchema = z.strictObject({
   },
 });
 
-const costSchema = z.strictObject({ self_ms: figure, shared_ms: figure, self_kb: figure, shared_kb: figure });
+const costSchema = z.strictObject({
+  self_ms: figure,
+  shared_ms: figure,
+  self_kb: figure,
+  shared_kb: figure,
+  imports: z.array(z.string('a name is expected')).optional(),
+});
 const rootSchema = nodeSchema.extend({ costs: z.record(packageKey, costSchema).optional() });
 
 /** Reads and checks a tree file. Throws ERR_FILE_INVALID. */
@@ -58,8 +66,14 @@ export function readTreeFile(path: string): TreeFile {
 }
 
 /** A fitted tree, and what it was fitted with, as the text of a tree file. */
-export function treeFileText(root: FittedNode, costs: Costs): string {
-  const known = [...costs].map(([key, cost]) => [key, toFileCost(cost)]);
+export function treeFileText(
+  root: FittedNode,
+  {
+    costs,
+    imports,
+  }: { readonly costs: Costs; readonly imports?: ReadonlyMap<PackageKey, readonly string[]> },
+): string {
+  const known = [...costs].map(([key, cost]) => [key, { ...toFileCost(cost), imports: imports?.get(key) }]);
   return `${JSON.stringify({ ...toTreeFile(root), costs: Object.fromEntries(known) }, null, 1)}\n`;
 }
 
@@ -70,6 +84,13 @@ export function costsOfFile({ costs = {} }: TreeFile): Costs {
       key,
       { selfMs: self_ms, sharedMs: shared_ms, selfKb: self_kb, sharedKb: shared_kb },
     ]),
+  );
+}
+
+/** What a file says that packages import, by name; nothing where it does not. */
+export function importsOfFile({ costs = {} }: TreeFile): ReadonlyMap<PackageKey, readonly string[]> {
+  return new Map(
+    Object.entries(costs).flatMap(([key, { imports }]) => (imports === undefined ? [] : [[key, imports]])),
   );
 }
 

@@ -3,13 +3,16 @@ import { OlError } from '../errors.ts';
 import type { Costs, PackageCost } from './costs.ts';
 import { Dependencies, type ImportTimes } from './dependencies.ts';
 import { packageKey, readInput } from './input-file.ts';
-import type { CallGroup, Statistics } from './statistics.ts';
-import { type PackageKey, setKey } from './tree.ts';
+import type { CallGroup, Requires, Statistics } from './statistics.ts';
+import { nameOf, type PackageKey, setKey } from './tree.ts';
 
 /** Functions and what their packages cost to import, as the policies take it. */
 export interface Workload {
   readonly functions: readonly WorkloadFunction[];
   readonly costs: Costs;
+  readonly requires: Requires;
+  /** The names of what packages import, as `Dependencies` guesses it. */
+  readonly imports: ReadonlyMap<PackageKey, readonly string[]>;
   /** Packages that the costs have nothing of, sorted. */
   readonly unknown: readonly PackageKey[];
 }
@@ -63,18 +66,20 @@ export function readWorkload(functionsFile: string, costsFile: string | null): W
       calls: one.calls,
     })),
     costs: costsOf(costed, dependencies),
+    requires: (key, among) => dependencies.of(key, [...among]),
+    imports: new Map(Object.keys(costed).map((key) => [key, dependencies.usual(key).map(nameOf).sort()])),
     unknown: [...asked].filter((key) => costed[key] === undefined).sort(),
   };
 }
 
 /** What the policies are told of a workload: functions with the same packages and imports as one group. */
-export function statisticsOf({ functions, costs }: Workload): Statistics {
+export function statisticsOf({ functions, costs, requires }: Workload): Statistics {
   const groups = new Map<string, CallGroup>();
   for (const { packages, loads, calls } of functions) {
     const key = `${setKey(packages)} / ${setKey(loads)}`;
     groups.set(key, { packages, loads, calls: calls + (groups.get(key)?.calls ?? 0) });
   }
-  return { groups: [...groups.values()], costs };
+  return { groups: [...groups.values()], costs, requires };
 }
 
 /** The packages that its imports bring, as far as they are among its own. */

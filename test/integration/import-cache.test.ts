@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { publicModules } from '../../src/packages/index-file.ts';
-import type { Lock } from '../../src/sandbox/lock.ts';
+import { aboutPackage } from '../../src/packages/index-file.ts';
+import type { Lock, LockedPackage } from '../../src/sandbox/lock.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { nodesOfFile } from '../../src/zygote/given-tree.ts';
@@ -38,9 +38,8 @@ async function withCache(
   const log: Record<string, unknown>[] = [];
   const lines = { write: (line: string) => log.push(JSON.parse(line)) };
   const metrics = new Metrics();
-  const modulesOf = (one: { dir: string }) =>
-    publicModules(fixture.packagesDir, { ...one, name: '', version: '' });
-  const parts = { engine: fixture.engine, budgetKb, roomKb, waitMs: 30_000, modulesOf, metrics };
+  const about = (one: LockedPackage) => aboutPackage(fixture.packagesDir, one);
+  const parts = { engine: fixture.engine, budgetKb, roomKb, waitMs: 30_000, about, metrics };
   const cache = new ImportCache({ ...parts, log: pino({ level: 'warn' }, lines) });
   try {
     await use({ fixture, cache, metrics, log });

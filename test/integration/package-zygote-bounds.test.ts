@@ -75,7 +75,7 @@ const ATTACKS: readonly (readonly [string, string])[] = [
   ['make the base image writable', 'mount(None, b"/", None, 32 | 4096, None)'],
   ['make the packages writable', 'mount(None, b"/packages", None, 32 | 4096, None)'],
   ['mount the cgroups', 'mount(b"cgroup", b"/tmp", b"cgroup2", 0, None)'],
-  ['be root of the machine', 'os.setresuid(70000, 70000, 70000)'],
+  ['be root of the machine', 'os.setresuid(2**20, 2**20, 2**20)'],
   ['enter the namespaces of the root zygote', 'os.stat("/proc/1/ns/mnt")'],
   ['read the memory of the root zygote', 'open("/proc/1/mem", "rb")'],
   ['make a device', 'os.mknod("/tmp/sda", 0o60600, os.makedev(8, 0))'],

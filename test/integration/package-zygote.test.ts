@@ -246,16 +246,53 @@ test.each([
   expect(readdirSync(fixture.importCacheDir)).toHaveLength(homes);
 });
 
-test('what is only worth a try may fail', async () => {
-  await fixture.package('fragile', 'raise ValueError()\n');
+test('what is only worth a try may fail, and what it had done by then is not there', async () => {
+  await fixture.package('fragile', 'import sys\nsys.cracked = True\nraise ValueError()\n');
   await fixture.package('sound', 'value = 5\n');
-  const zygote = await fixture.engine.importAhead({
-    parent: null,
-    directories: ['/packages/fragile', '/packages/sound'],
-    modules: ['fragile', 'sound'],
+  const directories = ['/packages/fragile', '/packages/sound'];
+  const modules = ['fragile', 'sound', 'sound.value', 'nowhere'];
+  const zygote = await fixture.engine.importAhead({ parent: null, directories, modules });
+  const text = python`
+    import sys
+    def handler(event):
+        return ['sound' in sys.modules, 'fragile' in sys.modules, hasattr(sys, 'cracked')]
+  `;
+  expect(await ask(await from(zygote, text))).toEqual([true, false, false]);
+});
+
+test('a zygote tells what each import has loaded', async () => {
+  await fixture.package('user', 'import used\n');
+  await fixture.package('used', 'value = 1\n');
+  await fixture.package('unused', 'value = 1\n');
+  const directories = ['/packages/unused', '/packages/used', '/packages/user'];
+  const parent = await fixture.engine.importAhead({ parent: null, directories, modules: ['user', 'used'] });
+  expect(parent.loaded).toEqual({
+    before: [],
+    steps: [
+      { module: 'user', directories: ['/packages/used', '/packages/user'] },
+      { module: 'used', directories: [] },
+    ],
   });
-  const text = 'import sys\ndef handler(event): return ["sound" in sys.modules, "fragile" in sys.modules]\n';
-  expect(await ask(await from(zygote, text))).toEqual([true, false]);
+  const child = await fixture.engine.importAhead({ parent, directories, modules: ['unused'] });
+  expect(child.loaded).toEqual({
+    before: ['/packages/used', '/packages/user'],
+    steps: [{ module: 'unused', directories: ['/packages/unused'] }],
+  });
+});
+
+test('where a zygote has no uids left for another sandbox, it is forked from the one above', async () => {
+  const names = Array.from({ length: 8 }, (_, index) => `storey${index + 1}`);
+  let zygote: ImportZygote | null = null;
+  for (const name of names) zygote = await importing(name, 'value = 1\n', zygote);
+  const text = python`
+    import sys
+    def handler(event): return sum(name.startswith('storey') for name in sys.modules)
+  `;
+  const sandboxes: Sandbox[] = [];
+  for (let count = 0; count < 20; count++) sandboxes.push(await from(zygote as ImportZygote, text));
+  const storeys = await Promise.all(sandboxes.map((one) => ask<number>(one)));
+  expect([...new Set(storeys)].sort()).toEqual([7, 8]);
+  await Promise.all(sandboxes.map((one) => one.destroy('done')));
 });
 
 test('how a sandbox of it ended is known, though this process was held up until all of it was over', async () => {

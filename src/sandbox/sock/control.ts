@@ -107,11 +107,25 @@ export type ZygoteEvent =
   | { readonly event: 'waiting'; readonly id: number }
   /** Told only when timing is on: when it woke, had all attached, and had dropped everything (CLOCK_MONOTONIC, ns). */
   | { readonly event: 'started'; readonly id: number; readonly times: readonly [number, number, number] }
-  | { readonly event: 'failed'; readonly id: number; readonly step: string; readonly error: string }
+  | {
+      readonly event: 'failed';
+      readonly id: number;
+      readonly step: string;
+      readonly error: string;
+      /** Of a package zygote: the number of the module that could not be imported. */
+      readonly module?: number | undefined;
+    }
   /** The sandbox has a link to the router. */
   | { readonly event: 'linked'; readonly id: number }
   /** A package zygote can fork: how long its imports took, and how many threads there are since. */
-  | { readonly event: 'imported'; readonly id: number; readonly us: number; readonly tasks: number }
+  | {
+      readonly event: 'imported';
+      readonly id: number;
+      readonly us: number;
+      readonly tasks: number;
+      /** The numbers of the directories that modules were loaded from: before, then anew for each of the modules. */
+      readonly loaded: readonly (readonly number[])[];
+    }
   | ({ readonly event: 'exit'; readonly id: number } & Exit)
   /** What a package zygote has forked has ended, or what a root zygote had that is dead; its pid as the zygotes see it. */
   | ({ readonly event: 'reaped'; readonly pid: number } & Exit);

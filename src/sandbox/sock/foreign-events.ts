@@ -10,8 +10,20 @@ const foreignEvent = z.discriminatedUnion('event', [
   z.strictObject({ event: z.literal('forked'), id }),
   z.strictObject({ event: z.literal('waiting'), id }),
   z.strictObject({ event: z.literal('started'), id, times: z.tuple([time, time, time]) }),
-  z.strictObject({ event: z.literal('failed'), id, step: z.string(), error: z.string() }),
-  z.strictObject({ event: z.literal('imported'), id, us: z.int().min(0), tasks: z.int().min(1) }),
+  z.strictObject({
+    event: z.literal('failed'),
+    id,
+    step: z.string(),
+    error: z.string(),
+    module: z.int().min(0).optional(),
+  }),
+  z.strictObject({
+    event: z.literal('imported'),
+    id,
+    us: z.int().min(0),
+    tasks: z.int().min(1),
+    loaded: z.array(z.array(z.int().min(0))),
+  }),
 ]);
 
 export type ForeignEvent = z.output<typeof foreignEvent>;

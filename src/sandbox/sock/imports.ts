@@ -4,10 +4,14 @@ import type { CgroupPool } from '../../cgroup/pool.ts';
 import { OlError } from '../../errors.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { ImportRequest, ImportZygote } from '../zygotes.ts';
+import type { Wanted } from './control.ts';
 import type { Nursery } from './nursery.ts';
 import { PackageNursery, type PackageNurseryOptions } from './package-nursery.ts';
-import { PackageZygote } from './package-zygote.ts';
+import { brokenModule, PackageZygote } from './package-zygote.ts';
 import type { Zygote } from './zygote.ts';
+
+/** How many modules that raise are done without. */
+const MAX_TRIES = 5;
 
 export interface ImportsOptions {
   readonly nursery: Nursery;
@@ -58,26 +62,46 @@ export class Imports {
   }
 
   async #start({ parent, directories, modules }: ImportRequest): Promise<ImportZygote> {
-    const { nursery, importsDir, cgroups, scratch, log } = this.#options;
+    const { nursery, cgroups, scratch, log } = this.#options;
     const from: Zygote = parent === null ? await nursery.zygote() : this.of(parent).zygote;
     if (this.#isClosed) throw new OlError('ERR_SHUTTING_DOWN', {});
-    const id = nursery.nextId();
-    const zygote = await PackageZygote.start({
-      parent: from,
-      id,
-      home: join(importsDir, String(id)),
-      wanted: { directories, modules },
-      makeCgroup: this.#options.zygoteCgroup,
-      timeoutMs: this.#options.importTimeoutMs,
-      silentMs: this.#options.zygoteSilentMs,
-      log,
-    });
-    const made = new PackageNursery({ zygote, cgroups, scratch, nextId: () => nursery.nextId(), log });
+    const zygote = await this.#importWhatCan(from, { directories, modules });
+    const nextId = () => nursery.nextId();
+    const above = parent === null ? null : this.of(parent);
+    const made = new PackageNursery({ zygote, parent: above, cgroups, scratch, nextId, log });
     this.#nurseries.add(made);
     void made.gone.then(() => this.#nurseries.delete(made));
     const reason = await made.tryOut(this.#options.importTimeoutMs);
     if (reason === null) return made;
     await made.close();
     throw new OlError('ERR_IMPORT', { modules: modules.join(', '), reason });
+  }
+
+  /**
+   * A module that raises while it is imported leaves a process in which it can't be imported any more, nor in those that are
+   * forked from it. So the others are imported in another one, without it.
+   */
+  async #importWhatCan(parent: Zygote, wanted: Wanted): Promise<PackageZygote> {
+    for (let modules = wanted.modules, tries = 1; ; tries++) {
+      try {
+        return await this.#import(parent, { ...wanted, modules });
+      } catch (error) {
+        const broken = brokenModule(error);
+        modules = modules.filter((module) => module !== broken);
+        if (broken === null || modules.length === 0 || tries === MAX_TRIES) throw error;
+        this.#options.log.info(
+          { module: broken, reason: (error as Error).message },
+          'a module is not imported ahead',
+        );
+      }
+    }
+  }
+
+  async #import(parent: Zygote, wanted: Wanted): Promise<PackageZygote> {
+    const { nursery, importsDir, zygoteCgroup: makeCgroup, importTimeoutMs: timeoutMs } = this.#options;
+    const { zygoteSilentMs: silentMs, log } = this.#options;
+    const id = nursery.nextId();
+    const home = join(importsDir, String(id));
+    return await PackageZygote.start({ parent, id, home, wanted, makeCgroup, timeoutMs, silentMs, log });
   }
 }

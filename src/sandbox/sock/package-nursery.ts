@@ -1,6 +1,6 @@
 import type { Log } from '../../telemetry/log.ts';
 import { ScratchPool, type ScratchPoolOptions } from '../scratch/scratch-pool.ts';
-import type { ImportZygote } from '../zygotes.ts';
+import type { ImportZygote, Loaded } from '../zygotes.ts';
 import { HotPages } from './hot-pages.ts';
 import type { PackageZygote } from './package-zygote.ts';
 import { Spare, type SpareMaterials } from './spare.ts';
@@ -19,6 +19,8 @@ const REFILL_AFTER_MS = 5;
 
 export interface PackageNurseryOptions {
   readonly zygote: PackageZygote;
+  /** Of the zygote that it was forked from; null for the root zygote. */
+  readonly parent: PackageNursery | null;
   readonly cgroups: SpareMaterials['cgroups'];
   readonly scratch: Omit<ScratchPoolOptions, 'uids' | 'keep'>;
   readonly nextId: () => number;
@@ -28,6 +30,7 @@ export interface PackageNurseryOptions {
 /** Where the sandboxes of one package zygote come from. */
 export class PackageNursery implements ImportZygote {
   readonly zygote: PackageZygote;
+  readonly #parent: PackageNursery | null;
   readonly #scratches: ScratchPool;
   readonly #spares: Spares;
   readonly #fork: () => Spare;
@@ -39,8 +42,9 @@ export class PackageNursery implements ImportZygote {
   readonly #ended: Promise<void>;
   #isGone = false;
 
-  constructor({ zygote, cgroups, scratch, nextId, log }: PackageNurseryOptions) {
+  constructor({ zygote, parent, cgroups, scratch, nextId, log }: PackageNurseryOptions) {
     this.zygote = zygote;
+    this.#parent = parent;
     this.#log = log;
     this.#scratches = new ScratchPool({ ...scratch, uids: zygote.uids, keep: MAX_SPARES });
     const hotPages = new HotPages({ zygote, log });
@@ -66,6 +70,10 @@ export class PackageNursery implements ImportZygote {
     return this.zygote.importMs;
   }
 
+  get loaded(): Loaded {
+    return this.zygote.loaded;
+  }
+
   /**
    * Forks a first spare, which is kept for whoever asks first. Returns why a sandbox can't be made, null where it can: code
    * that was imported may be in the way of every fork.
@@ -84,14 +92,22 @@ export class PackageNursery implements ImportZygote {
     return failure ?? 'what was forked from it did not get as far as a sandbox has to';
   }
 
-  /** A spare, perhaps one that is still on its way; null where there can be no more. */
+  /**
+   * A spare, perhaps one that is still on its way; of the parent where there can be no more, or its parent; null where there is none
+   * but the root zygote.
+   */
   take(): Spare | null {
+    return this.#takeOwn() ?? this.#parent?.take() ?? null;
+  }
+
+  #takeOwn(): Spare | null {
     if (this.#isGone || (this.zygote.uids.isFull && this.#spares.isEmpty)) return null;
     const spare = this.#tryTaking();
     const now = performance.now();
     this.#takes = now - this.#lastTake > AGAIN_MS ? 1 : this.#takes + 1;
     this.#lastTake = now;
-    this.#spares.want(Math.min(MAX_SPARES, Math.floor(this.#takes / TAKES_PER_SPARE)));
+    const wanted = Math.min(MAX_SPARES, Math.floor(this.#takes / TAKES_PER_SPARE));
+    this.#spares.want(this.zygote.uids.isFull ? 0 : wanted);
     this.#keepSpares();
     return spare;
   }

@@ -8,6 +8,7 @@ import { signalName } from '../../linux/signals.ts';
 import { seqpacketPair, streamPair } from '../../linux/sockets.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { privateMemoryKb } from '../memory.ts';
+import type { Loaded } from '../zygotes.ts';
 import { type Exit, HOT_PAGES, type Wanted } from './control.ts';
 import { type ForeignEvent, ForeignEvents } from './foreign-events.ts';
 import { ForkChannel } from './fork-channel.ts';
@@ -33,10 +34,7 @@ export interface PackageZygoteParts {
   readonly log: Log;
 }
 
-interface Imported {
-  readonly us: number;
-  readonly tasks: number;
-}
+type Imported = Extract<ForeignEvent, { event: 'imported' }>;
 
 /**
  * An interpreter with modules imported that sandboxes, and further zygotes, are forked from. It runs foreign code: what it
@@ -64,11 +62,13 @@ export class PackageZygote implements Zygote {
   #pid: number | null = null;
   /** Why it is ended by us, or what it told of its own failure. */
   #failure: string | null = null;
+  #broken: string | null = null;
   #importMs = 0;
   #memoryKb = 0;
+  #loaded: Loaded = { before: [], steps: [] };
   #isGone = false;
 
-  /** Resolves when it can fork. Rejects with ERR_IMPORT, or ERR_ZYGOTE where the root zygote has died; leaves nothing then. */
+  /** Resolves when it can fork. Rejects with ERR_IMPORT, of which `brokenModule` tells whether one module alone was in the way, or ERR_ZYGOTE where the root zygote has died; leaves nothing then. */
   static async start(parts: PackageZygoteParts): Promise<PackageZygote> {
     const zygote = new PackageZygote(parts);
     const late = setTimeout(() => zygote.#end(`it took longer than ${parts.timeoutMs} ms`), parts.timeoutMs);
@@ -128,6 +128,11 @@ export class PackageZygote implements Zygote {
 
   get importMs(): number {
     return this.#importMs;
+  }
+
+  /** As it tells it. */
+  get loaded(): Loaded {
+    return this.#loaded;
   }
 
   /** What it has in memory beyond its parent, in kB, as it was when it had imported. */
@@ -193,20 +198,22 @@ export class PackageZygote implements Zygote {
 
   #take(event: ForeignEvent): void {
     if (event.event === 'imported') this.#imported.resolve(event);
-    else if (event.event === 'failed' && event.id === this.#parts.id)
+    else if (event.event === 'failed' && event.id === this.#parts.id) {
       this.#failure ??= event.step === 'import' ? event.error : `${event.step}: ${event.error}`;
-    else this.#channel.handle(event);
+      this.#broken = this.#parts.wanted.modules[event.module ?? -1] ?? null;
+    } else this.#channel.handle(event);
   }
 
   async #isImported(): Promise<void> {
     const { wanted } = this.#parts;
     // The modules are not to blame for the end of the root zygote.
     const error = (how: string) =>
-      this.root.isGone ? new OlError('ERR_ZYGOTE', { reason: how }) : importError(wanted, how);
+      this.root.isGone ? new OlError('ERR_ZYGOTE', { reason: how }) : importError(wanted, how, this.#broken);
     const gone = this.gone.then((how) => Promise.reject(error(how)));
-    const { us, tasks } = await Promise.race([this.#imported.promise, gone]);
+    const { us, tasks, loaded } = await Promise.race([this.#imported.promise, gone]);
     gone.catch(() => {}); // from now on its end is nobody's error
     this.#importMs = us / 1000;
+    this.#loaded = asLoaded(wanted, loaded);
     this.#memoryKb = this.#pid === null ? 0 : await privateMemoryKb(this.#pid);
     const { path: home } = this.#home;
     this.#parts.log.info(
@@ -293,8 +300,29 @@ export class PackageZygote implements Zygote {
   }
 }
 
-function importError({ modules }: Wanted, reason: string): OlError {
-  return new OlError('ERR_IMPORT', { modules: modules.join(', '), reason });
+function asLoaded({ directories, modules }: Wanted, loaded: Imported['loaded']): Loaded {
+  const [before = [], ...steps] = loaded.map((numbers) => numbers.flatMap((at) => directories[at] ?? []));
+  return { before, steps: modules.map((module, at) => ({ module, directories: steps[at] ?? [] })) };
+}
+
+/** What raised while it was imported. */
+class BrokenModule extends Error {
+  readonly module: string;
+
+  constructor(module: string) {
+    super(`${module} raised while it was imported`);
+    this.module = module;
+  }
+}
+
+/** The module that was in the way of all others, where an error of `start` tells of one. */
+export function brokenModule(error: unknown): string | null {
+  return error instanceof OlError && error.cause instanceof BrokenModule ? error.cause.module : null;
+}
+
+function importError({ modules }: Wanted, reason: string, broken: string | null = null): OlError {
+  const cause = broken === null ? undefined : new BrokenModule(broken);
+  return new OlError('ERR_IMPORT', { modules: modules.join(', '), reason }, { cause });
 }
 
 /** The real host uid of a process; null where it is gone, or can't be looked at. */

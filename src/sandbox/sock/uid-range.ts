@@ -1,14 +1,15 @@
 import { UidPool } from '../uids.ts';
 
 /** The largest range of a package zygote; the smallest that is of use to one. */
-const LARGEST = 2 ** 16;
+const LARGEST = 2 ** 19;
 const SMALLEST = 16;
 /** A range is at most such a part of what is free, by how many uids there are: trees of zygotes are broad at the top, and deep below. */
 const SHARES = [
-  { upTo: 256, share: 1.5 },
+  { upTo: 128, share: 1.5 },
   { upTo: 1024, share: 3 },
+  { upTo: 8192, share: 6 },
   { upTo: LARGEST, share: 4 },
-  { upTo: Number.POSITIVE_INFINITY, share: 48 },
+  { upTo: Number.POSITIVE_INFINITY, share: 30 },
 ] as const;
 /** The part of a range that is for sandboxes; the rest is for zygotes below. */
 const SINGLES = 4;
@@ -21,7 +22,7 @@ export interface Uids {
 /**
  * The host uids of a zygote: single ones for the sandboxes that are forked from it, and ranges for the zygotes below it. A
  * user namespace can only give away what it has itself, so the ranges of a tree of zygotes lie in one another. That bounds its
- * depth: a chain has ranges of 65536, 8192, 1024, 256, 128, 64, 32 and 16 uids. (The kernel's own bound is 32 user namespaces.)
+ * depth: a chain has ranges of 524288, 65536, 8192, 1024, 256, 64, 32 and 16 uids. (The kernel's own bound is 32 user namespaces.)
  */
 export class UidRange implements Uids {
   readonly base: number;

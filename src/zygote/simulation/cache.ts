@@ -1,8 +1,8 @@
 import { type Costs, ZYGOTE_KB } from '../costs.ts';
 import { evict } from '../evict.ts';
 import { type GrowOptions, grow } from '../grow.ts';
-import { matcher } from '../match.ts';
-import { type CallGroup, CallStatistics } from '../statistics.ts';
+import { type Asked, match } from '../match.ts';
+import { CallStatistics, type Statistics } from '../statistics.ts';
 import type { PackageKey, ZygoteNode } from '../tree.ts';
 import type { TreeFileNode } from '../tree-file.ts';
 import { makeMs, type Origin, ROOT, zygoteCost } from './model.ts';
@@ -28,10 +28,10 @@ export class SimulatedCache {
   evicted = 0;
   peakKb = 0;
 
-  constructor(costs: Costs, budgetKb: number, known: Costs = new Map()) {
+  constructor({ costs, requires }: Omit<Statistics, 'groups'>, budgetKb: number, known: Costs = new Map()) {
     this.#costs = costs;
     this.#budgetKb = budgetKb;
-    this.#statistics = new CallStatistics(known);
+    this.#statistics = new CallStatistics(known, requires);
   }
 
   get size(): number {
@@ -53,11 +53,11 @@ export class SimulatedCache {
     }
   }
 
-  /** The zygote for a function with these packages, and how deep it is in the tree; 0 is the root. */
-  startFrom(packages: ReadonlySet<PackageKey>): { origin: Origin; depth: number } {
+  /** The zygote for such a function, and how deep it is in the tree; 0 is the root. */
+  startFrom(asked: Asked): { origin: Origin; depth: number } {
     this.#starts++;
     const ready = [...this.#nodes.values()].filter(({ busy }) => !busy);
-    const best = matcher(ready)(packages);
+    const best = match(ready, asked, this.#statistics.costs);
     const node = best === null ? undefined : this.#nodes.get(best.id);
     if (node === undefined) return { origin: ROOT, depth: 0 };
     node.uses++;
@@ -67,7 +67,7 @@ export class SimulatedCache {
     return { origin: { packages: node.packages, totalKb }, depth: path.length };
   }
 
-  note({ packages, loads }: Pick<CallGroup, 'packages' | 'loads'>): void {
+  note({ packages, loads }: Asked): void {
     this.#statistics.noteCall(packages, loads);
   }
 

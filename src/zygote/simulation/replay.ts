@@ -63,7 +63,7 @@ class Replay {
     this.#clients = options.clients;
     this.#calls = callsOf(workload, options);
     this.#total = this.#calls.length;
-    this.#cache = new SimulatedCache(workload.costs, budgetKb, policy.known);
+    this.#cache = new SimulatedCache(workload, budgetKb, policy.known);
     if (policy.tree !== null) this.#cache.plant(policy.tree);
   }
 
@@ -108,7 +108,7 @@ class Replay {
   /** What the call would import is imported in a zygote, and then it is forked from that one. */
   #learnFirst(call: WorkloadFunction, then: () => void): void {
     this.#cache.note(call);
-    const making = this.#cache.grow({ forCall: call.packages });
+    const making = this.#cache.grow({ forCall: call });
     if (making === null) return then();
     this.#cores.start(making.makeMs, () => {
       making.finish();
@@ -116,11 +116,11 @@ class Replay {
     });
   }
 
-  #work({ packages, loads }: WorkloadFunction): number {
-    if (!this.#policy.forks) return callMs(this.#workload.costs, loads, null);
-    const { origin, depth } = this.#cache.startFrom(packages);
+  #work(call: WorkloadFunction): number {
+    if (!this.#policy.forks) return callMs(this.#workload.costs, call.loads, null);
+    const { origin, depth } = this.#cache.startFrom(call);
     this.#hits[depth] = (this.#hits[depth] ?? 0) + 1;
-    return callMs(this.#workload.costs, loads, origin);
+    return callMs(this.#workload.costs, call.loads, origin);
   }
 
   /** One zygote is made at a time, beside the calls and on the same cores. */

@@ -58,6 +58,25 @@ test('two versions of a package are in two branches', () => {
   expect(show(fitTree({ groups: two, costs: known }, MUCH_KB))).toBe('{flask==3 {numpy==1, numpy==2}}');
 });
 
+test('what cannot be imported without a package that calls have in two versions is below either of these', () => {
+  const two = [group(5, ['jinja2==3', 'markupsafe==1']), group(5, ['jinja2==3', 'markupsafe==2'])];
+  const known = new Map([
+    ['jinja2==3', cost(60)],
+    ['markupsafe==1', cost(5)],
+    ['markupsafe==2', cost(5)],
+  ]);
+  const requires = (key: string, among: ReadonlySet<string>) =>
+    [...among].filter((one) => key === 'jinja2==3' && one.startsWith('markupsafe'));
+  expect(show(fitTree({ groups: two, costs: known, requires }, MUCH_KB))).toBe(
+    '{jinja2==3+markupsafe==1, jinja2==3+markupsafe==2}',
+  );
+  // One that has none of it can do without.
+  const third = group(5, ['jinja2==3']);
+  expect(show(fitTree({ groups: [...two, third], costs: known, requires }, MUCH_KB))).toBe(
+    '{jinja2==3 {markupsafe==1, markupsafe==2}}',
+  );
+});
+
 const anyBudget = fc.nat(200_000);
 
 /** Every node below the root, with all packages that are imported in it. */

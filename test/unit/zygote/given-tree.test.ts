@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { GivenTree, keptNode, nodesOfFile } from '../../../src/zygote/given-tree.ts';
+import { asked } from './nodes.ts';
 
 const FILE = {
   packages: [],
@@ -29,7 +30,7 @@ test('the nodes of a file come level by level, each with all that it has', () =>
 test('a function is given the node that saves it the most, of those that have nothing else', () => {
   const tree = new GivenTree();
   tree.add(nodesOfFile(FILE));
-  const found = (...packages: string[]) => tree.match(new Set(packages))?.packages ?? null;
+  const found = (...packages: string[]) => tree.match(asked(packages), new Map())?.packages ?? null;
   expect(found('numpy==1.26.0', 'pandas==2.1.0', 'pytz==2023.3', 'scipy==1.11.0', 'six==1.16.0')).toEqual([
     'numpy==1.26.0',
     'pandas==2.1.0',
@@ -37,7 +38,7 @@ test('a function is given the node that saves it the most, of those that have no
   ]);
   expect(found('numpy==1.26.0', 'pandas==2.1.0')).toEqual(['numpy==1.26.0']);
   expect(found('numpy==1.25.0')).toBe(null);
-  expect(new GivenTree().match(new Set(['numpy==1.26.0']))).toBe(null);
+  expect(new GivenTree().match(asked(['numpy==1.26.0']), new Map())).toBe(null);
 });
 
 test('what is kept stays so, and its place, whichever was given first', () => {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { costOfAdding, sharedCost, ZYGOTE_KB } from '../../../src/zygote/costs.ts';
 import { grow } from '../../../src/zygote/grow.ts';
 import { setKey, type ZygoteNode } from '../../../src/zygote/tree.ts';
-import { anyCosts, anyGroups, anyTree, cost, group, zygote } from './nodes.ts';
+import { anyCosts, anyGroups, anyTree, asked, cost, group, zygote } from './nodes.ts';
 
 const MUCH_KB = 1_000_000;
 const costs = new Map([
@@ -56,7 +56,7 @@ test.each([
 });
 
 test('for a call that waits, what nobody has measured yet is made at once: it may be large', () => {
-  const forCall = new Set(['new==1']);
+  const forCall = asked(['new==1']);
   const growth = grow([], { groups: [group(1, ['new==1'])], costs }, MUCH_KB, { forCall });
   expect(growth?.packages).toEqual(['new==1']);
 });
@@ -66,7 +66,7 @@ test.each([
   { packages: ['pytz==1'], calls: 2, isMade: false },
   { packages: ['pytz==1'], calls: 3, isMade: true },
 ])('for a call that waits, $packages is made when $calls calls have lost more than a fork takes: $isMade', (one) => {
-  const forCall = new Set(one.packages);
+  const forCall = asked(one.packages);
   const growth = grow([], { groups: [group(one.calls, one.packages)], costs }, MUCH_KB, { forCall });
   expect(growth !== null).toBe(one.isMade);
 });
@@ -116,7 +116,7 @@ test('a set that failed is not tried again, another one is', () => {
 
 test('for a call, only what it can be forked from', () => {
   const groups = [group(100, ['pandas==2']), group(1, ['numpy==1'])];
-  const forCall = new Set(['numpy==1']);
+  const forCall = asked(['numpy==1']);
   expect(grow([], { groups, costs }, MUCH_KB, { forCall })?.packages).toEqual(['numpy==1']);
 });
 
@@ -189,8 +189,9 @@ function growAll(
 test('for a call, the zygote has nothing that the call does not load', () => {
   fc.assert(
     fc.property(anyTree, anyGroups, anyCosts, (tree, groups, known) => {
-      for (const { packages } of groups) {
-        const growth = grow(tree, { groups, costs: known }, MUCH_KB, { forCall: packages });
+      for (const forCall of groups) {
+        const { packages } = forCall;
+        const growth = grow(tree, { groups, costs: known }, MUCH_KB, { forCall });
         if (growth === null) continue;
         const own = groups.filter((one) => setKey(one.packages) === setKey(packages));
         expect(own.some(({ loads }) => growth.added.every((key) => loads.has(key)))).toBe(true);

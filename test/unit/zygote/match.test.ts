@@ -1,66 +1,101 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { match } from '../../../src/zygote/match.ts';
+import { type Costs, costOfAdding, sharedCost } from '../../../src/zygote/costs.ts';
+import { type Asked, match } from '../../../src/zygote/match.ts';
 import type { ZygoteNode } from '../../../src/zygote/tree.ts';
-import { anyPackages, anyTree, zygote } from './nodes.ts';
+import { anyCosts, anyPackages, anyTree, asked, cost, zygote } from './nodes.ts';
 
-const numpy = zygote({ id: 1, packages: ['numpy==1'], importMs: 70, children: 1 });
-const pandas = zygote({ id: 2, parent: 1, packages: ['numpy==1', 'pandas==2'], importMs: 190 });
-const six = zygote({ id: 3, packages: ['six==1'], importMs: 3 });
+const numpy = zygote({ id: 1, packages: ['numpy==1'], children: 1 });
+const pandas = zygote({ id: 2, parent: 1, packages: ['numpy==1', 'pandas==2'] });
+const six = zygote({ id: 3, packages: ['six==1'] });
 const tree = [six, numpy, pandas];
+const costs: Costs = new Map([
+  ['numpy==1', cost(70)],
+  ['pandas==2', cost(120)],
+  ['six==1', cost(3)],
+]);
 
-test('with no zygote that will do, it is the root zygote and all is missing', () => {
-  expect(match([], new Set(['b==1', 'a==1']))).toEqual({ zygote: null, missing: ['a==1', 'b==1'] });
-  expect(match(tree, new Set(['flask==2']))).toEqual({ zygote: null, missing: ['flask==2'] });
-  expect(match(tree, new Set())).toEqual({ zygote: null, missing: [] });
+const pick = (nodes: readonly ZygoteNode[], ...packages: string[]) =>
+  match(nodes, asked(packages), costs)?.id ?? null;
+
+test('with no zygote that will do, it is the root zygote', () => {
+  expect(pick([], 'a==1', 'b==1')).toBe(null);
+  expect(pick(tree, 'flask==2')).toBe(null);
+  expect(pick(tree)).toBe(null);
 });
 
 test('the deepest one is taken whose packages are all asked for', () => {
-  const all = new Set(['numpy==1', 'pandas==2', 'six==1']);
-  expect(match(tree, all)).toEqual({ zygote: 2, missing: ['six==1'] });
-  expect(match(tree, new Set(['numpy==1', 'six==1']))).toEqual({ zygote: 1, missing: ['six==1'] });
+  expect(pick(tree, 'numpy==1', 'pandas==2', 'six==1')).toBe(2);
+  expect(pick(tree, 'numpy==1', 'six==1')).toBe(1);
 });
 
 test('another version is another package', () => {
-  expect(match(tree, new Set(['numpy==2', 'pandas==2']))).toMatchObject({ zygote: null });
+  expect(pick(tree, 'numpy==2', 'pandas==2')).toBe(null);
 });
 
-test('a shallow one that saves more goes before a deep one', () => {
+test('a shallow one that leaves less goes before a deep one', () => {
   const deep = [
-    zygote({ id: 1, packages: ['a==1'], importMs: 2, children: 1 }),
-    zygote({ id: 2, parent: 1, packages: ['a==1', 'b==1'], importMs: 2 }),
-    zygote({ id: 3, packages: ['c==1'], importMs: 200 }),
+    zygote({ id: 1, packages: ['six==1'], children: 1 }),
+    zygote({ id: 2, parent: 1, packages: ['other==1', 'six==1'] }),
+    zygote({ id: 3, packages: ['pandas==2'] }),
   ];
-  expect(match(deep, new Set(['a==1', 'b==1', 'c==1']))).toEqual({ zygote: 3, missing: ['a==1', 'b==1'] });
+  expect(pick(deep, 'other==1', 'six==1', 'pandas==2')).toBe(3);
 });
 
-test('of two that save the same, the one with fewer packages is taken, then the one that was made first', () => {
-  const same = { importMs: 10 };
-  const wide = zygote({ id: 1, packages: ['a==1', 'b==1'], ...same });
-  const narrow = [
-    zygote({ id: 3, packages: ['b==1'], ...same }),
-    zygote({ id: 2, packages: ['a==1'], ...same }),
-  ];
-  expect(match([wide, ...narrow], new Set(['a==1', 'b==1'])).zygote).toBe(2);
+test('of two that leave the same, the one with fewer packages is taken, then the one that was made first', () => {
+  const free: Costs = new Map([
+    ['a==1', cost(5)],
+    ['b==1', cost(0)],
+    ['c==1', cost(5)],
+  ]);
+  const all = asked(['a==1', 'b==1', 'c==1']);
+  const wide = zygote({ id: 1, packages: ['a==1', 'b==1'] });
+  const narrow = [zygote({ id: 3, packages: ['c==1'] }), zygote({ id: 2, packages: ['a==1'] })];
+  expect(match([wide, ...narrow], all, free)?.id).toBe(2);
+  expect(match([zygote({ id: 1, packages: ['b==1'] })], all, free)).toBe(null);
 });
 
-/** What a fork from the node saves, told in another way: the sum over those whose packages lead to it. */
-function savedBy(nodes: readonly ZygoteNode[], id: number | null): number {
-  const node = nodes.find((one) => one.id === id);
-  return node === undefined ? 0 : node.importMs + savedBy(nodes, node.parent);
+test('what a function has and does not load saves nothing', () => {
+  const known: Costs = new Map([...costs, ['ipython==8', cost(290)], ['jupyter==1', cost(1)]]);
+  const notebook = zygote({ id: 4, packages: ['ipython==8', 'jupyter==1', 'six==1'] });
+  const all = ['ipython==8', 'jupyter==1', 'numpy==1', 'six==1'];
+  const nodes = [numpy, notebook];
+  expect(match(nodes, asked(all), known)?.id).toBe(4);
+  expect(match(nodes, asked(all, ['jupyter==1', 'numpy==1', 'six==1']), known)?.id).toBe(1);
+  expect(match(nodes, asked(all, ['jupyter==1', 'six==1']), known)?.id).toBe(4);
+});
+
+test('what packages share is saved by whichever of them is there', () => {
+  const known: Costs = new Map([
+    ['google==1', cost(100, 0, 40)],
+    ['requests==2', cost(5, 0, 40)],
+    ['bs4==4', cost(10)],
+  ]);
+  const google = zygote({ id: 1, packages: ['google==1'], importMs: 140, children: 1 });
+  const both = zygote({ id: 2, parent: 1, packages: ['google==1', 'requests==2'], importMs: 5 });
+  const soup = zygote({ id: 3, packages: ['bs4==4'], importMs: 10 });
+  const some = asked(['bs4==4', 'google==1', 'requests==2'], ['bs4==4', 'requests==2']);
+  expect(match([google, both, soup], some, known)?.id).toBe(2);
+});
+
+const anyAsked: fc.Arbitrary<Asked> = anyPackages.chain((packages) =>
+  fc.subarray(packages).map((loads) => asked(packages, loads)),
+);
+
+/** What is left to import, told in another way. */
+function left(node: ZygoteNode | undefined | null, { loads }: Asked, known: Costs): number {
+  const there = new Set(node?.packages);
+  return costOfAdding(known, loads.difference(there), sharedCost(known, there)).ms;
 }
 
-test('it never has a package that was not asked for, nobody saves more, and what is missing is the rest', () => {
+test('it never has a package that was not asked for, and none that will do leaves less', () => {
   fc.assert(
-    fc.property(anyTree, anyPackages, (nodes, packages) => {
-      const asked = new Set(packages);
-      const { zygote: id, missing } = match(nodes, asked);
-      const there = nodes.find((one) => one.id === id)?.packages ?? [];
-      expect(asked.isSupersetOf(new Set(there))).toBe(true);
-      expect([...there, ...missing].sort()).toEqual(packages);
-      for (const other of nodes) {
-        if (!asked.isSupersetOf(new Set(other.packages))) continue;
-        expect(savedBy(nodes, id)).toBeGreaterThanOrEqual(savedBy(nodes, other.id));
+    fc.property(anyTree, anyAsked, anyCosts, (nodes, one, known) => {
+      const found = match(nodes, one, known);
+      expect(one.packages.isSupersetOf(new Set(found?.packages))).toBe(true);
+      for (const other of [null, ...nodes]) {
+        if (!one.packages.isSupersetOf(new Set(other?.packages))) continue;
+        expect(left(found, one, known)).toBeLessThanOrEqual(left(other, one, known));
       }
     }),
   );
@@ -68,9 +103,8 @@ test('it never has a package that was not asked for, nobody saves more, and what
 
 test('the order of the nodes makes no difference', () => {
   fc.assert(
-    fc.property(anyTree, anyPackages, (nodes, packages) => {
-      const asked = new Set(packages);
-      expect(match(nodes.toReversed(), asked)).toEqual(match(nodes, asked));
+    fc.property(anyTree, anyAsked, anyCosts, (nodes, one, known) => {
+      expect(match(nodes.toReversed(), one, known)).toEqual(match(nodes, one, known));
     }),
   );
 });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { PackageCost } from '../../../src/zygote/costs.ts';
+import type { Asked } from '../../../src/zygote/match.ts';
 import type { CallGroup } from '../../../src/zygote/statistics.ts';
 import type { PackageKey, ZygoteNode } from '../../../src/zygote/tree.ts';
 
@@ -17,6 +18,11 @@ export function zygote(given: Partial<ZygoteNode> & Pick<ZygoteNode, 'id'>): Zyg
     isKept: false,
   };
   return { ...quiet, ...given };
+}
+
+/** A function that has these packages, and loads them all or some. */
+export function asked(packages: Iterable<PackageKey>, loads = packages): Asked {
+  return { packages: new Set(packages), loads: new Set(loads) };
 }
 
 export function group(calls: number, packages: readonly PackageKey[], loads = packages): CallGroup {

@@ -1,8 +1,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { fitTree } from '../../../src/zygote/fit.ts';
-import { costsOfFile, readTreeFile, toTreeFile, treeFileText } from '../../../src/zygote/tree-file.ts';
-import { anyCosts, anyGroups } from './nodes.ts';
+import {
+  costsOfFile,
+  importsOfFile,
+  readTreeFile,
+  toTreeFile,
+  treeFileText,
+} from '../../../src/zygote/tree-file.ts';
+import { anyCosts, anyGroups, cost } from './nodes.ts';
 import { useFiles } from './temp-file.ts';
 
 const files = useFiles();
@@ -11,7 +17,7 @@ test('what a fit writes is read again', () => {
   fc.assert(
     fc.property(anyGroups, anyCosts, (groups, costs) => {
       const root = fitTree({ groups, costs }, 1_000_000);
-      const read = readTreeFile(files.write('fitted.json', treeFileText(root, costs)));
+      const read = readTreeFile(files.write('fitted.json', treeFileText(root, { costs })));
       expect(read).toMatchObject(toTreeFile(root));
       const known = costsOfFile(read);
       expect([...known.keys()]).toEqual([...costs.keys()]);
@@ -19,6 +25,18 @@ test('what a fit writes is read again', () => {
     }),
     { numRuns: 30 },
   );
+});
+
+test('what packages import is written, and read again', () => {
+  const costs = new Map([
+    ['jinja2==3', cost(60)],
+    ['six==1', cost(1)],
+  ]);
+  const root = fitTree({ groups: [], costs }, 0);
+  const written = (text: string) => importsOfFile(readTreeFile(files.write('fitted.json', text)));
+  const imports = new Map([['jinja2==3', ['markupsafe']]]);
+  expect(written(treeFileText(root, { costs, imports }))).toEqual(imports);
+  expect(written(treeFileText(root, { costs }))).toEqual(new Map());
 });
 
 test('packages and children are enough, and names are normalised', () => {

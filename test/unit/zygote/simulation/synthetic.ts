@@ -34,7 +34,7 @@ export function syntheticWorkload(functions: number, seed: number): Workload {
     const all = [...new Set(asked.flatMap((one) => [one, ...(needs[one] ?? [])]))].map(key).sort();
     return { name: `f${index}`, packages: new Set(all), loads: new Set(all), calls: 1 };
   });
-  return { functions: list, costs, unknown: [] };
+  return { functions: list, costs, requires: () => [], imports: new Map(), unknown: [] };
 }
 
 function key(index: number): string {
