@@ -14,6 +14,8 @@ export interface GivenNode {
   readonly added: readonly PackageKey[];
   /** What importing that is expected to take. */
   readonly importMs: number;
+  /** How many calls it is said to be for: as if it had been used so often. */
+  readonly calls: number;
   /** True where it stays, whatever it is worth. */
   readonly isKept: boolean;
 }
@@ -31,24 +33,24 @@ export function nodesOfFile(root: TreeFileNode): GivenNode[] {
   return nodes;
 }
 
-function nodeOfFile(parent: GivenNode | null, { packages, import_ms }: TreeFileNode): GivenNode {
-  return makeNode(parent, packages, { importMs: import_ms, isKept: false });
+function nodeOfFile(parent: GivenNode | null, { packages, import_ms, calls = 0 }: TreeFileNode): GivenNode {
+  return makeNode(parent, packages, { importMs: import_ms, calls, isKept: false });
 }
 
 /** A zygote of its own for packages that are always to be there. */
 export function keptNode(packages: Iterable<PackageKey>): GivenNode {
-  return makeNode(null, packages, { isKept: true });
+  return makeNode(null, packages, { calls: 0, isKept: true });
 }
 
 function makeNode(
   parent: GivenNode | null,
   own: Iterable<PackageKey>,
-  { importMs, isKept }: { readonly importMs?: number | undefined; readonly isKept: boolean },
+  { importMs, ...rest }: { importMs?: number | undefined; calls: number; isKept: boolean },
 ): GivenNode {
   const added = [...own].sort();
   const packages = [...(parent?.packages ?? []), ...added].sort();
   const expectedMs = importMs ?? added.length * UNKNOWN_COST.selfMs;
-  return { parent, key: setKey(packages), packages, added, importMs: expectedMs, isKept };
+  return { parent, key: setKey(packages), packages, added, importMs: expectedMs, ...rest };
 }
 
 interface MatchableGiven extends Matchable {

@@ -31,6 +31,9 @@ export interface ImportCacheOptions {
   readonly log: Log;
 }
 
+type Origin = Pick<GivenNode, 'calls' | 'isKept'>;
+const LEARNED: Origin = { calls: 0, isKept: false };
+
 /** What could not be imported is tried again after so long: it may have been for want of memory or time. */
 const AVOID_MS = 600_000;
 
@@ -203,7 +206,7 @@ export class ImportCache implements Engine {
     if (parent !== null && above === null) return this.#makeGiven(withParents(given, parent));
     const kb = this.#expectedKb(added, above?.packages ?? []);
     if (isKept ? kb > this.#options.roomKb() : this.#tree.kb + kb > this.#budgetKb) return null;
-    return this.#make({ parent: above?.id ?? null, packages, added, importMs, kb, evict: [] }, isKept);
+    return this.#make({ parent: above?.id ?? null, packages, added, importMs, kb, evict: [] }, given);
   }
 
   #expectedKb(added: readonly PackageKey[], there: readonly PackageKey[]): number {
@@ -220,9 +223,9 @@ export class ImportCache implements Engine {
     return evict(this.#tree.snapshot('all'), wantedKb, { evenKept: true });
   }
 
-  #make(growth: Growth, isKept = false): LiveNode {
+  #make(growth: Growth, { calls: uses, isKept }: Origin = LEARNED): LiveNode {
     void this.#evict(growth.evict);
-    const node = this.#tree.add(growth, { now: this.#starts, isKept });
+    const node = this.#tree.add(growth, { now: this.#starts, uses, isKept });
     node.made = this.#import(node).catch((error: Error) => this.#failed(node, error));
     return node;
   }

@@ -5,6 +5,8 @@ import { type PackageKey, setKey, type ZygoteNode } from './tree.ts';
 export interface NodeOptions {
   /** By the counter of cold starts. */
   readonly now: number;
+  /** As if it had been forked so often. */
+  readonly uses: number;
   readonly isKept: boolean;
 }
 
@@ -26,7 +28,7 @@ export class LiveNode {
   /** What is expected, and then what was measured. */
   kb: number;
   importMs: number;
-  uses = 0;
+  uses: number;
   lastUsed: number;
   /** Forks that are under way. */
   forking = 0;
@@ -34,6 +36,7 @@ export class LiveNode {
   constructor(id: number, parent: LiveNode | null, growth: Growth, options: NodeOptions) {
     this.id = id;
     this.isKept = options.isKept;
+    this.uses = options.uses;
     this.parent = parent;
     this.packages = growth.packages;
     this.key = setKey(growth.packages);

@@ -43,7 +43,7 @@ export class Needs {
     this.#needed.set(key, { required, brings: new Map() });
   }
 
-  /** Takes in what somebody else has found out that packages bring, by name. It holds until somebody has looked here. */
+  /** Takes in what somebody else has found out that packages bring, by name. Of each it holds until it is seen here. */
   know(imports: ReadonlyMap<PackageKey, readonly string[]>): void {
     for (const [key, names] of imports) this.#told.set(key, new Set(names));
   }
@@ -98,10 +98,11 @@ export class Needs {
   /** What importing a package brings, of those that are there; null where that can't be told. */
   #broughtBy(key: PackageKey, there: ReadonlyMap<string, PackageKey>): PackageKey[] | null {
     const { brings } = this.#needed.get(key) ?? NOTHING;
-    const told = brings.size === 0 ? this.#told.get(key) : undefined;
-    const names = told ?? this.#closure(key, there);
-    if (names === null) return null;
-    return [...names].flatMap((name) => (brings.get(name) === false ? [] : (there.get(name) ?? [])));
+    const told = this.#told.get(key);
+    const names = this.#closure(key, there) ?? told;
+    if (names === undefined) return null;
+    const isBrought = (name: string) => brings.get(name) ?? told?.has(name) ?? true;
+    return [...names].flatMap((name) => (isBrought(name) ? (there.get(name) ?? []) : []));
   }
 
   /**
