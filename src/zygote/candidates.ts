@@ -35,7 +35,7 @@ export interface Candidate {
 }
 
 /** A zygote that saves a call less is not worth a process. */
-const MIN_SAVED_MS = 1;
+export const MIN_SAVED_MS = 1;
 
 /**
  * All candidates below a place, the same ones in the same order for the same input; with `seeds`, only those that import

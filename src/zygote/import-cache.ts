@@ -6,6 +6,7 @@ import type { Engine, Sandbox } from '../sandbox/sandbox.ts';
 import type { ZygoteEngine } from '../sandbox/zygotes.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { MIN_SAVED_MS } from './candidates.ts';
 import { type Costs, costOfAdding, sharedCost, ZYGOTE_KB } from './costs.ts';
 import { evict } from './evict.ts';
 import { type GivenNode, GivenTree, keptNode } from './given-tree.ts';
@@ -13,7 +14,7 @@ import { type Growth, grow } from './grow.ts';
 import { importsOfCode } from './imports-of-code.ts';
 import { type AboutPackage, type Imports, KnownPackages } from './known-packages.ts';
 import { type LiveNode, LiveTree } from './live-tree.ts';
-import { type Asked, match } from './match.ts';
+import { type Asked, leftMs, match } from './match.ts';
 import { CallStatistics } from './statistics.ts';
 import type { PackageKey } from './tree.ts';
 
@@ -163,13 +164,19 @@ export class ImportCache implements Engine {
     const asked: Asked = { packages, loads: this.#packages.loadsOf(packages, imported) };
     this.#statistics.noteCall(packages, asked.loads);
     const ready = this.#best('ready', asked);
-    // What it does not ask for itself has been imported there with what does, or is not imported at all.
-    if (ready !== null && imported.isSubsetOf(new Set(ready.packages))) return ready;
+    if (ready !== null && this.#hasAll(ready, asked, imported)) return ready;
     this.#growFor(asked);
     const best = this.#best('all', asked);
     if (best === null || best.zygote !== null) return best;
     await inTime(best.made, this.#options.waitMs, () => {});
     return this.#best('ready', asked);
+  }
+
+  /** True where no other zygote would be worth making. */
+  #hasAll({ packages }: LiveNode, { loads }: Asked, imported: ReadonlySet<PackageKey>): boolean {
+    // What it does not ask for itself has been imported there with what does, or is not imported at all.
+    if (imported.isSubsetOf(new Set(packages))) return true;
+    return leftMs(packages, loads, this.#statistics.costs) < MIN_SAVED_MS;
   }
 
   #best(which: 'ready' | 'all', asked: Asked): LiveNode | null {

@@ -57,8 +57,8 @@ interface Found<N> {
   readonly leftMs: number;
 }
 
-/** What is left to import where these packages are there. */
-function leftMs(there: readonly PackageKey[], loads: ReadonlySet<PackageKey>, costs: Costs): number {
+/** What is left to import where these packages are there, in ms. */
+export function leftMs(there: readonly PackageKey[], loads: ReadonlySet<PackageKey>, costs: Costs): number {
   const known = new Set(there);
   const missing = [...loads].filter((key) => !known.has(key));
   return costOfAdding(costs, missing, sharedCost(costs, there)).ms;
