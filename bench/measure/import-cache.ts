@@ -9,7 +9,8 @@ export interface ImportedZygotes {
 }
 
 const LOOK_EVERY_MS = 100;
-const QUIET_LOOKS = 100;
+/** Longer than the spare is kept that each zygote is tried out with: after 10 s those end, and that takes a while as well. */
+const QUIET_LOOKS = 220;
 
 /** What a worker tells of its import cache. */
 export async function importedZygotes(worker: WorkerClient): Promise<ImportedZygotes> {
