@@ -20,7 +20,9 @@ const DATA_DIRS = [PROGRAMS, 'share', 'etc', 'include', 'lib', 'man', 'doc', 'do
 const METADATA_DIR = '.dist-info';
 /** The description comes after the headers, and may be long. */
 const MAX_METADATA = 256 * 1024;
-const REQUIRED = /^Requires-Dist:\s*([A-Za-z0-9][A-Za-z0-9._-]*)/gim;
+const REQUIRED = /^Requires-Dist:[ \t]*([A-Za-z0-9][A-Za-z0-9._-]*)/gim;
+/** A package that requires more does not tell: what it says is walked through at each cold start. */
+const MAX_REQUIRED = 300;
 /** Not there, a link, a directory. */
 const NO_FILE = ['ENOENT', 'ELOOP', 'EISDIR', 'ENXIO'];
 const MODULE_FILE = /^([^\W\d]\w*)(?:\.[\w-]+)?\.(?:py|pyc|so)$/u;
@@ -64,8 +66,8 @@ async function readRequires(dir: string): Promise<string[] | null> {
   const head = await readStart(join(dir, info, 'METADATA'), MAX_METADATA);
   if (head === null) return null;
   const [headers = ''] = head.split(/\r?\n\r?\n/, 1);
-  const names = [...headers.matchAll(REQUIRED)].map(([, name = '']) => normalizeName(name));
-  return [...new Set(names)].sort();
+  const names = new Set([...headers.matchAll(REQUIRED)].map(([, name = '']) => normalizeName(name)));
+  return names.size > MAX_REQUIRED ? null : [...names].sort();
 }
 
 /** Null where there is no such file. A package may have anything in its place. */

@@ -68,7 +68,10 @@ export class PackageZygote implements Zygote {
   #loaded: Loaded = { before: [], steps: [] };
   #isGone = false;
 
-  /** Resolves when it can fork. Rejects with ERR_IMPORT, of which `brokenModule` tells whether one module alone was in the way, or ERR_ZYGOTE where the root zygote has died; leaves nothing then. */
+  /**
+   * Resolves when it can fork. Rejects with ERR_IMPORT (`brokenModule` tells whether one module alone was in the way), or with
+   * ERR_ZYGOTE where the root zygote has died; leaves nothing then.
+   */
   static async start(parts: PackageZygoteParts): Promise<PackageZygote> {
     const zygote = new PackageZygote(parts);
     const late = setTimeout(() => zygote.#end(`it took longer than ${parts.timeoutMs} ms`), parts.timeoutMs);

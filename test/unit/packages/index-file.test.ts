@@ -53,6 +53,22 @@ test('metadata that is a link is not followed', async () => {
   expect(await aboutPackage(temp.dir, ONE)).toEqual({ modules: ['flask'], requires: null });
 });
 
+test('a package that requires hundreds of others does not tell', async () => {
+  const { metadata } = await makePackage();
+  const required = (count: number) =>
+    Array.from({ length: count }, (_, at) => `Requires-Dist: p${at}\n`).join('');
+  await writeFile(metadata, required(300));
+  expect((await aboutPackage(temp.dir, ONE)).requires).toHaveLength(300);
+  await writeFile(metadata, required(301));
+  expect((await aboutPackage(temp.dir, ONE)).requires).toBe(null);
+});
+
+test('a header without a value is not continued by the next one', async () => {
+  const { metadata } = await makePackage();
+  await writeFile(metadata, 'Requires-Dist:\nName: flask\n');
+  expect((await aboutPackage(temp.dir, ONE)).requires).toEqual([]);
+});
+
 test('what comes after the first 256 KiB of metadata is not read', async () => {
   const { metadata } = await makePackage();
   await writeFile(metadata, `Requires-Dist: a\nSummary: ${'x'.repeat(256 * 1024)}\nRequires-Dist: b\n`);
