@@ -53,6 +53,25 @@ export function costOfAdding(costs: Costs, added: Iterable<PackageKey>, base: Co
   return { ms, kb };
 }
 
+/** Prepares for many questions: what is left to import, in ms, where some packages are there, of others that are loaded. */
+export function leftMsWhere(
+  costs: Costs,
+  there: Iterable<PackageKey>,
+): (loads: Iterable<PackageKey>) => number {
+  const known = new Set(there);
+  const base = sharedCost(costs, known).ms;
+  return (loads) => {
+    let [own, shared] = [0, base];
+    for (const key of loads) {
+      if (known.has(key)) continue;
+      const { selfMs, sharedMs } = costs.get(key) ?? UNKNOWN_COST;
+      own += selfMs;
+      shared = Math.max(shared, sharedMs);
+    }
+    return own + shared - base;
+  };
+}
+
 /**
  * What a measured import says about its packages: their shares, in the proportions known so far, made to add up to what was
  * measured. Where they were thought too cheap, the own shares grow; where too dear, all shares shrink. What overlapping

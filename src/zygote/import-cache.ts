@@ -7,14 +7,14 @@ import type { ZygoteEngine } from '../sandbox/zygotes.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { MIN_SAVED_MS } from './candidates.ts';
-import { type Costs, costOfAdding, sharedCost, ZYGOTE_KB } from './costs.ts';
+import { type Costs, costOfAdding, leftMsWhere, sharedCost, ZYGOTE_KB } from './costs.ts';
 import { evict } from './evict.ts';
 import { type GivenNode, GivenTree, keptNode } from './given-tree.ts';
 import { type Growth, grow } from './grow.ts';
 import { importsOfCode } from './imports-of-code.ts';
 import { type AboutPackage, type Imports, KnownPackages } from './known-packages.ts';
 import { type LiveNode, LiveTree } from './live-tree.ts';
-import { type Asked, leftMs, match } from './match.ts';
+import { type Asked, match } from './match.ts';
 import { CallStatistics } from './statistics.ts';
 import type { PackageKey } from './tree.ts';
 
@@ -176,7 +176,7 @@ export class ImportCache implements Engine {
   #hasAll({ packages }: LiveNode, { loads }: Asked, imported: ReadonlySet<PackageKey>): boolean {
     // What it does not ask for itself has been imported there with what does, or is not imported at all.
     if (imported.isSubsetOf(new Set(packages))) return true;
-    return leftMs(packages, loads, this.#statistics.costs) < MIN_SAVED_MS;
+    return leftMsWhere(this.#statistics.costs, packages)(loads) < MIN_SAVED_MS;
   }
 
   #best(which: 'ready' | 'all', asked: Asked): LiveNode | null {

@@ -17,7 +17,7 @@
  *
  * The answer depends on the snapshot alone: the last tie goes to the lowest id.
  */
-import { type Costs, costOfAdding, sharedCost } from './costs.ts';
+import { type Costs, leftMsWhere } from './costs.ts';
 import { isWithin, type PackageKey, type ZygoteNode } from './tree.ts';
 
 /** What a function has, and what of it it loads (`CallGroup`). */
@@ -38,30 +38,29 @@ export function match<N extends Matchable>(tree: readonly N[], asked: Asked, cos
 export function matcher<N extends Matchable>(tree: readonly N[], costs: Costs): (asked: Asked) => N | null {
   const ids = new Set(tree.map(({ id }) => id));
   const below = Map.groupBy(tree, ({ parent }) => (parent !== null && ids.has(parent) ? parent : null));
+  const leftAt = new Map<N | null, (loads: Iterable<PackageKey>) => number>();
+  const leftMs = (node: N | null, loads: ReadonlySet<PackageKey>): number => {
+    const left = leftAt.get(node) ?? leftMsWhere(costs, node?.packages ?? []);
+    leftAt.set(node, left);
+    return left(loads);
+  };
   const best = (found: Found<N>, among: number | null, asked: Asked): Found<N> => {
     let so = found;
     for (const node of below.get(among) ?? []) {
       // What is below it has its packages, too.
       if (!isWithin(node.packages, asked.packages)) continue;
-      so = better(so, { node, leftMs: leftMs(node.packages, asked.loads, costs) });
+      so = better(so, { node, leftMs: leftMs(node, asked.loads) });
       so = best(so, node.id, asked);
     }
     return so;
   };
-  return (asked) => best({ node: null, leftMs: leftMs([], asked.loads, costs) }, null, asked).node;
+  return (asked) => best({ node: null, leftMs: leftMs(null, asked.loads) }, null, asked).node;
 }
 
 interface Found<N> {
   /** Null is the root zygote. */
   readonly node: N | null;
   readonly leftMs: number;
-}
-
-/** What is left to import where these packages are there, in ms. */
-export function leftMs(there: readonly PackageKey[], loads: ReadonlySet<PackageKey>, costs: Costs): number {
-  const known = new Set(there);
-  const missing = [...loads].filter((key) => !known.has(key));
-  return costOfAdding(costs, missing, sharedCost(costs, there)).ms;
 }
 
 function better<N extends Matchable>(one: Found<N>, other: Found<N>): Found<N> {

@@ -95,7 +95,8 @@ test('it never has a package that was not asked for, and none that will do leave
       expect(one.packages.isSupersetOf(new Set(found?.packages))).toBe(true);
       for (const other of [null, ...nodes]) {
         if (!one.packages.isSupersetOf(new Set(other?.packages))) continue;
-        expect(left(found, one, known)).toBeLessThanOrEqual(left(other, one, known));
+        // The same figures, added up in another order.
+        expect(left(found, one, known)).toBeLessThanOrEqual(left(other, one, known) + 1e-9);
       }
     }),
   );
