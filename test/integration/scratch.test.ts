@@ -129,8 +129,9 @@ test('a sandbox that fills its scratch space after its answer is ended, and no c
   await slow.cluster.writeFunction(
     'behind',
     python`
-    import os, threading
+    import os, threading, time
     def fill():
+        time.sleep(0.5)  # until the answer is out
         with open('/host/large', 'wb', buffering=0) as file:
             while True: file.write(b'x' * 65536)
     def handler(event):
