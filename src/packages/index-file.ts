@@ -46,24 +46,23 @@ export async function makeIndex(storeDir: string, packages: readonly LockedPacka
 
 /** What is known of a package that is installed. */
 export async function aboutPackage(storeDir: string, one: LockedPackage): Promise<PackageFacts> {
-  const [modules, requires] = await Promise.all([
-    publicModules(storeDir, one),
-    readRequires(join(storeDir, one.dir)),
-  ]);
-  return { modules, requires };
+  const dir = join(storeDir, one.dir);
+  const { modules, metadata } = await readPackage(dir);
+  const requires = metadata === null ? null : await readRequires(join(dir, metadata));
+  return { modules: modules.filter(isPublic), requires };
 }
 
 /** The modules of a package that users import: not the private ones. */
 export async function publicModules(storeDir: string, { dir }: LockedPackage): Promise<string[]> {
   const { modules } = await readPackage(join(storeDir, dir));
-  return modules.filter((name) => !name.startsWith('_'));
+  return modules.filter(isPublic);
 }
 
+const isPublic = (name: string) => !name.startsWith('_');
+
 /** By the package's own metadata: `Requires-Dist`, also what is required in some cases only. Null where there is none. */
-async function readRequires(dir: string): Promise<string[] | null> {
-  const info = (await readdir(dir)).find((name) => name.endsWith(METADATA_DIR));
-  if (info === undefined) return null;
-  const head = await readStart(join(dir, info, 'METADATA'), MAX_METADATA);
+async function readRequires(metadataDir: string): Promise<string[] | null> {
+  const head = await readStart(join(metadataDir, 'METADATA'), MAX_METADATA);
   if (head === null) return null;
   const [headers = ''] = head.split(/\r?\n\r?\n/, 1);
   const names = new Set([...headers.matchAll(REQUIRED)].map(([, name = '']) => normalizeName(name)));
@@ -87,6 +86,8 @@ interface Content {
   readonly modules: readonly string[];
   readonly pathFiles: readonly string[];
   readonly hasPrograms: boolean;
+  /** The directory of its metadata; null where it has none. */
+  readonly metadata: string | null;
 }
 
 async function readPackage(dir: string): Promise<Content> {
@@ -98,6 +99,7 @@ async function readPackage(dir: string): Promise<Content> {
       .map(({ name }) => name)
       .filter((name) => name.endsWith('.pth') && !name.startsWith('.'))
       .sort(),
+    metadata: entries.find(({ name }) => name.endsWith(METADATA_DIR))?.name ?? null,
     hasPrograms: entries.some((entry) => entry.name === PROGRAMS && entry.isDirectory()),
   };
 }

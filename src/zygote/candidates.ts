@@ -98,11 +98,17 @@ function importable(
   groups: readonly CallGroup[],
   requires: Requires,
 ): PackageKey[] {
-  const present = new Set([...there, ...added].map(nameOf));
-  const isLacking = (name: string) => !present.has(name) && groups.every((group) => namesOf(group).has(name));
   const loads = groups[0]?.loads ?? new Set();
-  const kept = added.filter((key) => ![...requires(key, loads)].map(nameOf).some(isLacking));
-  return kept.length === added.length ? kept : importable(kept, there, groups, requires);
+  const required = new Map(added.map((key) => [key, [...requires(key, loads)].map(nameOf)]));
+  for (let kept: readonly PackageKey[] = added; ; ) {
+    const present = new Set([...there, ...kept].map(nameOf));
+    const isLacking = (name: string) =>
+      !present.has(name) && groups.every((group) => namesOf(group).has(name));
+    const next = kept.filter((key) => required.get(key)?.some(isLacking) !== true);
+    if (next.length === kept.length) return next;
+    // What requires something that is left out now goes as well.
+    kept = next;
+  }
 }
 
 const knownNames = new WeakMap<CallGroup, ReadonlySet<string>>();

@@ -53,7 +53,9 @@ export class ImportCache implements Engine {
   readonly #tree = new LiveTree();
   readonly #given = new GivenTree();
   readonly #packages: KnownPackages;
-  readonly #statistics = new CallStatistics(new Map(), (...of) => this.#packages.broughtBy(...of));
+  readonly #statistics = new CallStatistics(new Map(), (key, among) =>
+    this.#packages.loadsOf(among, new Set([key])),
+  );
   /** The packages that each code imports modules of itself. */
   readonly #asked = new WeakMap<Code, ReadonlySet<PackageKey>>();
   /** Sets that could not be imported, and when that was. */

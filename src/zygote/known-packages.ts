@@ -83,11 +83,6 @@ export class KnownPackages {
     this.#needs.know(imports);
   }
 
-  /** Those of them that importing this one brings; all where that can't be told. */
-  broughtBy(key: PackageKey, packages: ReadonlySet<PackageKey>): ReadonlySet<PackageKey> {
-    return this.#needs.loadsOf(packages, new Set([key]));
-  }
-
   /** What of these packages is loaded by who imports `asked` of them. */
   loadsOf(packages: ReadonlySet<PackageKey>, asked: ReadonlySet<PackageKey>): ReadonlySet<PackageKey> {
     return this.#needs.loadsOf(packages, asked);

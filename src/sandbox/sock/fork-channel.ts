@@ -100,8 +100,6 @@ export class ForkChannel {
         return listener?.waiting?.();
       case 'started':
         return listener?.started?.(event.times);
-      case 'imported':
-        return listener?.imported?.(event.us, event.tasks);
       case 'failed':
         listener?.failed(event.step, event.error);
         if (event.step !== 'fork') return;

@@ -15,8 +15,6 @@ export interface ProcessListener {
   linked?(): void;
   /** A sandbox, only when timing is on: see the event. */
   started?(times: readonly [number, number, number]): void;
-  /** A package zygote: it can fork. */
-  imported?(us: number, tasks: number): void;
   failed(step: string, error: string): void;
   /** Always the last. */
   exited(code: number | null, signal: number | null): void;
