@@ -34,6 +34,7 @@ Every page that a zygote writes to between two forks is one that its children no
 sandbox is kept small: no JSON is parsed or made here, and no object of Python is made that need not be.
 """
 
+import ctypes
 import os
 import select
 import signal
@@ -51,6 +52,7 @@ ROOT_ID = 0
 _MAX_MESSAGE = 512
 _MAX_TEXT = 4096
 _FD_BYTES = 4
+_CMSG_HEADER = 16
 _FDS_SPACE = socket.CMSG_SPACE(64 * _FD_BYTES)  # 8 children
 
 
@@ -59,8 +61,33 @@ def receive(connection):
     message, ancillary, _flags, _address = connection.recvmsg(_MAX_MESSAGE, _FDS_SPACE)
     fds = []
     for _level, _kind, data in ancillary:
-        fds += [int.from_bytes(data[at : at + _FD_BYTES], 'little') for at in range(0, len(data), _FD_BYTES)]
+        fds += fds_of(data)
     return message.split(), fds
+
+
+def fds_of(data):
+    return [int.from_bytes(data[at : at + _FD_BYTES], 'little') for at in range(0, len(data), _FD_BYTES)]
+
+
+class Inbox:
+    """Room for a request that a `recvmsg` prepared in the zygote takes (`spare.py`)."""
+
+    def __init__(self):
+        self._message = ctypes.create_string_buffer(_MAX_MESSAGE)
+        self._rights = ctypes.create_string_buffer(_FDS_SPACE)
+        self._part = (ctypes.c_uint64 * 2)(ctypes.addressof(self._message), _MAX_MESSAGE)
+        # struct msghdr: name, its length, parts, how many, control messages, their length, flags.
+        rights = (ctypes.addressof(self._rights), _FDS_SPACE)
+        self._header = (ctypes.c_uint64 * 7)(0, 0, ctypes.addressof(self._part), 1, *rights, 0)
+        self.address = ctypes.addressof(self._header)
+
+    def take(self, length):
+        """What `receive` returns, of a request of so many bytes that has come."""
+        if self._header[5] == 0:
+            return self._message.raw[:length].split(), []
+        # struct cmsghdr: a length of 64 bits, level and type; then the descriptors.
+        rights = self._rights.raw
+        return self._message.raw[:length].split(), fds_of(rights[_CMSG_HEADER : int.from_bytes(rights[:8], 'little')])
 
 
 def send_pidfd(connection, sandbox_id, pid, pidfd):

@@ -10,6 +10,8 @@ import kernel
 import networks
 import package_zygote
 import sandbox
+import spare
+import spares
 
 # A sandbox's network namespace is made apart, and it is forked into it.
 _OF_SANDBOX = (
@@ -30,7 +32,9 @@ class Forker:
         self._networks = network
         # The host uid that is 0 for us: requests have host uids, and we can only map our own.
         self._first_uid = first_uid
-        self._sandboxes = kernel.Cloner(_OF_SANDBOX, signal.SIGCHLD)
+        self._has_sibling_children = False
+        has_networks = not blueprint.is_network_shared
+        self._spares = spares.Spares(blueprint.settle, blueprint.hot_pages, self._make_cloner, has_networks)
         of_zygote = _OF_ZYGOTE | (0 if blueprint.is_network_shared else kernel.CLONE_NEWNET)
         self._zygotes = kernel.Cloner(of_zygote, signal.SIGCHLD)
         self._carry_out = self._fork_here
@@ -42,7 +46,7 @@ class Forker:
         if words[0] == b'ping':
             return control.tell(control.PONG)
         if words[0] == b'hot':
-            self._blueprint.hot_pages.learn(fds[0])
+            self._spares.learn(fds[0])
             return os.close(fds[0])
         self._carry_out(words, fds)
 
@@ -56,10 +60,16 @@ class Forker:
     def give_children_to_parent(self, tasks):
         """What we fork from now on is the root zygote's child, who reaps it, and lives on when we end."""
         if tasks == 1:
-            self._sandboxes.make_siblings()
+            self._has_sibling_children = True
             self._zygotes.make_siblings()
         else:
             self._carry_out = self._fork_apart
+
+    def _make_cloner(self):
+        cloner = kernel.Cloner(_OF_SANDBOX, signal.SIGCHLD)
+        if self._has_sibling_children:
+            cloner.make_siblings()
+        return cloner
 
     def _fork_apart(self, words, fds):
         """There are other threads in this process: they may hold locks of the C library while we clone.
@@ -67,6 +77,8 @@ class Forker:
         os.fork() takes those before it forks, and frees them in the child; a bare clone3 does not. So what clones is a child
         of os.fork(), in which we are the only thread. It ends at once, and what it has cloned becomes the root zygote's.
         """
+        if words[0] == b'fork':
+            self._spares.prepare(len(words[3:]) // 2)
         pid = os.fork()
         if pid == 0:
             try:
@@ -100,35 +112,38 @@ class Forker:
                 self._let_go_on(*child)
 
     def _fork_sandboxes(self, ids_and_uids, fds, entry, entry_fds):
-        forked = []
-        # First all forks, then all that is to be done about each: so the pages that we write to meanwhile are copied
-        # once for all of these children, and not once for each.
+        made = []
         for at in range(len(ids_and_uids) // 2):
+            sandbox_id, uid = ids_and_uids[2 * at : 2 * at + 2]
             first = at * (_OWN_FDS + entry_fds)
-            own = fds[first : first + _OWN_FDS]
-            of_cgroup = fds[first + _OWN_FDS : first + _OWN_FDS + entry_fds]
-            forked.append(self._fork_sandbox(*ids_and_uids[2 * at : 2 * at + 2], own, entry, of_cgroup))
-        return forked
+            own_fds = fds[first : first + _OWN_FDS]
+            files = fds[first + _OWN_FDS : first + _OWN_FDS + entry_fds]
+            # The child may go on when its ids are mapped, and that is for us to do: it has no power over them.
+            mapped, map_done = os.pipe()
+            try:
+                network = self._networks.lend(sandbox_id)
+            except OSError as error:
+                self._not_forked(sandbox_id, error, mapped, map_done)
+                continue
+            cgroup = files.pop(0) if entry == b'clone-into' else None
+            made.append((spares.Child(sandbox_id, network, cgroup, files, [*own_fds, mapped]), uid, mapped, map_done))
+        forked = self._spares.fork([child for child, *_ in made])
+        if forked is None:
+            sandbox.run(self._blueprint, self._spares)
+        return [self._forked_sandbox(*one, outcome) for one, outcome in zip(made, forked)]
 
-    def _fork_sandbox(self, sandbox_id, uid, own_fds, entry, entry_fds):
-        # The child may go on when its ids are mapped, and that is for us to do: it has no power over them.
-        mapped, map_done = os.pipe()
-        if entry == b'clone-into':
-            self._sandboxes.set_cgroup(entry_fds[0])
-            entry_fds = entry_fds[1:]
-        try:
-            self._networks.enter(sandbox_id)
-            pid, pidfd = self._sandboxes.fork()
-        except OSError as error:
-            self._networks.give_back(sandbox_id)
-            control.tell_failed(sandbox_id, 'fork', error)
-            os.close(map_done)
-            os.close(mapped)
-            return None
-        if pid == 0:
-            sandbox.run(self._blueprint, sandbox_id, [*own_fds, mapped], entry_fds)
+    def _forked_sandbox(self, child, uid, mapped, map_done, outcome):
+        self._networks.lent(child.network)
+        if isinstance(outcome, OSError):
+            return self._not_forked(child.sandbox_id, outcome, mapped, map_done)
         os.close(mapped)
-        return sandbox_id, sandbox.UID, uid, 1, pid, pidfd, map_done
+        return (child.sandbox_id, spare.UID, uid, 1, *outcome, map_done)
+
+    def _not_forked(self, sandbox_id, error, *pipe):
+        self._networks.give_back(sandbox_id)
+        control.tell_failed(sandbox_id, 'fork', error)
+        for fd in pipe:
+            os.close(fd)
 
     def _fork_zygote(self, zygote_id, first_uid, uid_count, own_fds, cgroup_files):
         mapped, map_done = os.pipe()

@@ -7,6 +7,7 @@ call before. The worker finds out which (`src/sandbox/sock/hot-pages.ts`), and t
 
 import ctypes
 import os
+import struct
 
 import kernel
 
@@ -21,13 +22,13 @@ class HotPages:
         self._ranges = ()
 
     def learn(self, fd):
-        """The file has pairs of an address and a length, 64 bits each. What is forked from now on copies those pages."""
+        """The file has pairs of an address and a length, 64 bits each. Spares are to copy those pages."""
         found = os.pread(fd, _MAX_BYTES, 0)
         # Nothing at address 0 and of no length: an error means that the kernel does not know how.
         is_known = _madvise(0, 0, _MADV_POPULATE_WRITE) == 0
-        self._ranges = (ctypes.c_uint64 * (len(found) // 8)).from_buffer_copy(found) if is_known else ()
+        self._ranges = tuple(struct.iter_unpack('QQ', found)) if is_known else ()
 
-    def copy(self):
-        """It is no more than a hint: what is not there (any more) is passed over."""
-        for at in range(0, len(self._ranges), 2):
-            _madvise(self._ranges[at], self._ranges[at + 1], _MADV_POPULATE_WRITE)
+    def add_copying(self, steps):
+        """Adds it to a plan. It is no more than a hint: what is not there (any more) is passed over."""
+        for address, length in self._ranges:
+            steps.hint('madvise', address, length, _MADV_POPULATE_WRITE)

@@ -14,9 +14,9 @@ _ARM = platform.machine() == 'aarch64'
 _SYS_PIVOT_ROOT = 41 if _ARM else 155
 # From open_tree (2019) on, system calls have one number on all machines.
 _SYS_OPEN_TREE = 428
-SYS_MOVE_MOUNT = 429
+_SYS_MOVE_MOUNT = 429
 _SYS_CLONE3 = 435
-SYS_CLOSE_RANGE = 436
+_SYS_CLOSE_RANGE = 436
 _SYS_MOUNT_SETATTR = 442
 
 AT_FDCWD = -100
@@ -40,6 +40,7 @@ MNT_DETACH = 2
 CLONE_PIDFD = 0x1000
 CLONE_PARENT = 0x8000
 CLONE_INTO_CGROUP = 0x200000000
+_CLONE_PARENT_SETTID = 0x100000
 _CLONE_CHILD_CLEARTID = 0x200000
 _CLONE_CHILD_SETTID = 0x1000000
 CLONE_NEWNS = 0x20000
@@ -92,10 +93,11 @@ _move_mount = _system_call(_int, _text, _int, _text, _uint)
 _clone3 = _system_call(_pointer, ctypes.c_size_t)
 _close_range = _system_call(_uint, _uint, _uint)
 
-_before_fork = ctypes.pythonapi.PyOS_BeforeFork
-_after_fork_in_child = ctypes.pythonapi.PyOS_AfterFork_Child
-_after_fork_in_parent = ctypes.pythonapi.PyOS_AfterFork_Parent
-for _hook in (_before_fork, _after_fork_in_child, _after_fork_in_parent):
+# Python's own part of a fork.
+before_fork = ctypes.pythonapi.PyOS_BeforeFork
+after_fork_in_child = ctypes.pythonapi.PyOS_AfterFork_Child
+after_fork_in_parent = ctypes.pythonapi.PyOS_AfterFork_Parent
+for _hook in (before_fork, after_fork_in_child, after_fork_in_parent):
     _hook.restype = None
 
 
@@ -121,7 +123,7 @@ def set_namespace(fd, kind):
 
 def close_from(lowest):
     """Closes every descriptor from this number on."""
-    _checked(_close_range(SYS_CLOSE_RANGE, lowest, LAST_FD, 0), 'close_range', lowest)
+    _checked(_close_range(_SYS_CLOSE_RANGE, lowest, LAST_FD, 0), 'close_range', lowest)
 
 
 # Paths are bytes: they come ready-made, and nothing is converted in a sandbox that has just been forked.
@@ -151,7 +153,7 @@ def bind_read_only(source, target):
 
 def attach(tree, target):
     """Attaches a detached mount, given as a descriptor, at `target`."""
-    result = _move_mount(SYS_MOVE_MOUNT, tree, b'', AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH)
+    result = _move_mount(_SYS_MOVE_MOUNT, tree, b'', AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH)
     _checked(result, 'move_mount', target)
 
 
@@ -191,14 +193,16 @@ class Cloner:
 
     def __init__(self, flags, signal):
         self._pidfd = ctypes.c_int(-1)
+        self._pid = ctypes.c_int(0)
         self._args = _CloneArgs(
-            flags=flags | CLONE_PIDFD, pidfd=ctypes.addressof(self._pidfd), exit_signal=signal
+            flags=flags | CLONE_PIDFD | _CLONE_PARENT_SETTID,
+            pidfd=ctypes.addressof(self._pidfd),
+            parent_tid=ctypes.addressof(self._pid),
+            exit_signal=signal,
         )
         self._args.child_tid = _thread_id_address()
         if self._args.child_tid:
             self._args.flags |= _CLONE_CHILD_SETTID | _CLONE_CHILD_CLEARTID
-        self._address = ctypes.addressof(self._args)
-        self._size = ctypes.sizeof(self._args)
 
     def set_cgroup(self, fd):
         """From now on children start in the cgroup v2 whose directory is open at `fd`."""
@@ -210,12 +214,23 @@ class Cloner:
         self._args.flags |= CLONE_PARENT
         self._args.exit_signal = 0
 
+    @property
+    def arguments(self):
+        """Those of clone3."""
+        return ctypes.addressof(self._args), ctypes.sizeof(self._args)
+
     def fork(self):
         """(0, -1) in the child, (pid, pidfd) in the parent."""
-        _before_fork()
-        pid = _clone3(_SYS_CLONE3, self._address, self._size)
+        before_fork()
+        pid = _clone3(_SYS_CLONE3, *self.arguments)
         if pid == 0:
-            _after_fork_in_child()
+            after_fork_in_child()
             return 0, -1
-        _after_fork_in_parent()
-        return _checked(pid, 'clone3', hex(self._args.flags)), self._pidfd.value
+        after_fork_in_parent()
+        _checked(pid, 'clone3', hex(self._args.flags))
+        return self.child
+
+    @property
+    def child(self):
+        """Pid and pidfd of the last child."""
+        return self._pid.value, self._pidfd.value

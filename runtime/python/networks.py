@@ -41,16 +41,16 @@ class Networks:
         self._paths = tuple(filter(os.path.exists, _TRACES))  # not all are there without IPv6
         self._unused = None  # the traces of one that nobody has used yet
 
-    def enter(self, sandbox_id):
-        """From now on this process is in a namespace that nobody else has; its next child stays there."""
-        if self._free:
-            network = self._free.pop()
-            kernel.set_namespace(network, kernel.CLONE_NEWNET)
-        else:
-            network = self._make()
+    def lend(self, sandbox_id):
+        """A descriptor of a namespace that nobody else has. This process may be in it afterwards."""
+        network = self._free.pop() if self._free else self._make()
         self._lent[sandbox_id] = network
         if len(self._lent) > _LENT:
             os.close(self._lent.pop(next(iter(self._lent))))
+        return network
+
+    def lent(self, network):
+        """The child is in it."""
 
     def give_back(self, sandbox_id):
         """Takes it back from a sandbox whose processes are all gone. Goes into it to look at it."""
@@ -88,19 +88,28 @@ class Fresh:
     Nor has it power over the router: the root zygote makes those links, when the worker asks for them.
     """
 
-    def enter(self, _sandbox_id):
+    def lend(self, _sandbox_id):
         kernel.unshare(kernel.CLONE_NEWNET)
         interfaces.loopback_up()
+        return os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
+
+    def lent(self, network):
+        """It goes with its last process."""
+        os.close(network)
 
     def give_back(self, _sandbox_id):
-        """It goes with its last process."""
+        """It is on its way."""
 
 
 class Shared:
     """The network of the machine, which all sandboxes share where that was asked for."""
 
-    def enter(self, _sandbox_id):
+    def lend(self, _sandbox_id):
         """Everybody is in it."""
+        return None
+
+    def lent(self, _network):
+        """Nothing is left to do."""
 
     def give_back(self, _sandbox_id):
         """It stays."""

@@ -54,7 +54,7 @@ def plan_to_settle(settings):
     steps.call('setresgid', 0, 0, 0)
     steps.call('setresuid', 0, 0, 0)
     # Else /proc/<pid> of our children would be root's, and the maps of their ids not for us to write.
-    steps.call('prctl', kernel.PR_SET_DUMPABLE, 1, 0, 0, 0, about='PR_SET_DUMPABLE')
+    steps.call('prctl', kernel.PR_SET_DUMPABLE, 1, about='PR_SET_DUMPABLE')
     steps.step('mounts')
     tmp = f'size={settings["tmp_max_mb"]}m,nr_inodes=16384,mode=1777'
     steps.call('mount', b'tmp', _TMP, b'tmpfs', _NO_SUID, tmp.encode(), about=_TMP)
@@ -63,21 +63,21 @@ def plan_to_settle(settings):
     steps.call('close', _HOME_FD)
     steps.redirect(b'/host/stdout', 1, _HOME_FD)
     steps.redirect(b'/host/stderr', 2, _HOME_FD)
-    return steps
+    return steps.ready()
 
 
 def plan_to_renounce(settings, seccomp):
     steps = plan.Plan()
     steps.step('bounds')
-    for limit, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, settings['file_max_mb'] * 1024 * 1024)):
-        steps.call('setrlimit', limit, struct.pack('QQ', value, value), about=limit)
+    steps.limit(resource.RLIMIT_CORE, 0)
+    steps.limit(resource.RLIMIT_FSIZE, settings['file_max_mb'] * 1024 * 1024)
     steps.drop_bounding_set(_KEPT_CAPABILITIES)
     kept = _KEPT_CAPABILITIES
     # Effective, permitted and inheritable, the low half of each; then the high halves.
     steps.call('capset', struct.pack('Ii', kernel.CAPABILITY_VERSION_3, 0), struct.pack('6I', kept, kept, 0, 0, 0, 0))
-    steps.call('prctl', kernel.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, about='PR_SET_NO_NEW_PRIVS')
+    steps.call('prctl', kernel.PR_SET_NO_NEW_PRIVS, 1, about='PR_SET_NO_NEW_PRIVS')
     steps.load_filter(seccomp)
-    return steps
+    return steps.ready()
 
 
 def plan_to_leave():
@@ -86,7 +86,7 @@ def plan_to_leave():
     steps.step('leave')
     for target in (_TMP, _HOME):
         steps.call('umount2', target, kernel.MNT_DETACH, about=target)
-    return steps
+    return steps.ready()
 
 
 def become(blueprint, fds, cgroup_files):

@@ -1,51 +1,103 @@
-"""System calls in their order, prepared in the zygote and carried out in each of its children.
-
-A child writes to every page with an object that it so much as looks at, and each such page it then has for itself. So
-what all children do alike is not code but a list: of numbers that lie close together, and one loop goes through it.
-"""
+"""System calls in their order, prepared in the zygote and carried out in each of its children (`runner.py`)."""
 
 import ctypes
 import os
+import platform
 import struct
 
 import kernel
+import runner
 
 _OUTPUT_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+_LEAST, _MOST = -(2**63), 2**63 - 1
+
+# name: number on x86-64, and on arm64.
+NUMBERS = {
+    'capset': (126, 91),
+    'chdir': (80, 49),
+    'clock_gettime': (228, 113),
+    'clone3': (435, 435),
+    'close': (3, 57),
+    'close_range': (436, 436),
+    'dup3': (292, 24),
+    'madvise': (28, 233),
+    'mount': (165, 40),
+    'move_mount': (429, 429),
+    'openat': (257, 56),
+    'prctl': (157, 167),
+    'prlimit64': (302, 261),
+    'read': (0, 63),
+    'recvmsg': (47, 212),
+    'rt_sigaction': (13, 134),
+    'sched_setscheduler': (144, 119),
+    'sched_yield': (24, 124),
+    'setgroups': (116, 159),
+    'setns': (308, 268),
+    'setresgid': (119, 149),
+    'setns': (308, 268),
+    'setresuid': (117, 147),
+    'umount2': (166, 39),
+    'write': (1, 64),
+}
+_MACHINE = 1 if platform.machine() == 'aarch64' else 0
 
 
 class Plan:
+    """A list of calls that is being written."""
+
     def __init__(self):
-        self._calls = []  # (function, arguments), in the order in which they are made
-        self._steps = []  # of each call: the name of its step, of the function, and what it is about
+        self._words = []
+        self._steps = []  # of each call: the name of its step, its own, and what it is about
         self._kept = []  # what arguments point to
-        self._functions = {}
         self._step = None
 
     def step(self, name):
         """What is added from now on belongs to this step, whose name is told where one of its calls fails."""
         self._step = name
 
-    def call(self, name, *arguments, about=None):
-        """Adds a call of the C library. An argument is a number; or bytes, which it gets the address of; None is NULL."""
-        self._add(name, ctypes.c_int, arguments, name, about)
+    def call(self, name, *arguments, about=None, least=0):
+        """Adds a system call, which fails where it returns less than `least`. Returns its number, from 0 on.
 
-    def system_call(self, name, number, *arguments, about=None):
-        """Adds a system call that not every C library has."""
-        self._add('syscall', ctypes.c_long, (number, *arguments), name, about)
+        An argument is a number; or bytes, which it gets the address of; None is NULL.
+        """
+        values = [self._value(argument) for argument in arguments]
+        self._words += [NUMBERS[name][_MACHINE], *values, *[0] * (runner.ARGUMENT_COUNT - len(values)), least, _MOST, 0]
+        self._steps.append((self._step, name, about))
+        return len(self._steps) - 1
+
+    def fork(self, cloner):
+        """Adds a fork. The parent goes on with the next call; see `Program.on_zero` for the child."""
+        return self.call('clone3', *cloner.arguments, least=1)
+
+    def jump(self):
+        """Adds a way out of the program, for `Program.on_zero`."""
+        return self.call('sched_yield', least=1)
+
+    def hint(self, name, *arguments):
+        """Adds a call that may fail."""
+        self.call(name, *arguments, least=_LEAST)
+
+    def extend(self, other):
+        """Adds all that is in another plan, which goes on being one."""
+        self._words += other._words
+        self._steps += other._steps
+        self._kept += other._kept
 
     def attach(self, fd, target):
         """Attaches a detached mount at `target`."""
-        flags = kernel.MOVE_MOUNT_F_EMPTY_PATH
-        self.system_call('move_mount', kernel.SYS_MOVE_MOUNT, fd, b'', kernel.AT_FDCWD, target, flags, about=target)
+        self.call('move_mount', fd, b'', kernel.AT_FDCWD, target, kernel.MOVE_MOUNT_F_EMPTY_PATH, about=target)
 
     def redirect(self, path, fd, lowest):
         """Opens a file as `fd`; `lowest` is the lowest number that is free.
 
         Opened here and not by the worker, so that no path of the machine shows in /proc/self/fd.
         """
-        self.call('open', path, _OUTPUT_FLAGS, about=path)
-        self.call('dup2', lowest, fd, about=path)
+        self.call('openat', kernel.AT_FDCWD, path, _OUTPUT_FLAGS, about=path)
+        self.call('dup3', lowest, fd, 0, about=path)
         self.call('close', lowest, about=path)
+
+    def limit(self, resource, value):
+        self.call('prlimit64', 0, resource, struct.pack('QQ', value, value), None, about=resource)
 
     def drop_bounding_set(self, kept=0):
         """Nothing that is executed later can have any other capabilities than those whose bits are set in `kept`."""
@@ -53,34 +105,22 @@ class Plan:
             last = int(file.read())
         for capability in range(last + 1):
             if not kept >> capability & 1:
-                self.call('prctl', kernel.PR_CAPBSET_DROP, capability, 0, 0, 0, about='PR_CAPBSET_DROP')
+                self.call('prctl', kernel.PR_CAPBSET_DROP, capability, about='PR_CAPBSET_DROP')
 
     def load_filter(self, seccomp):
         """Loads a BPF program as the filter for system calls."""
         # struct sock_fprog: the number of instructions of 8 bytes, and where they are.
         program = struct.pack('HxxxxxxQ', len(seccomp) // 8, self.address(seccomp))
-        filter_mode = kernel.SECCOMP_MODE_FILTER
-        self.call('prctl', kernel.PR_SET_SECCOMP, filter_mode, program, 0, 0, about='PR_SET_SECCOMP')
+        self.call('prctl', kernel.PR_SET_SECCOMP, kernel.SECCOMP_MODE_FILTER, program, about='PR_SET_SECCOMP')
 
     def address(self, content):
         """Where these bytes are, and stay."""
-        buffer = ctypes.create_string_buffer(content)
+        buffer = ctypes.create_string_buffer(content)  # with a 0 behind it
         self._kept.append(buffer)
         return ctypes.addressof(buffer)
 
-    def run(self):
-        """Makes all calls. Where one fails it raises Failed, and the rest is not done."""
-        for call in self._calls:
-            if call[0](*call[1]) < 0:
-                raise self._failure(call)
-
-    def _add(self, function, result, arguments, name, about):
-        key = function, len(arguments)
-        # One object for each: it is an object that a child looks at.
-        if key not in self._functions:
-            self._functions[key] = kernel.function(function, result, *[ctypes.c_long] * len(arguments))
-        self._calls.append((self._functions[key], tuple(map(self._value, arguments))))
-        self._steps.append((self._step, name, about))
+    def ready(self):
+        return Program(self._words, self._steps, self._kept)
 
     def _value(self, argument):
         if argument is None:
@@ -89,10 +129,40 @@ class Plan:
             return argument
         return self.address(argument)
 
-    def _failure(self, call):
-        errno = ctypes.get_errno()
-        at = next(index for index, one in enumerate(self._calls) if one is call)
-        return Failed(errno, *self._steps[at])
+
+class Program:
+    """A plan as it is carried out, any number of times."""
+
+    def __init__(self, words, steps, kept):
+        self._steps = steps
+        self._kept = kept
+        self._words = (ctypes.c_int64 * (len(words) + 1))(*words, runner.END)
+        self.first = ctypes.addressof(self._words)
+        self._end = self.first + len(words) * ctypes.sizeof(ctypes.c_int64)
+
+    def fill(self, call, argument, value):
+        """Sets an argument of a call, both counted from 0 on."""
+        self._words[call * runner.CALL_WORDS + runner.ARGUMENTS + argument] = value
+
+    def on_zero(self, call, program):
+        """Where this call returns 0, and has to return more, that program comes next instead of a failure."""
+        self._words[call * runner.CALL_WORDS + runner.ON_ZERO] = program.first
+
+    def run(self):
+        """Makes all calls. Where one fails it raises Failed, and the rest is not done."""
+        result, at = runner.run(self.first)
+        if at != self._end:
+            raise self.failure(self.call_at(at), result)
+
+    def call_at(self, address):
+        """The number of the call at this address; as many as there are for the end; None where it is in another program."""
+        return (address - self.first) // runner.CALL_BYTES if self.first <= address <= self._end else None
+
+    def is_end(self, call):
+        return call == len(self._steps)
+
+    def failure(self, call, result):
+        return Failed(-result, *self._steps[call])
 
 
 class Failed(OSError):

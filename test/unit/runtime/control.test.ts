@@ -44,11 +44,15 @@ interface EventFixture {
   readonly event: ZygoteEvent;
 }
 
+interface Received {
+  readonly words: readonly string[];
+  readonly descriptors: readonly string[];
+}
+
 interface PythonSide {
-  readonly received: readonly {
-    readonly words: readonly string[];
-    readonly descriptors: readonly string[];
-  }[];
+  readonly received: readonly Received[];
+  /** The same, by a system call that was prepared before. */
+  readonly inboxed: readonly Received[];
   readonly told: readonly string[];
   readonly closed: readonly number[];
   readonly root_id: number;
@@ -68,10 +72,12 @@ test.each(
 )('$title: both sides mean the same bytes', (request) => {
   const { bytes, descriptors, index } = request;
   expect(encode(request).toString()).toBe(bytes);
-  expect(python.received[index]).toEqual({
+  const received = {
     words: bytes.split(' '),
     descriptors: Array.from({ length: descriptors }, (_, number) => String(number)),
-  });
+  };
+  expect(python.received[index]).toEqual(received);
+  expect(python.inboxed[index]).toEqual(received);
 });
 
 function encode({ root, entry, forks, zygote, link, hot, task, lock }: RequestFixture): Buffer {

@@ -3,6 +3,7 @@
 Arguments: the directory of the runtime, the one of the fixtures. Prints what it received and what it told, as JSON.
 """
 
+import ctypes
 import json
 import os
 import socket
@@ -18,12 +19,22 @@ def load(name):
         return json.load(file)
 
 
-def receive(request):
+def in_python(connection):
+    return control.receive(connection)
+
+
+def by_the_kernel(connection):
+    inbox = control.Inbox()
+    length = ctypes.CDLL(None).recvmsg(connection.fileno(), ctypes.c_void_p(inbox.address), 0)
+    return inbox.take(length)
+
+
+def receive(request, by):
     """What the receiving side makes of the bytes, and whether the descriptors came in their order."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     sent = [os.memfd_create(str(index)) for index in range(request['descriptors'])]
     socket.send_fds(ours, [request['bytes'].encode()], sent)
-    words, fds = control.receive(theirs)
+    words, fds = by(theirs)
     names = [os.readlink(f'/proc/self/fd/{fd}').split(':')[1].split(' ')[0] for fd in fds]
     for fd in [*sent, *fds]:
         os.close(fd)
@@ -58,7 +69,8 @@ def closed():
 print(
     json.dumps(
         {
-            'received': [receive(request) for request in load('requests.json')],
+            'received': [receive(request, in_python) for request in load('requests.json')],
+            'inboxed': [receive(request, by_the_kernel) for request in load('requests.json')],
             'told': [told(event) for event in load('events.json')],
             'closed': closed(),
             'root_id': control.ROOT_ID,

@@ -167,6 +167,8 @@ export const ZYGOTE_PROFILE: Profile = {
   rules: new Map([
     ...PROFILE.rules,
     ['unshare', { allowIf: [[{ arg: 0, bits: 32, oneOf: [NEW_NETWORK] }]], errno: EPERM }],
+    // Into those that it has made: of any other network namespace it is nobody.
+    ['setns', { allowIf: [[{ arg: 1, bits: 32, oneOf: [NEW_NETWORK] }]], errno: EPERM }],
   ]),
   absent: new Set(),
 };

@@ -1,0 +1,140 @@
+"""Makes system calls one after another, without Python in between.
+
+An interpreter writes to every page with an object that it so much as looks at, and each such page a child that has just been
+forked has for itself from then on. What a zygote does between the forks of a batch, and each child before it serves, is a list of
+system calls that is known before. So it is carried out by a loop in machine code, which writes to its stack alone.
+
+A call is nine numbers of 64 bits: that of the system call, five arguments, the least and the most that it may return (the kernel
+says `-errno` where it fails), and the address of the call to go on with where it returns 0 and may not: so children part from who
+forks them. The loop ends at any other call that returns what it may not, or at a negative number in place of a call. It
+leaves the address of where it has ended, and returns what the last call that it made has returned:
+
+    x86-64                             arm64
+        endbr64                            bti   c
+        push  rbx                          mov   x9, x0             x9: the call
+        push  r12                          mov   x10, x1            x10: where to leave its address
+        mov   rbx, rdi                     mov   x0, #0
+        mov   r12, rsi
+        xor   eax, eax
+     1: cmp   qword ptr [rbx], 0        1: ldr   x8, [x9]
+        jl    3f                           tbnz  x8, #63, 3f
+        mov   rax, [rbx]
+        mov   rdi, [rbx + 8]               ldp   x0, x1, [x9, #8]
+        mov   rsi, [rbx + 16]
+        mov   rdx, [rbx + 24]              ldp   x2, x3, [x9, #24]
+        mov   r10, [rbx + 32]
+        mov   r8, [rbx + 40]               ldp   x4, x11, [x9, #40]
+        syscall                            svc   #0
+        cmp   rax, [rbx + 48]              cmp   x0, x11
+        jl    2f                           b.lt  2f
+        cmp   rax, [rbx + 56]              ldr   x11, [x9, #56]
+        jg    3f                           cmp   x0, x11
+                                           b.gt  3f
+        add   rbx, 72                      add   x9, x9, #72
+        jmp   1b                           b     1b
+     2: test  rax, rax                  2: cbnz  x0, 3f
+        jne   3f
+        cmp   qword ptr [rbx + 64], 0      ldr   x11, [x9, #64]
+        je    3f                           cbz   x11, 3f
+        mov   rbx, [rbx + 64]              mov   x9, x11
+        jmp   1b                           b     1b
+     3: mov   [r12], rbx                3: str   x9, [x10]
+        pop   r12                          ret
+        pop   rbx
+        ret
+
+On another machine, and where the kernel lets nobody make code, the same is done in Python.
+"""
+
+import ctypes
+import platform
+
+# The numbers of a call.
+NUMBER, ARGUMENTS, LEAST, MOST, ON_ZERO = 0, 1, 6, 7, 8
+CALL_WORDS = 9
+CALL_BYTES = 8 * CALL_WORDS
+ARGUMENT_COUNT = LEAST - ARGUMENTS
+END = -1
+
+_CODE = {
+    'x86_64': (
+        'f30f1efa 53 4154 4889fb 4989f4 31c0 48833b00 7c3d'
+        '488b03 488b7b08 488b7310 488b5318 4c8b5320 4c8b4328 0f05'
+        '483b4330 7c0c 483b4338 7f18 4883c348 ebcf'
+        '4885c0 750d 48837b4000 7406 488b5b40 ebbd'
+        '49891c24 415c 5b c3'
+    ),
+    'aarch64': (
+        '5f2403d5 e90300aa ea0301aa 000080d2 280140f9 2802f8b7'
+        '208540a9 228d41a9 24ad42a9 010000d4'
+        '1f000beb cb000054 2b1d40f9 1f000beb 0c010054 29210191 f4ffff17'
+        'a00000b5 2b2140f9 6b0000b4 e9030baa efffff17'
+        '490100f9 c0035fd6'
+    ),
+}
+
+_PAGE = 4096
+_READ, _WRITE, _EXECUTE = 1, 2, 4
+_PRIVATE, _ANONYMOUS = 2, 32
+_FAILED = ctypes.c_void_p(-1).value
+
+_libc = ctypes.PyDLL(None, use_errno=True)
+_Call = ctypes.c_int64 * CALL_WORDS
+
+
+def native():
+    """`in_python` in machine code; None where there can be none."""
+    code = _CODE.get(platform.machine())
+    if code is None:
+        return None
+    try:
+        address = _executable(bytes.fromhex(code))
+    except OSError:
+        return None
+    # Keeps the GIL: a process that is cloned while another part of the interpreter runs would inherit a broken one.
+    return ctypes.PYFUNCTYPE(ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)(address)
+
+
+def in_python(first, stopped):
+    """Makes the calls from the address `first` on, as the machine code does; where it ends is written to the address `stopped`."""
+    at, result = first, 0
+    while True:
+        call = _Call.from_address(at)
+        if call[NUMBER] < 0:
+            break
+        result = _libc.syscall(*map(ctypes.c_long, call[:LEAST]))
+        if result == -1:
+            result = -ctypes.get_errno()
+        if call[LEAST] <= result <= call[MOST]:
+            at += CALL_BYTES
+        elif result == 0 and result < call[LEAST] and call[ON_ZERO] != 0:
+            at = call[ON_ZERO]
+        else:
+            break
+    ctypes.c_int64.from_address(stopped).value = at
+    return result
+
+
+def _executable(code):
+    """The address of these bytes, in memory that nobody can write to any more. It stays for as long as the process."""
+    _libc.mmap.restype = ctypes.c_void_p
+    address = _libc.mmap(None, ctypes.c_size_t(_PAGE), _READ | _WRITE, _PRIVATE | _ANONYMOUS, -1, ctypes.c_long(0))
+    if address == _FAILED:
+        raise OSError(ctypes.get_errno(), 'mmap')
+    ctypes.memmove(address, code, len(code))
+    # It is now that the kernel makes sure that what was written is what is executed.
+    if _libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(_PAGE), _READ | _EXECUTE) != 0:
+        raise OSError(ctypes.get_errno(), 'mprotect')
+    return address
+
+
+_stopped = ctypes.c_int64(0)
+_stopped_address = ctypes.addressof(_stopped)
+_run = native() or in_python
+
+
+def run(first):
+    """Makes the calls from the address `first` on. Returns what the last one has returned, and the address of where it has ended: in
+    each process that comes out of it, where there is a fork among them."""
+    result = _run(first, _stopped_address)
+    return result, _stopped.value
