@@ -46,7 +46,7 @@ class Forker:
         if words[0] == b'ping':
             return control.tell(control.PONG)
         if words[0] == b'hot':
-            self._spares.learn(fds[0])
+            self._blueprint.hot_pages.learn(fds[0])
             return os.close(fds[0])
         self._carry_out(words, fds)
 

@@ -73,10 +73,6 @@ class Plan:
         """Adds a way out of the program, for `Program.on_zero`."""
         return self.call('sched_yield', least=1)
 
-    def hint(self, name, *arguments):
-        """Adds a call that may fail."""
-        self.call(name, *arguments, least=_LEAST)
-
     def extend(self, other):
         """Adds all that is in another plan, which goes on being one."""
         self._words += other._words
@@ -163,6 +159,34 @@ class Program:
 
     def failure(self, call, result):
         return Failed(-result, *self._steps[call])
+
+
+class Hints:
+    """A program that makes one system call with different arguments, which may fail, and goes on with another program.
+
+    All room for it is taken at the start: see `hot_pages.py`.
+    """
+
+    def __init__(self, name, room):
+        self._name = name
+        self._words = (ctypes.c_int64 * (runner.CALL_WORDS * (room + 1)))()
+        self.first = ctypes.addressof(self._words)
+
+    def put(self, call, *arguments):
+        self._put(call, self._name, arguments, _LEAST, 0)
+
+    def go_on(self, call, program):
+        """From that call on; nothing that was put there is made any more."""
+        self._put(call, 'sched_yield', (), 1, program.first)
+
+    def _put(self, call, name, arguments, least, on_zero):
+        at = call * runner.CALL_WORDS
+        self._words[at] = NUMBERS[name][_MACHINE]
+        for index, value in enumerate(arguments, at + runner.ARGUMENTS):
+            self._words[index] = value
+        self._words[at + runner.LEAST] = least
+        self._words[at + runner.MOST] = _MOST
+        self._words[at + runner.ON_ZERO] = on_zero
 
 
 class Failed(OSError):

@@ -41,14 +41,8 @@ class Spares:
         self._batches = {}  # number of children -> what forks so many
         self._inbox = control.Inbox()
         self._wait = self._make_wait()
+        hot_pages.go_on_with(self._wait)
         self._ended = None  # in a child: the result of its last call, and where it ended
-
-    def learn(self, fd):
-        """Takes which pages to copy from now on (`hot_pages.py`)."""
-        self._hot_pages.learn(fd)
-        self._wait = self._make_wait()
-        for slot in self._slots:
-            slot.wait = self._wait
 
     def fork(self, children):
         """Returns for each child its (pid, pidfd), or the OSError that there was; in a child, when it has been told what to do or could
@@ -85,7 +79,7 @@ class Spares:
     def prepare(self, count):
         """Makes what it takes to fork so many, if it is not there yet."""
         while len(self._slots) < count:
-            self._slots.append(Slot(self._make_cloner(), self._settle, self._wait))
+            self._slots.append(Slot(self._make_cloner(), self._settle, self._hot_pages))
         if count not in self._batches:
             self._batches[count] = Batch(self._slots[:count], self._has_networks)
         return self._batches[count]
@@ -111,7 +105,6 @@ class Spares:
         """What comes last, and is the same for all."""
         steps = plan.Plan()
         steps.step('start')
-        self._hot_pages.add_copying(steps)
         steps.call('recvmsg', control.CONTROL_FD, self._inbox.address, 0, least=1)
         return steps.ready()
 
@@ -147,13 +140,14 @@ class Batch:
 class Slot:
     """What one child of a batch is forked and made by."""
 
-    def __init__(self, cloner, settle, wait):
+    def __init__(self, cloner, settle, follow):
+        """`follow`: the program that comes when all is settled."""
         self.cloner = cloner
-        self.wait = wait
         self.sandbox_id = None
         self.program = None
         self.mapped = None
         self._settle = settle
+        self._follow = follow
         self._programs = {}  # number of files to enter a cgroup by -> program, and what differs in it
         self._text = ctypes.create_string_buffer(_TEXT_BYTES)
         self._mark = ctypes.create_string_buffer(1)
@@ -170,12 +164,11 @@ class Slot:
         count = len(child.files)
         if count not in self._programs:
             self._programs[count] = self._make(count)
-        self.program, fds, self.mapped, waiting, jump = self._programs[count]
+        self.program, fds, self.mapped, waiting = self._programs[count]
         for call, fd in zip(fds, [*child.files, *child.fds]):
             self.program.fill(call, 0, fd)
         self._text.value = control.WAITING % child.sandbox_id
         self.program.fill(waiting, 2, len(self._text.value))
-        self.program.on_zero(jump, self.wait)
 
     def _make(self, file_count):
         steps = plan.Plan()
@@ -186,5 +179,7 @@ class Slot:
         steps.extend(self._settle)
         steps.step('start')
         waiting = steps.call('write', control.EVENTS_FD, ctypes.addressof(self._text), 0)
-        jump = steps.jump()
-        return steps.ready(), fds, mapped, waiting, jump
+        way_out = steps.jump()
+        program = steps.ready()
+        program.on_zero(way_out, self._follow)
+        return program, fds, mapped, waiting

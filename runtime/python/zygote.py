@@ -93,7 +93,7 @@ def main():
     with open(control.SETTINGS_FD, 'rb') as file:
         settings = json.load(file)
     connection = _socket.socket(fileno=control.CONTROL_FD)
-    own = RootForker(sandbox.Blueprint(settings), connection, settings)
+    blueprint = sandbox.Blueprint(settings)
     # Our own code is in memory by now; from here on nothing of it is to be seen where the handler's will be.
     kernel.detach(os.fsencode(RUNTIME))
     sys.path_importer_cache.clear()
@@ -101,6 +101,8 @@ def main():
     sandbox.server.rehearse()
     # What a handler prints before a crash is to be found in its file.
     sys.stdout.reconfigure(line_buffering=True)
+    blueprint.hot_pages.read_files(sandbox.server.rehearse)
+    own = RootForker(blueprint, connection, settings)
     imports.settle()
     control.serve(connection, own.take_request, own.reap, tell_ready)
 

@@ -2,6 +2,7 @@ import { OlError } from '../../errors.ts';
 import { inTime } from '../../in-time.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { LaunchSettings } from './control.ts';
+import { HotPages } from './hot-pages.ts';
 import { Init } from './init.ts';
 import { RootZygote } from './root-zygote.ts';
 import { Spare, type SpareMaterials } from './spare.ts';
@@ -31,6 +32,7 @@ export interface NurseryOptions extends SpareMaterials {
 /** A root zygote, and the spares that were forked from it. */
 interface Generation {
   readonly zygote: RootZygote;
+  readonly fork: () => Spare;
   readonly spares: Spares;
 }
 
@@ -79,8 +81,8 @@ export class Nursery {
 
   /** Waits for a first spare, so that what this machine lacks is told at the start, and the first call finds one. */
   async tryOut(): Promise<void> {
-    const { zygote, spares } = await this.#generation;
-    const spare = this.#fork(zygote);
+    const { fork, spares } = await this.#generation;
+    const spare = fork();
     await spare.process.waiting;
     if (spare.process.isWaiting) return spares.add(spare);
     const { failure } = await spare.gone;
@@ -101,8 +103,10 @@ export class Nursery {
     });
   }
 
-  #fork(zygote: RootZygote): Spare {
-    return new Spare(this.nextId(), zygote, this.#options);
+  #forkFrom(zygote: RootZygote): () => Spare {
+    const hotPages = new HotPages({ zygote, log: this.#options.log });
+    const materials = { ...this.#options, answered: (pid: number) => hotPages.answered(pid) };
+    return () => new Spare(this.nextId(), zygote, materials);
   }
 
   async #start(): Promise<Generation> {
@@ -111,10 +115,12 @@ export class Nursery {
     const hasRouter = launch.network.kind === 'nat';
     const zygote = await RootZygote.start(init, { hasRouter, uids, silentMs });
     this.#cacheTag = zygote.cacheTag;
-    const spares = new Spares({ wanted, fork: () => this.#fork(zygote), log });
-    void zygote.gone.then((how) => this.#replace({ zygote, spares }, how));
+    const fork = this.#forkFrom(zygote);
+    const spares = new Spares({ wanted, fork, log });
+    const generation = { zygote, fork, spares };
+    void zygote.gone.then((how) => this.#replace(generation, how));
     spares.refill();
-    return { zygote, spares };
+    return generation;
   }
 
   /** The one that there is; another one where that has died. */

@@ -4,7 +4,7 @@ import { signalPidfd } from '../../linux/pidfd.ts';
 import { signalName } from '../../linux/signals.ts';
 import { seqpacketPair } from '../../linux/sockets.ts';
 import type { Children } from './children.ts';
-import type { Exit, ZygoteEvent } from './control.ts';
+import { type Exit, HOT_PAGES, type ZygoteEvent } from './control.ts';
 import { ForkChannel } from './fork-channel.ts';
 import type { Init, RootListener } from './init.ts';
 import { Linking } from './linking.ts';
@@ -100,6 +100,11 @@ export class RootZygote implements Zygote, Root {
 
   forkZygote(fork: ZygoteFork, listener: ProcessListener): void {
     this.#channel.ask({ zygote: fork }, listener);
+  }
+
+  /** What is forked from now on copies these pages ahead of time (`hot-pages.ts`). The file is closed by whoever has opened it. */
+  warmUp(file: number): void {
+    this.#channel.send(HOT_PAGES, [file]);
   }
 
   /** The kernel kills a stopped process, too. */

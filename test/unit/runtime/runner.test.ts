@@ -19,10 +19,14 @@ const ENOENT = 2;
 test.each<[title: string, name: string, expected: unknown]>([
   ['makes all calls, in their order', 'whole', { result: 3, ended: 2, text: 'one two' }],
   ['stops at one that fails', 'failing', { result: -ENOENT, ended: 1, text: 'one' }],
-  ['passes over a hint that fails', 'hinted', { result: 3, ended: 2, text: 'two' }],
   ['stops at one that returns less than it has to', 'too_little', { result: 3, ended: 0, text: 'one' }],
   ['makes none where there is none', 'empty', { result: 0, ended: 0, text: '' }],
   ['goes on elsewhere at a jump', 'jumped', { result: 5, here: null, there: 1, text: 'there' }],
+  [
+    'passes over a hint that fails, and what comes after the last one',
+    'hinted',
+    { result: 4, ended: 1, text: 'onethree endone end' },
+  ],
   [
     'forks children, each of which goes on with its own',
     'forked',

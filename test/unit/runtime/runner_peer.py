@@ -43,13 +43,6 @@ def failing(fd):
     return steps
 
 
-def hinted(fd):
-    steps = plan.Plan()
-    steps.hint('chdir', b'/nowhere/at/all')
-    steps.call('write', fd, b'two', 3)
-    return steps
-
-
 def too_little(fd):
     steps = plan.Plan()
     steps.call('write', fd, b'one', 3, least=4)
@@ -78,6 +71,26 @@ def jumped(run):
     with open(read_end, 'rb') as pipe:
         text = pipe.read().decode()
     return {'result': result, 'here': here.call_at(stopped.value), 'there': there.call_at(stopped.value), 'text': text}
+
+
+def hinted(run):
+    """Hints, one of which fails, and what comes after them."""
+    read_end, write_end = os.pipe()
+    steps = plan.Plan()
+    steps.call('write', write_end, b' end', 4)
+    end = steps.ready()
+    texts = [ctypes.create_string_buffer(text) for text in (b'one', b'two', b'three')]
+    hints = plan.Hints('write', 3)
+    for call, text in enumerate(texts):
+        hints.put(call, write_end if call != 1 else -1, ctypes.addressof(text), len(text.value))
+    hints.go_on(3, end)
+    stopped = ctypes.c_int64(0)
+    run(hints.first, ctypes.addressof(stopped))
+    hints.go_on(1, end)
+    result = run(hints.first, ctypes.addressof(stopped))
+    os.close(write_end)
+    with open(read_end, 'rb') as pipe:
+        return {'result': result, 'ended': end.call_at(stopped.value), 'text': pipe.read().decode()}
 
 
 def forked(run):
@@ -123,9 +136,10 @@ print(
         {
             **{
                 steps.__name__: by_either(lambda run: carried_out(run, steps))
-                for steps in (whole, failing, hinted, too_little, empty)
+                for steps in (whole, failing, too_little, empty)
             },
             'jumped': by_either(jumped),
+            'hinted': by_either(hinted),
             'forked': by_either(forked),
             'failure': failure(),
             'numbers': plan.NUMBERS,
