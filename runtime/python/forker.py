@@ -13,12 +13,11 @@ import sandbox
 import spare
 import spares
 
-# A sandbox's network namespace is made apart, and it is forked into it.
-_OF_SANDBOX = (
-    kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID | kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
-)
+# A sandbox's network namespace is made apart, and it is forked into it. The ipc namespace is ours: a sandbox can make no call that
+# has to do with it (`src/sandbox/sock/seccomp/profile.ts`).
+_OF_SANDBOX = kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID | kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS
 # A package zygote shares our pid namespace: so its end is not that of the sandboxes that were forked from it. It has no network,
-# other than the machine's where all have that.
+# other than the machine's where all have that. Its ipc namespace is its own: sandboxes of other zygotes are not in one with its.
 _OF_ZYGOTE = kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
 
 # Control socket, scratch, listener; or control socket, events, home.

@@ -18,7 +18,8 @@ _RTM_NEWROUTE, _RTM_DELROUTE = 24, 25
 _NLMSG_ERROR = 2
 _REQUEST, _ACK, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x200, 0x400
 
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 18, 28
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 4, 18, 28
+_IFLA_NUM_TX_QUEUES, _IFLA_NUM_RX_QUEUES = 31, 32
 _IFLA_INFO_KIND, _IFLA_INFO_DATA = 1, 2
 _VETH_INFO_PEER = 1
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
@@ -58,17 +59,17 @@ def ask(connection, messages):
         raise OSError(failed, f'rtnetlink: {os.strerror(failed)}')
 
 
-def make_pair(name, index, peer_name, peer_index, peer_namespace, up=True):
+def make_pair(name, index, peer_name, peer_index, peer_namespace, up=True, mtu=1500):
     """A pair of virtual Ethernet links: one here, its peer, which is down still, in the namespace that is open there.
 
     An index of 0 leaves the choice to the kernel; it is either both or none.
     """
     flags = _UP | _NOARP if up else _NOARP
-    peer = _link(peer_index, _NOARP, _NOARP) + _named(peer_name) + _attribute(
-        _IFLA_NET_NS_FD, peer_namespace.to_bytes(4, sys.byteorder)
-    )
+    size = _number(_IFLA_MTU, mtu)
+    there = _number(_IFLA_NET_NS_FD, peer_namespace)
+    peer = _link(peer_index, _NOARP, _NOARP) + _named(peer_name) + _ONE_QUEUE + size + there
     info = _attribute(_IFLA_INFO_KIND, b'veth') + _attribute(_IFLA_INFO_DATA, _attribute(_VETH_INFO_PEER, peer))
-    body = _link(index, flags, flags) + _named(name) + _attribute(_IFLA_LINKINFO, info)
+    body = _link(index, flags, flags) + _named(name) + _ONE_QUEUE + size + _attribute(_IFLA_LINKINFO, info)
     return _RTM_NEWLINK, _CREATE | _EXCLUSIVE, body
 
 
@@ -111,7 +112,7 @@ def _route(prefix, scope):
 
 
 def _out_of(index):
-    return _attribute(_RTA_OIF, index.to_bytes(4, sys.byteorder))
+    return _number(_RTA_OIF, index)
 
 
 def _link(index, flags, changed):
@@ -125,3 +126,11 @@ def _named(name):
 def _attribute(kind, value):
     size = _ATTRIBUTE.size + len(value)
     return _ATTRIBUTE.pack(size, kind) + value + bytes(-size % 4)
+
+
+def _number(kind, value):
+    return _attribute(kind, value.to_bytes(4, sys.byteorder))
+
+
+# Unasked, the kernel makes one for each processor that there could be, and uses the first alone.
+_ONE_QUEUE = _number(_IFLA_NUM_TX_QUEUES, 1) + _number(_IFLA_NUM_RX_QUEUES, 1)

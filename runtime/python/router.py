@@ -10,7 +10,6 @@ import socket
 import control
 import interfaces
 import kernel
-import links
 import netlink
 
 _UPLINK = b'uplink'
@@ -99,7 +98,8 @@ def set_if_there(path, value):
     """Not every kernel has IPv6, nor every setting."""
     path = f'/proc/sys/net/{path}'
     if os.path.exists(path):
-        links.write(path, value)
+        with open(path, 'wb', buffering=0) as file:
+            file.write(value)
 
 
 def load_rules(nft, rules):

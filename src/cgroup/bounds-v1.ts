@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { type Bounds, BYTES_PER_KB, CPU_PERIOD_US, cpuQuotaUs, memoryBytes, pidsMax } from './bounds.ts';
+import { type Bounds, BYTES_PER_KB, cpuQuotaUs, memoryBytes, pidsMax } from './bounds.ts';
 import type { CgroupHits, CgroupLimits } from './cgroup.ts';
 import { cgroupError, readControl, readKey, writeControl } from './control-file.ts';
 import { forgetPeakV1, hasReachedV1, NO_LIMIT, setMemoryV1 } from './memory-v1.ts';
@@ -15,6 +15,8 @@ export interface BoundsDirsV1 {
 export class BoundsV1 implements Bounds {
   readonly #dirs: BoundsDirsV1;
   #memoryLimit: number | null = null;
+  /** A new one has none, and a period of `CPU_PERIOD_US`. */
+  #cpuQuota: number | null = null;
 
   constructor(dirs: BoundsDirsV1) {
     this.#dirs = dirs;
@@ -25,8 +27,10 @@ export class BoundsV1 implements Bounds {
     this.#memoryLimit = memoryBytes(limits);
     setMemoryV1(memory, this.#memoryLimit);
     writeControl(`${pids}/pids.max`, pidsMax(limits));
-    writeControl(`${cpu}/cpu.cfs_period_us`, String(CPU_PERIOD_US));
-    writeControl(`${cpu}/cpu.cfs_quota_us`, String(cpuQuotaUs(limits) ?? NO_LIMIT));
+    const quota = cpuQuotaUs(limits);
+    // With each write the kernel goes over all groups of the machine.
+    if (quota !== this.#cpuQuota) writeControl(`${cpu}/cpu.cfs_quota_us`, String(quota ?? NO_LIMIT));
+    this.#cpuQuota = quota;
   }
 
   memoryKb(): number {

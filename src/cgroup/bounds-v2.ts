@@ -10,6 +10,7 @@ const ALL = '1T';
 /** The v2 controllers: one directory has all files. */
 export class BoundsV2 implements Bounds {
   readonly #dir: string;
+  #cpuQuota: number | null = null;
 
   constructor(dir: string) {
     this.#dir = dir;
@@ -20,7 +21,10 @@ export class BoundsV2 implements Bounds {
   set(limits: CgroupLimits): void {
     setMemoryV2(this.#dir, memoryBytes(limits));
     writeControl(`${this.#dir}/pids.max`, pidsMax(limits));
-    writeControl(`${this.#dir}/cpu.max`, `${cpuQuotaUs(limits) ?? 'max'} ${CPU_PERIOD_US}`);
+    const quota = cpuQuotaUs(limits);
+    // With each write the kernel goes over all groups of the machine.
+    if (quota !== this.#cpuQuota) writeControl(`${this.#dir}/cpu.max`, `${quota ?? 'max'} ${CPU_PERIOD_US}`);
+    this.#cpuQuota = quota;
   }
 
   memoryKb(): number {

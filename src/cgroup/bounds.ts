@@ -12,7 +12,7 @@ export interface Bounds {
   release(): Promise<void>;
 }
 
-/** How long the kernel measures before it throttles: cfs' own default, in microseconds. */
+/** How long the kernel measures before it throttles: cfs' own default, in microseconds. What a new cgroup has. */
 export const CPU_PERIOD_US = 100_000;
 export const BYTES_PER_KB = 1024;
 export const BYTES_PER_MB = 1024 * 1024;

@@ -70,7 +70,11 @@ function lengthOf(range: string | null): number {
   return Number(range?.split('/')[1]);
 }
 
-/** The rules of the router, for `nft -f`: in a network namespace of its own, where nothing else has any. */
+/**
+ * The rules of the router, for `nft -f`: in a network namespace of its own, where nothing else has any. Datagrams that are larger than
+ * a sandbox's link takes (`runtime/python/links.py`) are cut up for it, also those whose sender has asked that nobody does: it would be
+ * told, but the first one would be lost.
+ */
 export function routerRules(lists: NetworkLists): string {
   const lines = verdicts(lists).map(({ verdict, ranges }) => {
     const what = verdict === 'accept' ? 'goto count' : 'reject with icmpx admin-prohibited';
@@ -83,6 +87,7 @@ export function routerRules(lists: NetworkLists): string {
   chain arrive {
     type filter hook prerouting priority raw; policy accept;
     meta nfproto != ipv4 drop
+    iifname "uplink" ip frag-off 0x4000 ip frag-off set 0
     iifname { "uplink", "lo" } accept
     fib saddr . iif oif missing drop
     ip saddr != 240.0.0.0/8 drop

@@ -1,7 +1,7 @@
 import { readFileSync, realpathSync, statSync } from 'node:fs';
-import { CALL_NUMBERS } from '../../src/sandbox/sock/seccomp/numbers.ts';
-import { FORBIDDEN_CALLS } from './forbidden-calls.ts';
+import { FORBIDDEN_CALLS, NUMBERS } from './forbidden-calls.ts';
 import { openServices } from './services.ts';
+import { shareMemory } from './shared-memory.ts';
 import type { Stage } from './stage.ts';
 
 /** What a program is told, for as long as that is true. */
@@ -21,9 +21,6 @@ export interface Escape {
   /** What of the machine has to be the same afterwards. */
   readonly untouched?: () => unknown;
 }
-
-/** By name; those of this machine. */
-export const NUMBERS = Object.fromEntries(CALL_NUMBERS[process.arch === 'arm64' ? 'arm64' : 'x64']);
 
 const INTERPRETER = realpathSync('/usr/bin/python3');
 
@@ -141,6 +138,13 @@ export const ESCAPES: readonly Escape[] = [
     program: 'forbidden_calls',
     event: () => tell({ numbers: NUMBERS, names: FORBIDDEN_CALLS }),
     refused: ['EPERM', 'ENOSYS'],
+  },
+  {
+    title: 'memory, semaphores and queues of System V and POSIX that others have',
+    program: 'shared_memory',
+    event: shareMemory,
+    refused: ['ENOSYS'],
+    got: { mount: /^EPERM$/, 'the list': /^got False$/ },
   },
   {
     title: 'TIOCSTI',

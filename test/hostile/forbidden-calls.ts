@@ -1,4 +1,7 @@
-import { words } from '../../src/sandbox/sock/seccomp/numbers.ts';
+import { CALL_NUMBERS, words } from '../../src/sandbox/sock/seccomp/numbers.ts';
+
+/** By name; those of this machine. */
+export const NUMBERS = Object.fromEntries(CALL_NUMBERS[process.arch === 'arm64' ? 'arm64' : 'x64']);
 
 /**
  * System calls that no function needs: the administrator's, and the doors to parts of the kernel with many past holes. The
@@ -11,4 +14,6 @@ export const FORBIDDEN_CALLS = words(`
   open_by_handle_at name_to_handle_at fanotify_init fanotify_mark
   ptrace process_vm_readv process_vm_writev process_madvise pidfd_getfd kcmp
   mbind move_pages migrate_pages set_mempolicy remap_file_pages
+  shmget shmat shmctl shmdt semget semop semtimedop semctl msgget msgsnd msgrcv msgctl
+  mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr
   mount umount2 pivot_root chroot setns unshare open_tree move_mount fsopen fsconfig fsmount fspick mount_setattr`);

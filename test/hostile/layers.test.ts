@@ -13,8 +13,7 @@ import { leavesNothing, mounts } from '../helpers/leftovers.ts';
 import { makeTestDir, removeEmptyRoot } from '../helpers/test-root.ts';
 import type { Report } from './attack.ts';
 import { Canary } from './canary.ts';
-import { NUMBERS } from './escapes.ts';
-import { FORBIDDEN_CALLS } from './forbidden-calls.ts';
+import { FORBIDDEN_CALLS, NUMBERS } from './forbidden-calls.ts';
 
 /**
  * Each layer of a sandbox with the others off: what it keeps in by itself, from a process that is root on this machine but for

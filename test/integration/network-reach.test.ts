@@ -60,8 +60,26 @@ describeWithMachine('sandboxes of a worker that has nothing said of a network', 
       expect(await reach(kind, { host, port: PORT })).toBe('seen 203.0.113.1');
   });
 
+  test('send and get as much as they like by stream', async () => {
+    expect(await reach('echo_stream', { host: OUTSIDE.public, port: PORT, size: 20_000_000 })).toBe(true);
+  });
+
+  // What the outside's link takes in one piece, the sandbox's takes in two.
+  test.each([
+    1251, 1252, 1472, 1473, 4000, 60_000,
+  ])('send and get a datagram of %i bytes, the first one too', async (size) => {
+    expect(await reach('echo_datagram', { host: OUTSIDE.public, port: PORT, size })).toBe(true);
+  });
+
+  test('are told what their link takes in one piece', async () => {
+    const whole = { host: OUTSIDE.public, port: PORT, whole: true };
+    expect(await reach('echo_datagram', { ...whole, size: 1251 })).toBe(true);
+    expect(await reach('echo_datagram', { ...whole, size: 1252 })).toBe('EMSGSIZE');
+  });
+
   test('have one link, and no address of IPv6 on it', async () => {
     expect(await reach('interfaces')).toEqual(['eth0', 'lo']);
+    expect(await reach('ipv6_of_links')).toEqual(['lo']);
     expect(await reach('stream', { host: '2001:db8::2', port: PORT })).toBe('ENETUNREACH');
     expect(await reach('datagram', { host: '2001:db8::1', port: PORT })).toMatch(REFUSED);
   });

@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => fixture.dispose());
 
 const LOOK = readFileSync(join(import.meta.dirname, '../fixtures/functions/look/lambda_func.py'), 'utf8');
-const NAMESPACES = ['user', 'pid', 'mnt', 'ipc', 'uts', 'net'];
+const NAMESPACES = ['user', 'pid', 'mnt', 'uts', 'net'];
 /** CAP_SETGID, CAP_SETUID, CAP_NET_ADMIN, CAP_SYS_ADMIN. */
 const ZYGOTE_CAPABILITIES = '00000000002010c0';
 

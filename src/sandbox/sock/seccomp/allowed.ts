@@ -64,11 +64,6 @@ export const ALLOWED_CALLS = {
     bind listen accept accept4 connect shutdown getsockname getpeername getsockopt
     sendto sendmsg sendmmsg recvfrom recvmsg recvmmsg`,
 
-  // A sandbox has an ipc namespace of its own.
-  ipc: `
-    shmget shmat shmctl shmdt semget semop semtimedop semctl msgget msgsnd msgrcv msgctl
-    mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr`,
-
   // Without capabilities, a process can change to ids that it has already, and drop what it has not.
   identity: `
     getuid geteuid getgid getegid getresuid getresgid getgroups setuid setgid setreuid setregid setresuid setresgid

@@ -150,12 +150,22 @@ const RULES: Readonly<Record<string, Rule>> = {
 
 const NEW_NETWORK = 0x40000000;
 
+/**
+ * What processes share by a number or a name of System V, and queues of POSIX, as if the kernel was built without them
+ * (CONFIG_SYSVIPC, CONFIG_POSIX_MQUEUE): sandboxes are in the ipc namespace of the zygote that they are forked from. One of
+ * their own would be a file system of its own for each (mqueue), which all memory cgroups have to keep account of. Locks, queues and
+ * shared memory of Python and of the C library are made of futexes, pipes and files.
+ */
+const NO_IPC = words(`
+  shmget shmat shmctl shmdt semget semop semtimedop semctl msgget msgsnd msgrcv msgctl
+  mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr`);
+
 /** The profile of every sandbox. */
 export const PROFILE: Profile = {
   allowed: new Set(Object.values(ALLOWED_CALLS).flatMap(words)),
   rules: new Map(Object.entries(RULES)),
   // A filter can't read the flags of clone3, which are in memory. libc goes back to clone when there is none.
-  absent: new Set(['clone3']),
+  absent: new Set(['clone3', ...NO_IPC]),
 };
 
 /**
@@ -170,5 +180,5 @@ export const ZYGOTE_PROFILE: Profile = {
     // Into those that it has made: of any other network namespace it is nobody.
     ['setns', { allowIf: [[{ arg: 1, bits: 32, oneOf: [NEW_NETWORK] }]], errno: EPERM }],
   ]),
-  absent: new Set(),
+  absent: new Set(NO_IPC),
 };

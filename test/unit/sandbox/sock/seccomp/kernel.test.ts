@@ -15,6 +15,8 @@ const REFUSED = {
   'clone NEWUSER': 'EPERM',
   'clone high half': 'EPERM',
   clone3: 'ENOSYS',
+  'shared memory': 'ENOSYS',
+  'message queue': 'ENOSYS',
   'unknown call': 'ENOSYS',
   ptrace: 'EPERM',
   'ioctl TIOCSTI': 'EPERM',
@@ -37,6 +39,8 @@ const WORKING = [
   'asyncio',
   'sqlite3',
   'multiprocessing',
+  'locks and queues',
+  'memory by name',
   'memfd',
 ];
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ALLOWED_CALLS } from '../../../../../src/sandbox/sock/seccomp/allowed.ts';
-import { compileSeccomp } from '../../../../../src/sandbox/sock/seccomp/compile.ts';
+import { compileSeccomp, compileZygoteSeccomp } from '../../../../../src/sandbox/sock/seccomp/compile.ts';
 import { type Arch, CALL_NUMBERS, words } from '../../../../../src/sandbox/sock/seccomp/numbers.ts';
 import { PROFILE } from '../../../../../src/sandbox/sock/seccomp/profile.ts';
 import { runFilter } from '../../../../helpers/bpf-interpreter.ts';
@@ -34,6 +34,11 @@ const DENIED = words(`
   lookup_dcookie open_by_handle_at name_to_handle_at settimeofday clock_settime clock_adjtime adjtimex sethostname
   setdomainname syslog iopl ioperm vhangup modify_ldt fanotify_init fanotify_mark mbind set_mempolicy
   set_mempolicy_home_node migrate_pages move_pages uselib ustat sysfs _sysctl lsm_set_self_attr cachestat listns`);
+
+/** What processes of one ipc namespace share; the sandboxes of a zygote are in one. */
+const SHARED = words(`
+  shmget shmat shmctl shmdt semget semop semtimedop semctl msgget msgsnd msgrcv msgctl
+  mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr`);
 
 /** Call, arguments, verdict: each rule of the profile, on both sides of its border. */
 const RULED: readonly (readonly [string, readonly number[], keyof typeof VERDICTS])[] = [
@@ -128,6 +133,15 @@ describe.each(['x64', 'arm64'] as const)('the profile on %s', (arch) => {
 
   it('denies what a function must not reach', () => {
     expect(others(DENIED, VERDICTS.EPERM)).toEqual([]);
+  });
+
+  it('answers as a kernel without them for what all of an ipc namespace share, in zygotes too', () => {
+    expect(others(SHARED, VERDICTS.ENOSYS)).toEqual([]);
+    for (const name of SHARED) {
+      const nr = CALL_NUMBERS[arch].get(name) ?? -1;
+      const zygotes = runFilter(compileZygoteSeccomp(arch), { nr, arch: AUDIT_ARCH[arch] });
+      expect([name, zygotes]).toEqual([name, VERDICTS.ENOSYS]);
+    }
   });
 
   it('allows what its lists name', () => {
