@@ -13,9 +13,6 @@ import sandbox
 import spare
 import spares
 
-# A sandbox's network namespace is made apart, and it is forked into it. The ipc namespace is ours: a sandbox can make no call that
-# has to do with it (`src/sandbox/sock/seccomp/profile.ts`).
-_OF_SANDBOX = kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID | kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS
 # A package zygote shares our pid namespace: so its end is not that of the sandboxes that were forked from it. It has no network,
 # other than the machine's where all have that. Its ipc namespace is its own: sandboxes of other zygotes are not in one with its.
 _OF_ZYGOTE = kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
@@ -31,9 +28,7 @@ class Forker:
         self._networks = network
         # The host uid that is 0 for us: requests have host uids, and we can only map our own.
         self._first_uid = first_uid
-        self._has_sibling_children = False
-        has_networks = not blueprint.is_network_shared
-        self._spares = spares.Spares(blueprint.settle, blueprint.hot_pages, self._make_cloner, has_networks)
+        self._spares = blueprint.spares
         of_zygote = _OF_ZYGOTE | (0 if blueprint.is_network_shared else kernel.CLONE_NEWNET)
         self._zygotes = kernel.Cloner(of_zygote, signal.SIGCHLD)
         self._carry_out = self._fork_here
@@ -59,16 +54,10 @@ class Forker:
     def give_children_to_parent(self, tasks):
         """What we fork from now on is the root zygote's child, who reaps it, and lives on when we end."""
         if tasks == 1:
-            self._has_sibling_children = True
+            self._spares.make_siblings()
             self._zygotes.make_siblings()
         else:
             self._carry_out = self._fork_apart
-
-    def _make_cloner(self):
-        cloner = kernel.Cloner(_OF_SANDBOX, signal.SIGCHLD)
-        if self._has_sibling_children:
-            cloner.make_siblings()
-        return cloner
 
     def _fork_apart(self, words, fds):
         """There are other threads in this process: they may hold locks of the C library while we clone.
@@ -128,7 +117,7 @@ class Forker:
             made.append((spares.Child(sandbox_id, network, cgroup, files, [*own_fds, mapped]), uid, mapped, map_done))
         forked = self._spares.fork([child for child, *_ in made])
         if forked is None:
-            sandbox.run(self._blueprint, self._spares)
+            sandbox.run(self._blueprint)
         return [self._forked_sandbox(*one, outcome) for one, outcome in zip(made, forked)]
 
     def _forked_sandbox(self, child, uid, mapped, map_done, outcome):

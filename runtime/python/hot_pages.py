@@ -57,6 +57,7 @@ class HotPages:
             self._hints.put(self._count, address, length, _MADV_POPULATE_READ)
             self._count += 1
         self._read_count = self._count
+        self._hints.go_on(self._count, self._next)
 
     def learn(self, fd):
         """The file has pairs of an address and a length, 64 bits each. Spares are to copy those pages, and no others."""

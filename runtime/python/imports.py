@@ -68,17 +68,38 @@ class Loads:
 
     def __init__(self, directories):
         self._numbers = {directory: at for at, directory in enumerate(directories)}
-        self._modules = set()
-        self.steps = []
-        self.note()
+        note_homes()
+        self.steps = [self._numbers_of(_homes)]
 
     def note(self):
-        new = sys.modules.keys() - self._modules
-        self._modules |= new
-        files = [file_of(sys.modules[name]) for name in new]
-        homes = {'/'.join(file.split('/', 3)[:3]) for file in files if isinstance(file, str)}
-        numbers = {self._numbers.pop(home) for home in homes & self._numbers.keys()}
-        self.steps.append(sorted(numbers))
+        self.steps.append(self._numbers_of(note_homes()))
+
+    def _numbers_of(self, homes):
+        return sorted(self._numbers.pop(home) for home in homes & self._numbers.keys())
+
+
+# Where modules have been loaded from, in this interpreter and in those that it was forked from; and the last one that was seen. So
+# nobody looks at all modules again, each of which is on a page that would be copied for that.
+_homes = set()
+_last = None
+
+
+def note_homes():
+    """The directories, `/packages/<name>` for packages, of modules that have been loaded since the last time."""
+    global _last
+    new = []
+    # The newest first. Where the last one has gone, all are looked at.
+    for name in reversed(sys.modules):
+        if name == _last:
+            break
+        new.append(name)
+    if not new:
+        return set()
+    _last = new[0]
+    files = [file_of(sys.modules[name]) for name in new]
+    homes = {'/'.join(file.split('/', 3)[:3]) for file in files if isinstance(file, str)} - _homes
+    _homes.update(homes)
+    return homes
 
 
 def file_of(module):

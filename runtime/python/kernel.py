@@ -205,9 +205,12 @@ class Cloner:
             self._args.flags |= _CLONE_CHILD_SETTID | _CLONE_CHILD_CLEARTID
 
     def set_cgroup(self, fd):
-        """From now on children start in the cgroup v2 whose directory is open at `fd`."""
-        self._args.flags |= CLONE_INTO_CGROUP
-        self._args.cgroup = fd
+        """From now on children start in the cgroup v2 whose directory is open at `fd`; None for ours."""
+        if fd is None:
+            self._args.flags &= ~CLONE_INTO_CGROUP
+        else:
+            self._args.flags |= CLONE_INTO_CGROUP
+            self._args.cgroup = fd
 
     def make_siblings(self):
         """From now on children are those of our parent, which reaps them, and is told of their ends as of ours."""

@@ -125,5 +125,5 @@ def take_places(fds):
 
 
 def read_wanted():
-    with open(_WANTED, encoding='utf-8') as file:
-        return json.load(file)
+    with open(_WANTED, 'rb', buffering=0) as file:
+        return json.loads(file.read())

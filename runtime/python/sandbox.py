@@ -21,6 +21,7 @@ import package_zygote
 import plan
 import server
 import spare
+import spares
 
 # struct timespec, three times: when the request was there, when the code was attached, and when all power was dropped.
 _Times = ctypes.c_int64 * 6
@@ -43,8 +44,9 @@ class Blueprint:
             b'install': self._plan_to_start(install),
         }
         self.leave = plan_to_leave()
-        self.settle = spare.plan_to_settle(settings)
         self.hot_pages = hot_pages.HotPages()
+        has_networks = not self.is_network_shared
+        self.spares = spares.Spares(spare.plan_to_settle(settings), self.hot_pages, has_networks)
         self.zygote = package_zygote.Blueprint(settings, base64.b64decode(settings['zygote_seccomp']))
 
     def _plan_to_start(self, file_max_mb):
@@ -101,12 +103,12 @@ def plan_to_leave():
     return steps.ready()
 
 
-def run(blueprint, spares):
-    """Never returns: in a child of these, which has been told what to do, or could not come so far."""
-    sandbox_id = spares.own_id()
+def run(blueprint):
+    """Never returns: in a child of `blueprint.spares`, which has been told what to do, or could not come so far."""
+    sandbox_id = blueprint.spares.own_id()
     step = 'start'
     try:
-        (task, lock), fds = spares.request()
+        (task, lock), fds = blueprint.spares.request()
         if fds != [spare.CODE_FD]:
             raise ValueError(f'descriptors {fds} came with {task}')
         blueprint.start[task].run()

@@ -6,6 +6,7 @@ the pages that differ from batch to batch are shared by the whole batch.
 
 import ctypes
 import os
+import signal
 
 import control
 import kernel
@@ -14,6 +15,10 @@ import runner
 import spare
 
 _TEXT_BYTES = 64
+
+# A sandbox's network namespace is made apart, and it is forked into it. The ipc namespace is ours: a sandbox can make no call that
+# has to do with it (`src/sandbox/sock/seccomp/profile.ts`).
+_NAMESPACES = kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID | kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS
 
 
 class Child:
@@ -31,18 +36,26 @@ class Child:
 
 
 class Spares:
-    def __init__(self, settle, hot_pages, make_cloner, has_networks):
+    """Made once, in the root zygote: package zygotes go on with what is prepared there."""
+
+    def __init__(self, settle, hot_pages, has_networks):
         """`settle`: the plan that all have in common. `has_networks`: whether children have network namespaces of their own."""
         self._settle = settle
         self._hot_pages = hot_pages
-        self._make_cloner = make_cloner
         self._has_networks = has_networks
+        self._are_siblings = False
         self._slots = []
         self._batches = {}  # number of children -> what forks so many
         self._inbox = control.Inbox()
         self._wait = self._make_wait()
         hot_pages.go_on_with(self._wait)
         self._ended = None  # in a child: the result of its last call, and where it ended
+
+    def make_siblings(self):
+        """From now on children are those of our parent, which reaps them, and is told of their ends as of ours."""
+        self._are_siblings = True
+        for slot in self._slots:
+            slot.cloner.make_siblings()
 
     def fork(self, children):
         """Returns for each child its (pid, pidfd), or the OSError that there was; in a child, when it has been told what to do or could
@@ -83,6 +96,12 @@ class Spares:
         if count not in self._batches:
             self._batches[count] = Batch(self._slots[:count], self._has_networks)
         return self._batches[count]
+
+    def _make_cloner(self):
+        cloner = kernel.Cloner(_NAMESPACES, signal.SIGCHLD)
+        if self._are_siblings:
+            cloner.make_siblings()
+        return cloner
 
     def _fork_some(self, children):
         """Up to the first that can't be forked, and with its error."""
@@ -159,8 +178,7 @@ class Slot:
 
     def fill(self, child):
         self.sandbox_id = child.sandbox_id
-        if child.cgroup is not None:
-            self.cloner.set_cgroup(child.cgroup)
+        self.cloner.set_cgroup(child.cgroup)
         count = len(child.files)
         if count not in self._programs:
             self._programs[count] = self._make(count)

@@ -103,6 +103,7 @@ def main():
     sys.stdout.reconfigure(line_buffering=True)
     blueprint.hot_pages.read_files(sandbox.server.rehearse)
     own = RootForker(blueprint, connection, settings)
+    imports.note_homes()
     imports.settle()
     control.serve(connection, own.take_request, own.reap, tell_ready)
 
