@@ -58,7 +58,7 @@ export class RunLambda {
       if (body.length > 0 && body.length <= CHECKED_BYTES) checkJson(body);
       const { result, cancel } = this.#options.functions.invoke(name, body);
       // Also comes after a complete response, when there is nothing left to cancel.
-      response.on('close', cancel);
+      if (cancel !== null) response.on('close', cancel);
       const done = await result;
       if (done.response.status === 500) this.#options.metrics.failed();
       answer(response, done);
