@@ -51,11 +51,11 @@ test('what has been idle for the delay is paused, once', () => {
 test('each has a delay of its own', () => {
   const [a, b] = [new Member('a'), new Member('b')];
   a.rest();
-  vi.advanceTimersByTime(60);
+  vi.advanceTimersByTime(10);
   b.rest();
-  vi.advanceTimersByTime(40);
+  vi.advanceTimersByTime(90);
   expect(paused).toEqual(['a']);
-  vi.advanceTimersByTime(59);
+  vi.advanceTimersByTime(9);
   expect(paused).toEqual(['a']);
   vi.advanceTimersByTime(1);
   expect(paused).toEqual(['a', 'b']);
