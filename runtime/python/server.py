@@ -25,7 +25,7 @@ _TEXT = b'HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\n%sX-Took-
 # In the first answer: when the code was loaded. So the worker knows what a start costs, and by X-Took-Us what a call does.
 _LOADED = b'X-Loaded-Ns: %d\r\n'
 _REHEARSALS = 20
-_REHEARSED = b'POST / HTTP/1.1\r\nHost: sandbox\r\nX-Request-Id: 1234567890\r\nContent-Length: 11\r\n\r\n{"a": null}'
+_REHEARSED = b'POST / HTTP/1.1\r\nHost: sandbox\r\nX-Request-Id: 12345678\r\nContent-Length: 11\r\n\r\n{"a": null}'
 _CONTINUE = b'HTTP/1.1 100 Continue\r\n\r\n'
 
 

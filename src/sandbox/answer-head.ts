@@ -13,11 +13,11 @@ export interface AnswerHead {
 
 /** The head as our own runtime writes it but for the first answer: read in one go, because it is in every answer. */
 const USUAL =
-  /^HTTP\/1\.1 (200|400|500) [^\r\n]*\r\nContent-Type: [^\r\n]*\r\nX-Request-Id: (\d{1,10})\r\nX-Took-Us: (\d{1,15})\r\nContent-Length: (\d{1,15})$/;
+  /^HTTP\/1\.1 (200|400|500) [^\r\n]*\r\nContent-Type: [^\r\n]*\r\nX-Request-Id: ([0-9a-f]{8})\r\nX-Took-Us: (\d{1,15})\r\nContent-Length: (\d{1,15})$/;
 const STATUS_LINE = /^HTTP\/1\.1 (200|400|500) /;
 /** In the first answer: when the code was loaded (CLOCK_MONOTONIC, ns). */
 const LOADED = /^x-loaded-ns: (\d{1,18})\r?$/im;
-const REQUEST_ID = /^x-request-id: (\d{1,10})\r?$/im;
+const REQUEST_ID = /^x-request-id: ([0-9a-f]{8})\r?$/im;
 /** How long the call took in the sandbox. */
 const TOOK = /^x-took-us: (\d{1,15})\r?$/im;
 const CONTENT_LENGTH = /^content-length:[ \t]*(\d{1,15})[ \t]*\r?$/im;

@@ -82,10 +82,11 @@ export class RunLambda {
 
 function checkJson(body: Buffer): void {
   const text = body.toString();
-  if (text.trim() === '') return;
   try {
     JSON.parse(text);
   } catch (cause) {
+    // White space is no JSON, but nothing, as is no body at all.
+    if (text.trim() === '') return;
     throw new OlError('ERR_BAD_JSON', { reason: (cause as Error).message }, { cause });
   }
 }

@@ -97,7 +97,7 @@ const ANSWERS: readonly Answer[] = [
   { title: 'no id of the request', data: ok('"x"', ''), way: 'once', after: 'hang', expected: refused },
   {
     title: 'an id that it has made up',
-    data: ok('"x"', 'X-Request-Id: 1\r\n'),
+    data: ok('"x"', 'X-Request-Id: 12345678\r\n'),
     way: 'once',
     after: 'hang',
     expected: refused,

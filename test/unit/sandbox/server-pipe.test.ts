@@ -44,7 +44,7 @@ const ID = 'X-Request-Id: that of the request\r\n';
 const ok = (body: string, head = '') =>
   `HTTP/1.1 200 OK\r\n${ID}${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 
-const idLine = (request: string) => /X-Request-Id: \d+\r\n/.exec(request)?.[0] ?? 'no id';
+const idLine = (request: string) => /X-Request-Id: [0-9a-f]{8}\r\n/.exec(request)?.[0] ?? 'no id';
 
 /** Waits for a whole request, and returns an answer to it. */
 async function answerTo(answer: string): Promise<string> {
@@ -62,7 +62,7 @@ async function exchange(answer: string, request: Partial<SandboxRequest> = {}) {
 test('the request is a POST with its id and length, and the response is status and body', async () => {
   const result = pipe.exchange(REQUEST);
   const request = await received();
-  expect(request.replace(/\d{1,10}(?=\r\nC)/, 'id')).toBe(
+  expect(request.replace(/[0-9a-f]{8}(?=\r\nC)/, 'id')).toBe(
     'POST / HTTP/1.1\r\nHost: sandbox\r\nX-Request-Id: id\r\nContent-Length: 8\r\n\r\n{"a": 1}',
   );
   peer.write(ok('"ä"').replace(ID, idLine(request)));
@@ -130,7 +130,7 @@ test.each([
   ['a line feed before the status', `\nHTTP/1.1 200 OK\r\n${ID}Content-Length: 0\r\n\r\n`],
   ['rubbish', '\0\xff\xfe\r\n\r\n'],
   ['no id', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
-  ['an id that is not that of the request', ok('x').replace(ID, 'X-Request-Id: 4294967296\r\n')],
+  ['an id that is not that of the request', ok('x').replace(ID, 'X-Request-Id: 0123456789\r\n')],
   ['an id with something behind it', ok('x').replace('request\r', 'request, 1\r')],
   ['more than the answer', `${ok('one')}x`],
   ['two answers at once', ok('one') + ok('two')],
