@@ -254,8 +254,8 @@ export class OlFunction implements Claimant {
     const dispatched = performance.now();
     const watch = timing === null ? null : new Stopwatch(timing, sinceNs);
     this.#context.memory.watch();
-    watch?.lap(`${start}:wait`);
     try {
+      watch?.lap(`${start}:wait`);
       const response = await instance.serve({ body, timeoutMs, responseMaxBytes });
       watch?.lap(`${start}:exchange`);
       const answered = performance.now();
