@@ -1,7 +1,8 @@
 """Serves one function: answers HTTP requests on the Unix socket `server_pipe`.
 
 POST with the event as JSON is answered with what `handler(event)` returns, as JSON. The function's own failures are
-500 with text, the traceback for one. An event that is not JSON is 400.
+500 with text, the traceback for one. An event that is not JSON is 400. A request with an X-Request-Id gets it back in the head
+of its answer: so the worker knows that it is that request's, and not an earlier one's.
 """
 
 import os
@@ -24,7 +25,7 @@ _TEXT = b'HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\n%sX-Took-
 # In the first answer: when the code was loaded. So the worker knows what a start costs, and by X-Took-Us what a call does.
 _LOADED = b'X-Loaded-Ns: %d\r\n'
 _REHEARSALS = 20
-_REHEARSED = b'POST / HTTP/1.1\r\nHost: sandbox\r\nContent-Length: 11\r\n\r\n{"a": null}'
+_REHEARSED = b'POST / HTTP/1.1\r\nHost: sandbox\r\nX-Request-Id: 12345678\r\nContent-Length: 11\r\n\r\n{"a": null}'
 _CONTINUE = b'HTTP/1.1 100 Continue\r\n\r\n'
 
 
@@ -57,19 +58,21 @@ def serve(listener, lock, worker=None):
 def serve_compiled(listener):
     """Answers one request with the function's code, compiled, and ends."""
     connection, _address = listener._accept()
-    if read_request(connection) is not None:
+    request = read_request(connection)
+    if request is not None:
         body = compiler.compile_all()
-        write_all(connection, _JSON_OK % (b'', 0, len(body)) + body)
+        write_all(connection, _JSON_OK % (request[0], 0, len(body)) + body)
     os._exit(0)
 
 
 def answer(connection, served, note=b''):
     """Reads one request and answers it, with `note` in the head; False when the connection is at its end."""
     try:
-        body = read_request(connection)
-        if body is None:
+        request = read_request(connection)
+        if request is None:
             return False
-        write_all(connection, respond(served, body, note))
+        request_id, body = request
+        write_all(connection, respond(served, body, note + request_id))
         return True
     except OSError:
         return False  # the other side went away: nobody is left to tell
@@ -90,7 +93,7 @@ def respond(served, body, note):
 
 
 def read_request(connection):
-    """The body of the next request, or None at the end of the connection."""
+    """The line with the id of the next request, and its body; None at the end of the connection."""
     data = os.read(connection, _READ_SIZE)
     while (end := data.find(b'\r\n\r\n')) < 0:
         chunk = os.read(connection, _READ_SIZE)
@@ -102,8 +105,16 @@ def read_request(connection):
     if length > len(body):
         if b'100-continue' in head:
             write_all(connection, _CONTINUE)
-        return read_rest(connection, body, length)
-    return body
+        body = read_rest(connection, body, length)
+        if body is None:
+            return None
+    return request_id_line(head, data), body
+
+
+def request_id_line(head, data):
+    """As it is in `data`, whose head in lower case is `head`; nothing where there is none."""
+    at = head.find(b'\r\nx-request-id:') + 2
+    return data[at : head.find(b'\r\n', at) + 2] if at > 1 else b''
 
 
 def content_length(head):

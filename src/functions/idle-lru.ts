@@ -62,6 +62,7 @@ export class IdleLru {
   }
 
   #evictBeyond(): void {
+    if (this.#totalKb <= this.#maxKb) return;
     for (const oldest of this.#members.keys()) {
       if (this.#totalKb <= this.#maxKb) return;
       this.remove(oldest);

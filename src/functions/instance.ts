@@ -60,15 +60,17 @@ export class Instance implements Idle, Pausable {
     return this.#idleSince === null && this.#served === 1 && this.sandbox.isLoading();
   }
 
-  async serve(request: SandboxRequest): Promise<SandboxResponse> {
+  /** Gives it a request; `answered` has to be called then, unless it is ended. */
+  serve(request: SandboxRequest): Promise<SandboxResponse> {
     this.#idleSince = null;
     this.#isPaused = false;
     this.#served++;
-    try {
-      return await this.sandbox.request(request);
-    } finally {
-      this.#idleSince = performance.now();
-    }
+    return this.sandbox.request(request);
+  }
+
+  /** It has answered, and may be given the next request. */
+  answered(now: number): void {
+    this.#idleSince = now;
   }
 
   /** Pauses the sandbox; one that does not stop is of no use any more. */
@@ -81,11 +83,14 @@ export class Instance implements Idle, Pausable {
     this.#onEnd(this, 'evicted');
   }
 
+  get isMeasuringDue(): boolean {
+    return performance.now() - this.#measuredAt >= MEASURE_EVERY_MS;
+  }
+
   /** Measures its memory where that is due; true when there is a new figure. */
   async measure(): Promise<boolean> {
-    const now = performance.now();
-    if (now - this.#measuredAt < MEASURE_EVERY_MS) return false;
-    this.#measuredAt = now;
+    if (!this.isMeasuringDue) return false;
+    this.#measuredAt = performance.now();
     const kb = await this.sandbox.memoryKb();
     if (kb === 0) return false;
     this.#memoryKb = kb;

@@ -10,7 +10,8 @@ import { type FunctionContext, type Invocation, OlFunction } from './function.ts
 export class FunctionManager {
   readonly #context: FunctionContext;
   readonly #functions = new Map<string, OlFunction>();
-  readonly #inFlight = new Set<Promise<unknown>>();
+  readonly #drained = Promise.withResolvers<void>();
+  #inFlight = 0;
   #isClosing = false;
 
   constructor(context: FunctionContext) {
@@ -20,8 +21,11 @@ export class FunctionManager {
   /** Calls a function. The result rejects with an OlError from the table. Throws ERR_BAD_NAME, ERR_SHUTTING_DOWN. */
   invoke(name: string, body: Buffer): Invocation {
     if (this.#isClosing) throw new OlError('ERR_SHUTTING_DOWN', {});
-    const invocation = this.#function(checkFunctionName(name)).invoke(body);
-    this.#track(name, invocation.result);
+    const called = this.#function(checkFunctionName(name));
+    const invocation = called.invoke(body);
+    this.#inFlight++;
+    const done = () => this.#done(called);
+    invocation.result.then(done, done);
     return invocation;
   }
 
@@ -77,7 +81,7 @@ export class FunctionManager {
   /** Refuses new requests from now on, and resolves when the accepted ones are answered, or after `graceMs`. */
   async drain(graceMs: number): Promise<void> {
     this.#isClosing = true;
-    await inTime(Promise.allSettled(this.#inFlight), graceMs, () => {});
+    if (this.#inFlight > 0) await inTime(this.#drained.promise, graceMs, () => {});
   }
 
   #function(name: string): OlFunction {
@@ -89,12 +93,9 @@ export class FunctionManager {
   }
 
   /** Also keeps the map from growing with every name that somebody makes up. */
-  #track(name: string, result: Promise<unknown>): void {
-    this.#inFlight.add(result);
-    const done = () => {
-      this.#inFlight.delete(result);
-      if (this.#functions.get(name)?.isUnused === true) this.#functions.delete(name);
-    };
-    result.then(done, done);
+  #done(called: OlFunction): void {
+    this.#inFlight--;
+    if (called.isUnused && this.#functions.get(called.name) === called) this.#functions.delete(called.name);
+    if (this.#isClosing && this.#inFlight === 0) this.#drained.resolve();
   }
 }

@@ -142,7 +142,7 @@ export class MemoryPool {
 
   /** Lets those start that wait, as far as there is room now. Call it when a sandbox has become idle. */
   serve(): void {
-    for (;;) {
+    while (this.#waiting.size > 0) {
       const first = this.#oldest();
       if (first === null || !this.#makeRoom(this.#needOf(first))) return;
       this.#waiting.delete(first);

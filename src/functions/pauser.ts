@@ -11,8 +11,8 @@ export interface Pausable {
  */
 export class Pauser {
   readonly #delayMs: number;
-  /** In the order in which they are due. */
-  readonly #queue: { readonly member: Pausable; readonly idleSince: number }[] = [];
+  /** Those that have become idle. One that was used since is told of anew, and costs nothing while it is in here. */
+  readonly #members = new Set<Pausable>();
   #timer: NodeJS.Timeout | null = null;
 
   constructor(options: { readonly delayMs: number }) {
@@ -21,28 +21,36 @@ export class Pauser {
 
   /** Tells that it is idle from now on. */
   add(member: Pausable): void {
-    if (member.idleSince === null) return;
-    this.#queue.push({ member, idleSince: member.idleSince });
-    this.#timer ??= this.#timerFor(member.idleSince);
+    this.#members.add(member);
+    this.#timer ??= this.#timerIn(this.#delayMs);
   }
 
   close(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#queue.length = 0;
+    this.#members.clear();
   }
 
-  #timerFor(idleSince: number): NodeJS.Timeout {
-    return setTimeout(() => this.#pauseDue(), Math.max(0, idleSince + this.#delayMs - performance.now()));
+  #timerIn(ms: number): NodeJS.Timeout {
+    return setTimeout(() => this.#pauseDue(), ms);
   }
 
   #pauseDue(): void {
-    const before = performance.now() - this.#delayMs;
-    const due = this.#queue.findIndex(({ idleSince }) => idleSince > before);
-    for (const { member, idleSince } of this.#queue.splice(0, due < 0 ? this.#queue.length : due)) {
-      // Where it was used since, a later entry stands for it.
-      if (member.idleSince === idleSince) member.pause();
+    const now = performance.now();
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const member of this.#members) {
+      const leftMs = leftOf(member, now - this.#delayMs);
+      if (leftMs !== null && leftMs > 0) {
+        nextMs = Math.min(nextMs, leftMs);
+        continue;
+      }
+      this.#members.delete(member);
+      if (leftMs !== null) member.pause();
     }
-    const next = this.#queue[0];
-    this.#timer = next === undefined ? null : this.#timerFor(next.idleSince);
+    this.#timer = this.#members.size === 0 ? null : this.#timerIn(nextMs);
   }
+}
+
+/** How long until it has been idle since `before`; null while it is used or gone. */
+function leftOf({ idleSince }: Pausable, before: number): number | null {
+  return idleSince === null ? null : idleSince - before;
 }

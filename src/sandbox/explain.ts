@@ -1,7 +1,7 @@
 import { OlError } from '../errors.ts';
 import { inTime } from '../in-time.ts';
+import type { PipeError } from './pipe-error.ts';
 import { type Death, describeDeath, type MemoryBound, type SandboxRequest } from './sandbox.ts';
-import type { PipeError } from './server-pipe.ts';
 
 /** Bounds that messages name. */
 export interface NamedBounds {

@@ -7,11 +7,12 @@ import {
   type NamedBounds,
   type SandboxEnd,
 } from './explain.ts';
+import { PipeError } from './pipe-error.ts';
 import type { Death, Origin, Sandbox, SandboxRequest, SandboxResponse } from './sandbox.ts';
 import type { ScratchBound } from './scratch/scratch-bound.ts';
 import type { ScratchUsage } from './scratch/scratch-usage.ts';
 import type { Watchable, Watched } from './scratch/scratch-watch.ts';
-import { PipeError, type ServerPipe } from './server-pipe.ts';
+import type { ServerPipe } from './server-pipe.ts';
 
 export interface PipedSandboxParts {
   readonly functionName: string;

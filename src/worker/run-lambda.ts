@@ -58,7 +58,7 @@ export class RunLambda {
       if (body.length > 0 && body.length <= CHECKED_BYTES) checkJson(body);
       const { result, cancel } = this.#options.functions.invoke(name, body);
       // Also comes after a complete response, when there is nothing left to cancel.
-      response.on('close', cancel);
+      if (cancel !== null) response.on('close', cancel);
       const done = await result;
       if (done.response.status === 500) this.#options.metrics.failed();
       answer(response, done);
@@ -82,10 +82,11 @@ export class RunLambda {
 
 function checkJson(body: Buffer): void {
   const text = body.toString();
-  if (text.trim() === '') return;
   try {
     JSON.parse(text);
   } catch (cause) {
+    // White space is no JSON, but nothing, as is no body at all.
+    if (text.trim() === '') return;
     throw new OlError('ERR_BAD_JSON', { reason: (cause as Error).message }, { cause });
   }
 }

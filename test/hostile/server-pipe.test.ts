@@ -9,7 +9,9 @@ leavesNothing();
 // Not paused between two calls, so that a thread of a handler goes on.
 const stage = useStage(() => Stage.open({ pause_delay_ms: 60_000 }));
 
-const ok = (body: string, head = '') =>
+/** The attacker has read the id of the request in the memory of the runtime, and puts it here. */
+const ID = 'X-Request-Id: found\r\n';
+const ok = (body: string, head = ID) =>
   `HTTP/1.1 200 OK\r\n${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 
 const refused: Expected = { status: 502, text: /ERR_BAD_RESPONSE.*broke the protocol/ };
@@ -28,7 +30,7 @@ interface Answer {
 const ANSWERS: readonly Answer[] = [
   {
     title: 'a header without end',
-    data: `HTTP/1.1 200 OK\r\n${'X: y\r\n'.repeat(100)}`,
+    data: `HTTP/1.1 200 OK\r\n${ID}${'X: y\r\n'.repeat(100)}`,
     way: 'endless',
     after: 'hang',
     expected: refused,
@@ -36,28 +38,28 @@ const ANSWERS: readonly Answer[] = [
   { title: 'a line without end', data: 'HTTP/1.1 200 OK', way: 'endless', after: 'hang', expected: refused },
   {
     title: 'a body that never comes',
-    data: 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf',
+    data: `HTTP/1.1 200 OK\r\n${ID}Content-Length: 100\r\n\r\nhalf`,
     way: 'once',
     after: 'hang',
     expected: { status: 504, text: /ERR_TIMEOUT/ },
   },
   {
     title: 'half a body, and its end',
-    data: 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf',
+    data: `HTTP/1.1 200 OK\r\n${ID}Content-Length: 100\r\n\r\nhalf`,
     way: 'once',
     after: 'exit',
     expected: { status: 502, text: /ERR_SANDBOX_DIED/ },
   },
   {
     title: 'a length that is too short',
-    data: 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"long"',
+    data: `HTTP/1.1 200 OK\r\n${ID}Content-Length: 3\r\n\r\n"long"`,
     way: 'once',
     after: 'hang',
     expected: refused,
   },
   {
     title: 'a length beyond the limit',
-    data: 'HTTP/1.1 200 OK\r\nContent-Length: 65537\r\n\r\n',
+    data: `HTTP/1.1 200 OK\r\n${ID}Content-Length: 65537\r\n\r\n`,
     way: 'once',
     after: 'hang',
     expected: tooLarge,
@@ -65,7 +67,7 @@ const ANSWERS: readonly Answer[] = [
   ...['-1', '0x10', '1e3', '9'.repeat(40), '1, 1', ''].map(
     (length): Answer => ({
       title: `a length of '${length.slice(0, 10)}'`,
-      data: `HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\nx`,
+      data: `HTTP/1.1 200 OK\r\n${ID}Content-Length: ${length}\r\n\r\nx`,
       way: 'once',
       after: 'hang',
       expected: refused,
@@ -73,7 +75,7 @@ const ANSWERS: readonly Answer[] = [
   ),
   {
     title: 'chunks',
-    data: 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    data: `HTTP/1.1 200 OK\r\n${ID}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
     way: 'once',
     after: 'hang',
     expected: refused,
@@ -92,6 +94,14 @@ const ANSWERS: readonly Answer[] = [
     after: 'hang',
     expected: refused,
   },
+  { title: 'no id of the request', data: ok('"x"', ''), way: 'once', after: 'hang', expected: refused },
+  {
+    title: 'an id that it has made up',
+    data: ok('"x"', 'X-Request-Id: 12345678\r\n'),
+    way: 'once',
+    after: 'hang',
+    expected: refused,
+  },
   { title: 'two answers', data: ok('"one"') + ok('"two"'), way: 'once', after: 'hang', expected: refused },
   {
     title: 'an answer byte by byte',
@@ -102,7 +112,7 @@ const ANSWERS: readonly Answer[] = [
   },
   {
     title: 'times beyond belief',
-    data: ok('"timed"', 'X-Loaded-Ns: 999999999999999999\r\nX-Took-Us: 999999999999999\r\n'),
+    data: ok('"timed"', `${ID}X-Loaded-Ns: 999999999999999999\r\nX-Took-Us: 999999999999999\r\n`),
     way: 'once',
     after: 'exit',
     expected: { status: 200, text: /^"timed"$/ },
@@ -159,9 +169,19 @@ test('an answer before the question is no call’s', async () => {
   });
 });
 
+test('an answer to a call is never that of the next one, though that has been read', async () => {
+  await stage.current.addProgram('pipe/answers');
+  const data = Buffer.from(ok('"of the one before"')).toString('base64');
+  await stage.current.beside('an answer that was kept', async () => {
+    await expectAnswer(stage.current, { data, way: 'kept' }, { status: 200, text: /^"first"$/ });
+    await expectAnswer(stage.current, { data, way: 'of the one before', after: 'hang' }, refused);
+    await expectAnswer(stage.current, null, asUsual);
+  });
+});
+
 test('what a sandbox says to the worker beside its result does not get to the client', async () => {
   await stage.current.addProgram('pipe/answers');
-  const head = 'Set-Cookie: a=b\r\nX-Forged: yes\r\nAccess-Control-Allow-Origin: nobody\r\n';
+  const head = `${ID}Set-Cookie: a=b\r\nX-Forged: yes\r\nAccess-Control-Allow-Origin: nobody\r\n`;
   const data = Buffer.from(ok('"sent"', head)).toString('base64');
   await stage.current.beside('headers of its own', async () => {
     const answer = await expectAnswer(

@@ -1,9 +1,12 @@
 import { spawnSync } from 'node:child_process';
+import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ERRORS } from '../../src/errors.ts';
 import { ROOT } from '../helpers/checkout.ts';
+import { expectError } from '../helpers/errors.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
 import { RawConnection } from '../helpers/raw-http.ts';
@@ -106,6 +109,20 @@ test('`timing` and `benchmark_log` get a line for each step of each request', as
   const logged = lines.log.filter(({ msg }) => msg === 'timing');
   expect(new Set(logged.map(({ step }) => step))).toEqual(new Set(expected));
   expect(logged.filter(({ us }) => !Number.isInteger(us))).toEqual([]);
+});
+
+test('a step that cannot be written fails its request, and not the worker', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'openlambda-steps-'));
+  using _dir = { [Symbol.dispose]: () => rmSync(dir, { recursive: true }) };
+  const file = join(dir, 'steps');
+  spawnSync('mkfifo', [file]);
+  const reader = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  await using worker = await TestWorker.start({ benchmark_log: file, spare_sandboxes: 1 });
+  await worker.cluster.addFixture('echo');
+  expect(await worker.result('echo', 1)).toBe(1);
+  closeSync(reader);
+  expectError(await worker.call('echo', 1), 'ERR_INTERNAL');
+  expect((await worker.client.request('/status')).body).toBe('ready\n');
 });
 
 /** `npm run bench -- <argv>`, without npm. */

@@ -57,6 +57,24 @@ test('an event is answered with a whole HTTP response', async () => {
   );
 });
 
+test('the id of a request comes back with its answer, whatever that is, and no other does', async () => {
+  const ask = async (body: string, head: string) => {
+    text = '';
+    socket.write(post(body, head));
+    return await until(/\r\n\r\n.+$/);
+  };
+  const loaded = /^HTTP\/1.1 200 OK\r\nContent-Type: [^\r]+\r\nX-Request-Id: 12\r\nX-Took-Us: /;
+  expect(await ask('1', 'X-Request-Id: 12\r\n')).toMatch(loaded);
+  expect(await ask('{', 'x-request-id: 34\r\n')).toMatch(/^HTTP\/1.1 400 [^{]+\r\nx-request-id: 34\r\n/);
+  expect(await ask('2', 'X-Other-X-Request-Id: 5\r\n')).not.toMatch(/request-id/i);
+  expect(await ask('3', '')).not.toMatch(/request-id/i);
+});
+
+test('a large event comes with its id', async () => {
+  socket.write(post(JSON.stringify('x'.repeat(200_000)), 'X-Request-Id: 78\r\n'));
+  expect(await until(/x"$/)).toMatch(/\r\nX-Request-Id: 78\r\n/);
+});
+
 test('requests on one connection are answered one after another', async () => {
   for (let count = 0; count < 5; count++) {
     text = '';

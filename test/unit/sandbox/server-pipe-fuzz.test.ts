@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { connectUnix } from '../../../src/linux/sockets.ts';
 import { parseAnswerHead } from '../../../src/sandbox/answer-head.ts';
-import { PipeError, ServerPipe } from '../../../src/sandbox/server-pipe.ts';
+import { PipeError } from '../../../src/sandbox/pipe-error.ts';
+import { ServerPipe } from '../../../src/sandbox/server-pipe.ts';
 import { useTempDir } from '../cluster/temp-dir.ts';
 
 const temp = useTempDir();
@@ -30,27 +31,45 @@ const line = fc.oneof(
     'X-Took-Us: 999999999999999',
     'X-Took-Us: x',
     'X-Loaded-Ns: 1',
+    'X-Request-Id: 7777777a',
+    'X-Request-Id: 7777777g',
     '',
   ),
   fc.string({ maxLength: 30, unit: 'binary' }),
 );
+/** Stands for the line with the id of the request. */
+const ID = 'the id of the request';
 /** Mostly what looks like an answer. */
 const head = fc.oneof(
   fc
-    .tuple(fc.constantFrom('HTTP/1.1 200 OK', 'HTTP/1.1 400 Bad Request'), fc.array(line, { maxLength: 6 }))
-    .map(([first, more]) => [first, ...more]),
+    .tuple(
+      fc.constantFrom('HTTP/1.1 200 OK', 'HTTP/1.1 400 Bad Request'),
+      fc.constantFrom([ID], [ID], []),
+      fc.array(line, { maxLength: 6 }),
+    )
+    .map(([first, id, more]) => [first, ...id, ...more]),
   fc.array(line, { maxLength: 6 }),
+  // As the runtime writes it.
+  fc
+    .tuple(
+      fc.constantFrom('HTTP/1.1 200 OK', 'HTTP/1.1 500 '),
+      fc.constantFrom('Content-Type: text/plain', 'Content-Type: '),
+      fc.constantFrom(ID, 'X-Request-Id: 7777777a'),
+      fc.constantFrom('X-Took-Us: 5', 'X-Took-Us: 999999999999999'),
+      fc.constantFrom('Content-Length: 3', 'Content-Length: 0', 'Content-Length: 3 '),
+    )
+    .map((lines) => [...lines]),
 );
 const answer = fc
   .tuple(head, fc.constantFrom('\r\n', '\r\n', '\n'), fc.string({ maxLength: 12 }))
-  .map(([lines, end, body]) => Buffer.from(`${lines.join(end)}${end}${end}${body}`));
+  .map(([lines, end, body]) => `${lines.join(end)}${end}${end}${body}`);
 const cuts = fc.array(fc.nat(120), { maxLength: 4 });
 
 test('whatever a sandbox answers is an answer of ours, whole and within the bounds, or the end of its connection', async () => {
   const server = createServer().listen(join(temp.dir, 'server_pipe'));
   await once(server, 'listening');
   await fc.assert(
-    fc.asyncProperty(answer, cuts, async (bytes, at) => {
+    fc.asyncProperty(answer, cuts, async (text, at) => {
       const accepted = once(server, 'connection');
       const pipe = new ServerPipe(connectUnix(join(temp.dir, 'server_pipe')));
       const [peer] = await accepted;
@@ -60,13 +79,15 @@ test('whatever a sandbox answers is an answer of ours, whole and within the boun
         (response) => response,
         (error: unknown) => error,
       );
-      await once(peer, 'data');
+      const [request] = await once(peer, 'data');
+      const id = /X-Request-Id: [0-9a-f]+/.exec(String(request))?.[0] ?? '';
+      const bytes = Buffer.from(text.replaceAll(ID, id));
       for (const part of piecesOf(bytes, at)) {
         peer.write(part);
         await new Promise(setImmediate);
       }
       peer.end();
-      check(await outcome, bytes.toString('latin1'));
+      check(await outcome, bytes.toString('latin1'), id);
       pipe.close();
       await pipe.closed;
       peer.destroy();
@@ -85,7 +106,7 @@ function* piecesOf(bytes: Buffer, cuts: readonly number[]): Generator<Buffer> {
   }
 }
 
-function check(outcome: unknown, sent: string): void {
+function check(outcome: unknown, sent: string, id: string): void {
   if (outcome instanceof PipeError) {
     expect(['closed', 'unread', 'too-large', 'protocol']).toContain(outcome.failure);
     return;
@@ -99,6 +120,7 @@ function check(outcome: unknown, sent: string): void {
   expect(sent.slice(0, at).toLowerCase()).toMatch(
     new RegExp(`content-length:[ \\t]*0*${body.length}[ \\t]*\\r`),
   );
+  expect(sent.slice(0, at).toLowerCase()).toContain(id.toLowerCase());
   expect(tookMs === null || tookMs >= 0).toBe(true);
 }
 
