@@ -103,7 +103,9 @@ def tell(event, *values):
 LAUNCHED = b'{"event":"launched","pid":%d}\n'
 PONG = b'{"event":"pong"}\n'
 FORKED = b'{"event":"forked","id":%d}\n'
-WAITING = b'{"event":"waiting","id":%d}\n'
+# Of one length, so that a system call that was prepared before can pass it on.
+WAITING = b'{"event":"waiting","id":%-10d}\n'
+WAITING_BYTES = len(WAITING % 0)
 STARTED = b'{"event":"started","id":%d,"times":[%d,%d,%d]}\n'
 EXITED = b'{"event":"exit","id":%d,"code":%d,"signal":null}\n'
 KILLED = b'{"event":"exit","id":%d,"code":null,"signal":%d}\n'

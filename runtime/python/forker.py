@@ -153,7 +153,7 @@ class Forker:
             control.send_pidfd(self._connection, forked_id, pid, pidfd)
             control.tell(control.FORKED, forked_id)
             map_ids(pid, b'%d %d %d' % (first_inside, first_uid - self._first_uid, uid_count))
-            os.write(map_done, b'1')
+            os.write(map_done, control.WAITING % forked_id)
         except OSError as error:
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             control.tell_failed(forked_id, 'map', error)

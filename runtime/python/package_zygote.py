@@ -97,7 +97,7 @@ def become(blueprint, fds, cgroup_files):
     take_places(fds)
     _signal.set_wakeup_fd(-1)
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
-    if os.read(_MAPPED_FD, 1) != b'1':
+    if not os.read(_MAPPED_FD, 1):
         os._exit(1)  # our parent has told why
     os.close(_MAPPED_FD)
     if not blueprint.is_network_shared:

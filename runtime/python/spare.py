@@ -45,11 +45,11 @@ def add_putting_aside(steps):
     return [steps.call('dup3', 0, _ASIDE + index, 0) for index in range(len(PLACES))]
 
 
-def add_arrival(steps, mark):
+def add_arrival(steps, told):
     """Our descriptors, which are aside, get their places, and all that we share with the zygote is closed.
 
-    Returns the number of the last call, which waits for our ids to be mapped: a byte is written to the address `mark` then. It
-    returns 0 where the zygote could not, and has told of it.
+    Returns the number of the last call, which waits for our ids to be mapped: what we are to tell when we are ready is then at the
+    address `told`. It returns 0 where the zygote could not map them, and has told of it.
     """
     steps.step('scheduling')
     # Until the worker says otherwise we only run when nobody else wants to: a spare is nobody's request.
@@ -62,7 +62,7 @@ def add_arrival(steps, mark):
     # struct sigaction: all 0 is SIG_DFL, and no flags.
     steps.call('rt_sigaction', signal.SIGCHLD, bytes(32), None, _SIGNAL_SET_BYTES)
     steps.step('ids')
-    return steps.call('read', _MAPPED_FD, mark, 1, least=1)
+    return steps.call('read', _MAPPED_FD, told, control.WAITING_BYTES, least=control.WAITING_BYTES)
 
 
 def plan_to_settle(settings):

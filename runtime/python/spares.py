@@ -5,6 +5,7 @@ the pages that differ from batch to batch are shared by the whole batch.
 """
 
 import ctypes
+import json
 import os
 import signal
 
@@ -13,8 +14,6 @@ import kernel
 import plan
 import runner
 import spare
-
-_TEXT_BYTES = 64
 
 # A sandbox's network namespace is made apart, and it is forked into it. The ipc namespace is ours: a sandbox can make no call that
 # has to do with it (`src/sandbox/sock/seccomp/profile.ts`).
@@ -47,6 +46,7 @@ class Spares:
         self._slots = []
         self._batches = {}  # number of children -> what forks so many
         self._inbox = control.Inbox()
+        self._told = ctypes.create_string_buffer(control.WAITING_BYTES)
         self._wait = self._make_wait()
         hot_pages.go_on_with(self._wait)
         self._ended = None  # in a child: the result of its last call, and where it ended
@@ -72,9 +72,9 @@ class Spares:
         """In a child: the words of the request and its descriptors. Raises plan.Failed where it has not come so far, and ends the
         process where nobody has a use for it any more."""
         result, at = self._ended
-        slot = self._own_slot()
-        call = slot.program.call_at(at)
-        if call is not None:
+        slot = self._slot_at(at)
+        if slot is not None:
+            call = slot.program.call_at(at)
             if call == slot.mapped and result == 0:
                 os._exit(1)  # the zygote has told why
             raise slot.program.failure(call, result)
@@ -87,12 +87,13 @@ class Spares:
 
     def own_id(self):
         """In a child: its id."""
-        return self._own_slot().sandbox_id
+        slot = self._slot_at(self._ended[1])
+        return json.loads(self._told.raw)['id'] if slot is None else slot.sandbox_id
 
     def prepare(self, count):
         """Makes what it takes to fork so many, if it is not there yet."""
         while len(self._slots) < count:
-            self._slots.append(Slot(self._make_cloner(), self._settle, self._hot_pages))
+            self._slots.append(Slot(self._make_cloner(), self._settle, self._hot_pages, ctypes.addressof(self._told)))
         if count not in self._batches:
             self._batches[count] = Batch(self._slots[:count], self._has_networks)
         return self._batches[count]
@@ -116,14 +117,15 @@ class Spares:
         kernel.after_fork_in_parent()
         return batch.forked(call, result)
 
-    def _own_slot(self):
-        _, at = self._ended
-        return next(slot for slot in self._slots if slot.is_mapped or slot.program.call_at(at) is not None)
+    def _slot_at(self, at):
+        """The one in whose program this address is; None for what comes after all that differs."""
+        return next((slot for slot in self._slots if slot.program.call_at(at) is not None), None)
 
     def _make_wait(self):
         """What comes last, and is the same for all."""
         steps = plan.Plan()
         steps.step('start')
+        steps.call('write', control.EVENTS_FD, ctypes.addressof(self._told), control.WAITING_BYTES)
         steps.call('recvmsg', control.CONTROL_FD, self._inbox.address, 0, least=1)
         return steps.ready()
 
@@ -159,22 +161,16 @@ class Batch:
 class Slot:
     """What one child of a batch is forked and made by."""
 
-    def __init__(self, cloner, settle, follow):
-        """`follow`: the program that comes when all is settled."""
+    def __init__(self, cloner, settle, follow, told):
+        """`follow`: the program that comes when all is settled. `told`: the address of what it is to tell then."""
         self.cloner = cloner
         self.sandbox_id = None
         self.program = None
         self.mapped = None
         self._settle = settle
         self._follow = follow
+        self._told = told
         self._programs = {}  # number of files to enter a cgroup by -> program, and what differs in it
-        self._text = ctypes.create_string_buffer(_TEXT_BYTES)
-        self._mark = ctypes.create_string_buffer(1)
-
-    @property
-    def is_mapped(self):
-        """In a child, of its own slot alone: whether its ids have been mapped."""
-        return self._mark.raw != b'\0'
 
     def fill(self, child):
         self.sandbox_id = child.sandbox_id
@@ -182,22 +178,18 @@ class Slot:
         count = len(child.files)
         if count not in self._programs:
             self._programs[count] = self._make(count)
-        self.program, fds, self.mapped, waiting = self._programs[count]
+        self.program, fds, self.mapped = self._programs[count]
         for call, fd in zip(fds, [*child.files, *child.fds]):
             self.program.fill(call, 0, fd)
-        self._text.value = control.WAITING % child.sandbox_id
-        self.program.fill(waiting, 2, len(self._text.value))
 
     def _make(self, file_count):
         steps = plan.Plan()
         steps.step('cgroup')
         fds = [steps.call('write', 0, b'0', 1) for _ in range(file_count)]
         fds += spare.add_putting_aside(steps)
-        mapped = spare.add_arrival(steps, ctypes.addressof(self._mark))
+        mapped = spare.add_arrival(steps, self._told)
         steps.extend(self._settle)
-        steps.step('start')
-        waiting = steps.call('write', control.EVENTS_FD, ctypes.addressof(self._text), 0)
         way_out = steps.jump()
         program = steps.ready()
         program.on_zero(way_out, self._follow)
-        return program, fds, mapped, waiting
+        return program, fds, mapped

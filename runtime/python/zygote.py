@@ -101,7 +101,6 @@ def main():
     sandbox.server.rehearse()
     # What a handler prints before a crash is to be found in its file.
     sys.stdout.reconfigure(line_buffering=True)
-    blueprint.hot_pages.read_files(sandbox.server.rehearse)
     own = RootForker(blueprint, connection, settings)
     imports.note_homes()
     imports.settle()
