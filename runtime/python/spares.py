@@ -119,7 +119,8 @@ class Spares:
 
     def _slot_at(self, at):
         """The one in whose program this address is; None for what comes after all that differs."""
-        return next((slot for slot in self._slots if slot.program.call_at(at) is not None), None)
+        used = [slot for slot in self._slots if slot.program is not None]
+        return next((slot for slot in used if slot.program.call_at(at) is not None), None)
 
     def _make_wait(self):
         """What comes last, and is the same for all."""
