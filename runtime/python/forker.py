@@ -53,10 +53,10 @@ class Forker:
 
     def give_children_to_parent(self, tasks):
         """What we fork from now on is the root zygote's child, who reaps it, and lives on when we end."""
-        if tasks == 1:
-            self._spares.make_siblings()
-            self._zygotes.make_siblings()
-        else:
+        is_alone = tasks == 1
+        self._spares.set_parent(is_ours=not is_alone)
+        self._zygotes.set_parent(is_ours=not is_alone)
+        if not is_alone:
             self._carry_out = self._fork_apart
 
     def _fork_apart(self, words, fds):

@@ -192,6 +192,7 @@ class Cloner:
     """
 
     def __init__(self, flags, signal):
+        self._signal = signal
         self._pidfd = ctypes.c_int(-1)
         self._pid = ctypes.c_int(0)
         self._args = _CloneArgs(
@@ -212,10 +213,11 @@ class Cloner:
             self._args.flags |= CLONE_INTO_CGROUP
             self._args.cgroup = fd
 
-    def make_siblings(self):
-        """From now on children are those of our parent, which reaps them, and is told of their ends as of ours."""
-        self._args.flags |= CLONE_PARENT
-        self._args.exit_signal = 0
+    def set_parent(self, is_ours):
+        """Whether children from now on are our own, or those of our parent, which reaps them, and is told of their ends as of ours."""
+        flags = self._args.flags & ~CLONE_PARENT
+        self._args.flags = flags if is_ours else flags | CLONE_PARENT
+        self._args.exit_signal = self._signal if is_ours else 0
 
     @property
     def arguments(self):

@@ -42,7 +42,7 @@ class Spares:
         self._settle = settle
         self._hot_pages = hot_pages
         self._has_networks = has_networks
-        self._are_siblings = False
+        self._are_ours = True
         self._slots = []
         self._batches = {}  # number of children -> what forks so many
         self._inbox = control.Inbox()
@@ -51,11 +51,11 @@ class Spares:
         hot_pages.go_on_with(self._wait)
         self._ended = None  # in a child: the result of its last call, and where it ended
 
-    def make_siblings(self):
-        """From now on children are those of our parent, which reaps them, and is told of their ends as of ours."""
-        self._are_siblings = True
+    def set_parent(self, is_ours):
+        """Whether children from now on are our own, or those of our parent. What was prepared before was for another zygote."""
+        self._are_ours = is_ours
         for slot in self._slots:
-            slot.cloner.make_siblings()
+            slot.cloner.set_parent(is_ours)
 
     def fork(self, children):
         """Returns for each child its (pid, pidfd), or the OSError that there was; in a child, when it has been told what to do or could
@@ -100,8 +100,7 @@ class Spares:
 
     def _make_cloner(self):
         cloner = kernel.Cloner(_NAMESPACES, signal.SIGCHLD)
-        if self._are_siblings:
-            cloner.make_siblings()
+        cloner.set_parent(self._are_ours)
         return cloner
 
     def _fork_some(self, children):

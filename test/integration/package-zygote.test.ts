@@ -145,6 +145,21 @@ test('a zygote that is forked from another one has the imports of both, and outl
   );
 });
 
+test('of a zygote with native threads, below one without, how its sandboxes end is told', async () => {
+  const parent = await importing('alone', 'value = 1\n');
+  const text = python`
+    import ctypes
+    libc = ctypes.CDLL(None)
+    libc.pthread_create(ctypes.byref(ctypes.c_ulong()), None, libc.pause, None)
+  `;
+  const zygote = await importing('threads', text, parent);
+  const code = 'import os\ndef handler(event): os._exit(event)\n';
+  const sandboxes = await Promise.all([3, 4].map(async (how) => ({ how, sandbox: await from(zygote, code) })));
+  for (const { how, sandbox } of sandboxes)
+    await expect(ask(sandbox, how)).rejects.toThrow(new RegExp(`exit code ${how}\\b`));
+  expect(statusOf(pidOf(zygote), 'Threads')).toBe('2');
+});
+
 test('when a zygote dies its sandboxes live on, and those that are asked for come from the root zygote', async () => {
   const zygote = await importing('mortal', '');
   const text = 'import os\ndef handler(event): return os._exit(event) if event else "fine"\n';
