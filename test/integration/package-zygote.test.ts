@@ -154,7 +154,9 @@ test('of a zygote with native threads, below one without, how its sandboxes end 
   `;
   const zygote = await importing('threads', text, parent);
   const code = 'import os\ndef handler(event): os._exit(event)\n';
-  const sandboxes = await Promise.all([3, 4].map(async (how) => ({ how, sandbox: await from(zygote, code) })));
+  const sandboxes = await Promise.all(
+    [3, 4].map(async (how) => ({ how, sandbox: await from(zygote, code) })),
+  );
   for (const { how, sandbox } of sandboxes)
     await expect(ask(sandbox, how)).rejects.toThrow(new RegExp(`exit code ${how}\\b`));
   expect(statusOf(pidOf(zygote), 'Threads')).toBe('2');
