@@ -17,7 +17,7 @@ import spare
 
 # A sandbox's network namespace is made apart, and it is forked into it. The ipc namespace is ours: a sandbox can make no call that
 # has to do with it (`src/sandbox/sock/seccomp/profile.ts`).
-_NAMESPACES = kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID | kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS
+NAMESPACES = kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID | kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS
 
 
 class Child:
@@ -99,7 +99,7 @@ class Spares:
         return self._batches[count]
 
     def _make_cloner(self):
-        cloner = kernel.Cloner(_NAMESPACES, signal.SIGCHLD)
+        cloner = kernel.Cloner(NAMESPACES, signal.SIGCHLD)
         cloner.set_parent(self._are_ours)
         return cloner
 
