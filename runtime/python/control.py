@@ -70,7 +70,7 @@ def fds_of(data):
 
 
 class Inbox:
-    """Room for a request that a `recvmsg` prepared in the zygote takes (`spare.py`)."""
+    """Room for a request that a `recvmsg` prepared in the zygote takes (`spares.py`)."""
 
     def __init__(self):
         self._message = ctypes.create_string_buffer(_MAX_MESSAGE)
@@ -103,7 +103,7 @@ def tell(event, *values):
 LAUNCHED = b'{"event":"launched","pid":%d}\n'
 PONG = b'{"event":"pong"}\n'
 FORKED = b'{"event":"forked","id":%d}\n'
-# Of one length, so that a system call that was prepared before can pass it on.
+# Of one length: the zygote hands it to the child when its ids are mapped, which passes it on by system calls that were prepared before.
 WAITING = b'{"event":"waiting","id":%-10d}\n'
 WAITING_BYTES = len(WAITING % 0)
 STARTED = b'{"event":"started","id":%d,"times":[%d,%d,%d]}\n'

@@ -105,7 +105,6 @@ def plan_to_leave():
 
 def run(blueprint):
     """Never returns: in a child of `blueprint.spares`, which has been told what to do, or could not come so far."""
-    sandbox_id = blueprint.spares.own_id()
     step = 'start'
     try:
         (task, lock), fds = blueprint.spares.request()
@@ -119,10 +118,10 @@ def run(blueprint):
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
         fresh.make_fresh()
         if blueprint.timing:
-            control.tell(control.STARTED, sandbox_id, *blueprint.noted_times())
+            control.tell(control.STARTED, blueprint.spares.own_id(), *blueprint.noted_times())
         blueprint.leave.run()
     except BaseException as error:
-        control.tell_failed(sandbox_id, getattr(error, 'step', step), error)
+        control.tell_failed(blueprint.spares.own_id(), getattr(error, 'step', step), error)
         os._exit(1)
     gc.enable()
     listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, control.CONTROL_FD)

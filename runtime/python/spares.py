@@ -72,13 +72,13 @@ class Spares:
         """In a child: the words of the request and its descriptors. Raises plan.Failed where it has not come so far, and ends the
         process where nobody has a use for it any more."""
         result, at = self._ended
-        slot = self._slot_at(at)
-        if slot is not None:
+        call = self._wait.call_at(at)
+        if call is None:
+            slot = self._slot_at(at)
             call = slot.program.call_at(at)
             if call == slot.mapped and result == 0:
                 os._exit(1)  # the zygote has told why
             raise slot.program.failure(call, result)
-        call = self._wait.call_at(at)
         if not self._wait.is_end(call):
             if result == 0:
                 os._exit(0)  # a spare that is not needed any more
