@@ -27,7 +27,7 @@ export interface Cost {
 export const UNKNOWN_COST: PackageCost = { selfMs: 6, sharedMs: 0, selfKb: 1400, sharedKb: 0 };
 
 /** What a zygote takes before it has imported anything: page tables, and the pages that it has to copy. */
-export const ZYGOTE_KB = 3072;
+export const ZYGOTE_KB = 3870;
 
 /** The part that packages may have in common; `base` is what is there already. */
 export function sharedCost(costs: Costs, packages: Iterable<PackageKey>, base: Cost = NOTHING): Cost {

@@ -13,12 +13,15 @@
  *    as much as ten small ones only where it saves as much as those do. The children share their parent's memory, so a child
  *    costs what it imports itself, and a process.
  * 2. A split takes all that its calls have in common (`candidates.ts`), in one node.
- * 3. What costs too much for what is left of the budget is passed over, not the end.
- * 4. The times and sizes are those of each package's own share, with the standard library's counted once (`costs.ts`).
+ * 3. To a new node move all calls that it leaves less to import, from wherever they were: a worker looks for the best zygote in
+ *    the whole tree (`match.ts`), and not down the branch that a call was sorted into first.
+ * 4. What costs too much for what is left of the budget is passed over, not the end.
+ * 5. The times and sizes are those of each package's own share, with the standard library's counted once (`costs.ts`).
  */
 import { type Candidate, candidatesAt, type Place, ratio } from './candidates.ts';
+import { type Costs, leftMsWhere } from './costs.ts';
 import type { CallGroup, Statistics } from './statistics.ts';
-import type { PackageKey } from './tree.ts';
+import { isWithin, type PackageKey } from './tree.ts';
 
 /** A node of a fitted tree. The root has no packages. */
 export interface FittedNode {
@@ -38,19 +41,23 @@ interface Growing {
   place: Place;
   /** What could be made below it; made anew when its calls have changed. */
   candidates: readonly Candidate[];
+  /** What is left to import of what a call loads (`leftMsWhere`). */
+  readonly leftMs: (loads: Iterable<PackageKey>) => number;
 }
 
 /** The tree for these calls that takes no more than `budgetKb`. */
 export function fitTree(statistics: Statistics, budgetKb: number): FittedNode {
-  const whole: Place = { packages: [], groups: statistics.groups };
-  const root: Growing = { added: [], cost: { ms: 0, kb: 0 }, children: [], place: whole, candidates: [] };
+  const root = makeNode([], { added: [], cost: { ms: 0, kb: 0 } }, statistics.costs);
+  root.place = { packages: [], groups: statistics.groups };
   root.candidates = candidatesAt(root.place, statistics);
   const nodes = [root];
   for (let freeKb = budgetKb; ; ) {
     const split = bestSplit(nodes, freeKb);
     if (split === null) return toFitted(root);
-    const child = makeChild(split.node, split.candidate);
-    for (const node of [split.node, child]) node.candidates = candidatesAt(node.place, statistics);
+    const child = makeNode(split.node.place.packages, split.candidate, statistics.costs);
+    split.node.children.push(child);
+    const changed = nodes.filter((node) => moveCalls(node, child));
+    for (const node of [...changed, child]) node.candidates = candidatesAt(node.place, statistics);
     nodes.push(child);
     freeKb -= child.cost.kb;
   }
@@ -71,14 +78,28 @@ function bestSplit(
   return best;
 }
 
-/** Moves the candidate's calls from the node to a new child. */
-function makeChild(node: Growing, { added, cost, groups }: Candidate): Growing {
-  const moved = new Set(groups);
-  const packages = [...node.place.packages, ...added];
-  node.place = { ...node.place, groups: node.place.groups.filter((group) => !moved.has(group)) };
-  const child: Growing = { added, cost, children: [], place: { packages, groups }, candidates: [] };
-  node.children.push(child);
-  return child;
+/** A node without calls. */
+function makeNode(
+  above: readonly PackageKey[],
+  { added, cost }: Pick<Candidate, 'added' | 'cost'>,
+  costs: Costs,
+): Growing {
+  const packages = [...above, ...added];
+  const place = { packages, groups: [] };
+  return { added, cost, children: [], place, candidates: [], leftMs: leftMsWhere(costs, packages) };
+}
+
+/** Moves the calls that the other node leaves less to import. False where there are none. */
+function moveCalls(from: Growing, to: Growing): boolean {
+  const isBetter = ({ packages, loads }: CallGroup) =>
+    isWithin(to.place.packages, packages) && to.leftMs(loads) < from.leftMs(loads);
+  const { moving = [], staying = [] } = Object.groupBy(from.place.groups, (group) =>
+    isBetter(group) ? 'moving' : 'staying',
+  );
+  if (moving.length === 0) return false;
+  from.place = { ...from.place, groups: staying };
+  to.place = { ...to.place, groups: [...to.place.groups, ...moving] };
+  return true;
 }
 
 function toFitted({ added, cost, place, children }: Growing): FittedNode {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { GivenTree, keptNode, nodesOfFile } from '../../../src/zygote/given-tree.ts';
+import type { TreeFileNode } from '../../../src/zygote/tree-file.ts';
 import { asked } from './nodes.ts';
 
 const FILE = {
@@ -24,6 +25,37 @@ test('the nodes of a file come level by level, each with all that it has', () =>
     [['requests==2.31.0'], null],
     [['numpy==1.26.0', 'pandas==2.1.0', 'pytz==2023.3'], ['numpy==1.26.0']],
     [['numpy==1.26.0', 'scipy==1.11.0'], ['numpy==1.26.0']],
+  ]);
+});
+
+test('what saves the most for its memory comes first, and parents with what is worth it below them', () => {
+  const node = (
+    name: string,
+    import_ms: number,
+    kb: number,
+    calls: number,
+    children: TreeFileNode[] = [],
+  ) => ({
+    packages: [`${name}==1`],
+    import_ms,
+    kb,
+    calls,
+    children,
+  });
+  const file = {
+    packages: [],
+    children: [
+      node('large', 100, 50_000, 1),
+      node('small', 10, 5000, 6),
+      node('base', 20, 10_000, 0, [node('dear', 10, 40_000, 1), node('best', 100, 10_000, 4)]),
+    ],
+  };
+  expect(nodesOfFile(file).map(({ added }) => added[0])).toEqual([
+    'base==1',
+    'best==1',
+    'small==1',
+    'large==1',
+    'dear==1',
   ]);
 });
 
