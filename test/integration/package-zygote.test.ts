@@ -324,3 +324,32 @@ test('how a sandbox of it ended is known, though this process was held up until 
   expect(await sandbox.dead).toMatchObject({ code: 3, signal: null });
   await spare.destroy('done');
 });
+
+test('what its sandboxes write to is learned though each is ended right after its answer', async () => {
+  const zygote = await importing('written', 'data = bytearray(256 * 4096)\n');
+  const text = python`
+    import resource
+    import written
+
+    def faults():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+    def handler(event):
+        before = faults()
+        for at in range(0, len(written.data), 4096):
+            written.data[at] = 1
+        return faults() - before
+  `;
+  const copied = async () => {
+    const sandbox = await from(zygote, text);
+    const count = await ask<number>(sandbox);
+    await sandbox.destroy('the test is over');
+    return count;
+  };
+  // Each page is copied when it is written to, until spares have copied them before.
+  expect(await copied()).toBeGreaterThan(200);
+  // The second and the third are looked at, and some spares are there already by then.
+  const counts = [];
+  for (let made = 0; made < 10; made++) counts.push(await copied());
+  expect(Math.min(...counts)).toBeLessThan(50);
+});

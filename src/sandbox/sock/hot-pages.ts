@@ -45,15 +45,19 @@ export class HotPages {
     this.#options = options;
   }
 
-  /** One of its sandboxes has answered for the first time. */
-  answered(pid: number): void {
-    if (!this.#isBusy) void this.#learn(pid);
+  /** One of its sandboxes has answered for the first time. Resolves when it has been looked at; null where nobody looks. */
+  answered(pid: number): Promise<void> | null {
+    return this.#isBusy ? null : this.#learn(pid);
   }
 
   async #learn(pid: number): Promise<void> {
     this.#isBusy = true;
     const pages = await this.#look(pid);
-    if (pages !== null && this.#first !== null) return await this.#tell(inBoth(this.#first, pages));
+    const first = this.#first;
+    if (pages !== null && first !== null) {
+      void this.#tell(inBoth(first, pages));
+      return;
+    }
     this.#first ??= pages;
     this.#isBusy = false;
   }
@@ -87,6 +91,7 @@ export class HotPages {
 /** The pages that a process has for itself, in order: it has written to them. Rejects where it is gone, or can't be looked at. */
 export async function pagesWritten(pid: number): Promise<number[]> {
   const areas = writableAreas(await readFile(`/proc/${pid}/maps`, 'latin1'));
+  if (areas.length === 0) throw gone();
   await using table = await open(`/proc/${pid}/pagemap`);
   const found: number[] = [];
   let left = MAX_TABLE_PAGES;
@@ -109,7 +114,14 @@ export function writableAreas(maps: string): PageRange[] {
 async function readTable(table: FileHandle, page: number, count: number): Promise<Buffer> {
   const entries = Buffer.allocUnsafe(count * ENTRY_BYTES);
   const { bytesRead } = await table.read(entries, 0, entries.length, page * ENTRY_BYTES);
-  return entries.subarray(0, bytesRead);
+  // Of a process that has ended meanwhile there is nothing more.
+  if (bytesRead < entries.length) throw gone();
+  return entries;
+}
+
+/** As the kernel says it where a file of the process is opened. */
+function gone(): Error {
+  return Object.assign(new Error('the process has ended'), { code: 'ESRCH' });
 }
 
 /** Of an entry of `/proc/<pid>/pagemap`, the high half: in memory; of a file; mapped by this process alone (Linux 4.2). */

@@ -48,10 +48,8 @@ export class PackageNursery implements ImportZygote {
     this.#log = log;
     this.#scratches = new ScratchPool({ ...scratch, uids: zygote.uids, keep: MAX_SPARES });
     const hotPages = new HotPages({ zygote, log });
-    const answered = (pid: number) => {
-      // Looking takes ms, and only pays where there are spares.
-      if (this.#takes >= TAKES_PER_SPARE) hotPages.answered(pid);
-    };
+    // Looking takes ms, and only pays where there are spares.
+    const answered = (pid: number) => (this.#takes >= TAKES_PER_SPARE ? hotPages.answered(pid) : null);
     const materials = { scratches: this.#scratches, cgroups, log, answered };
     this.#fork = () => new Spare(nextId(), zygote, materials);
     this.#spares = new Spares({ wanted: 0, fork: this.#fork, refillAfterMs: REFILL_AFTER_MS, log });

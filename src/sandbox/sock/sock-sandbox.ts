@@ -32,6 +32,8 @@ export class SockSandbox extends PipedSandbox {
   readonly #scratch: ScratchDir;
   readonly #answered: Spare['answered'];
   #isPaused = false;
+  /** Settles when it is looked at no more; null where nobody looks. */
+  #looking: Promise<void> | null = null;
 
   constructor({ spare, ...parts }: SockSandboxParts) {
     super({ ...parts, pipe: spare.pipe, closingMs: CLOSING_MS });
@@ -82,12 +84,16 @@ export class SockSandbox extends PipedSandbox {
   }
 
   protected kill(): void {
-    this.#process.kill();
+    if (this.#looking === null) this.#process.kill();
+    else void this.#looking.then(() => this.#process.kill());
   }
 
   protected override answeredFirst(): void {
     const pid = this.pid();
-    if (pid !== null) this.#answered?.(pid);
+    this.#looking = pid === null ? null : (this.#answered?.(pid) ?? null);
+    void this.#looking?.then(() => {
+      this.#looking = null;
+    });
   }
 
   /** A zygote that hangs does not reap it. */

@@ -14,8 +14,11 @@ export interface SpareMaterials {
   /** Null for no bounds. */
   readonly cgroups: CgroupPool | null;
   readonly log: Log;
-  /** Told the pid of each sandbox that has answered for the first time; left out where nobody wants to know. */
-  readonly answered?: ((pid: number) => void) | undefined;
+  /**
+   * Told the pid of each sandbox that has answered for the first time; left out where nobody wants to know. What it returns
+   * resolves when the process has been looked at: until then it is not to be ended.
+   */
+  readonly answered?: ((pid: number) => Promise<void> | null) | undefined;
 }
 
 /** All that a sandbox is made of but code: a process that waits for it, in a cgroup, with a scratch directory. */

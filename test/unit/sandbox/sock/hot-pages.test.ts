@@ -1,12 +1,18 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fstatSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import {
   addWritten,
   encodeRanges,
+  HotPages,
   inBoth,
   pagesWritten,
   toRanges,
   writableAreas,
 } from '../../../../src/sandbox/sock/hot-pages.ts';
+import { silentLog } from '../../../../src/telemetry/log.ts';
+import { until } from '../../../helpers/poll.ts';
 
 const MAPS = `00400000-00b56000 r-xp 00000000 fe:00 1 /usr/bin/python3.11
 00b5f000-00c80000 rw-p 0075e000 fe:00 1 /usr/bin/python3.11
@@ -72,4 +78,31 @@ test('a process has written to some of its pages, and one that is gone is an err
   expect(pages.length).toBeGreaterThan(1000);
   expect(pages).toEqual([...new Set(pages)].sort((a, b) => a - b));
   await expect(pagesWritten(0x7fffffff)).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+test('one that has ended and is still to be reaped is gone as well, and has not written to nothing', async () => {
+  // The second program does not reap what the first one has started.
+  const parent = spawn('/bin/sh', ['-c', 'sleep 0 & echo $!; exec sleep 1000']);
+  try {
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const pid = Number(line.toString());
+    await until('zombie', () => readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '));
+    await expect(pagesWritten(pid)).rejects.toMatchObject({ code: 'ESRCH' });
+  } finally {
+    parent.kill('SIGKILL');
+  }
+});
+
+test('two sandboxes are looked at, one after the other, and then the zygote is told', async () => {
+  const told = Promise.withResolvers<number>();
+  const warmUp = (file: number) => told.resolve(fstatSync(file).size);
+  const hotPages = new HotPages({ zygote: { warmUp }, log: silentLog() });
+  const first = hotPages.answered(process.pid);
+  expect(hotPages.answered(process.pid)).toBe(null);
+  await first;
+  // One that ends is no second one.
+  await hotPages.answered(0x7fffffff);
+  await hotPages.answered(process.pid);
+  expect(await told.promise).toBeGreaterThan(16);
+  expect(hotPages.answered(process.pid)).toBe(null);
 });
