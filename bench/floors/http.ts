@@ -22,11 +22,11 @@ export async function startBareServer(): Promise<BareServer> {
   return { port, [Symbol.asyncDispose]: end };
 }
 
-/** Calls to a bare server, one every `gapMs` or one after another: nothing over HTTP is quicker here. */
-export async function httpFloor(samples: number, gapMs = 0): Promise<SpreadRow> {
+/** Calls to a bare server, one every `gapMs` or one after another (see `postMany`): nothing over HTTP is quicker here. */
+export async function httpFloor(samples: number, gapMs = 0, uncounted?: number): Promise<SpreadRow> {
   await using server = await startBareServer();
   const client = new BenchClient(`http://127.0.0.1:${server.port}`);
-  const times = await client.postMany('/', samples, gapMs);
+  const times = await client.postMany('/', samples, gapMs, uncounted);
   client.close();
   return { what: 'floor: a bare `node:http` server', ...summarize(times) };
 }

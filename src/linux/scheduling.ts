@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { check, errnoName, libc } from './libc.ts';
 
@@ -32,14 +33,21 @@ export function scheduleSandbox(pid: number): boolean {
   return schedule(pid, ATTRIBUTES.sandbox);
 }
 
-/** Gives the calling thread its ordinary share of the CPU, as soon as it has something to do. */
+/**
+ * Gives the threads of this process their ordinary share of the CPU, as soon as they have something to do. That is those of V8, too:
+ * the one that serves calls waits for them where they collect garbage together. Threads that are started later inherit it.
+ */
 export function scheduleWorker(): void {
-  schedule(0, ATTRIBUTES.worker);
+  scheduleThreads(ATTRIBUTES.worker);
 }
 
 /** Takes back what `scheduleWorker` has done. */
 export function scheduleAsUsual(): void {
-  schedule(0, ATTRIBUTES.usual);
+  scheduleThreads(ATTRIBUTES.usual);
+}
+
+function scheduleThreads(attributes: Buffer): void {
+  for (const thread of readdirSync('/proc/self/task')) schedule(Number(thread), attributes);
 }
 
 function schedule(pid: number, attributes: Buffer): boolean {

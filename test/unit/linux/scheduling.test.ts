@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
 import { scheduleAsUsual, scheduleSandbox, scheduleWorker } from '../../../src/linux/scheduling.ts';
 
@@ -36,4 +36,12 @@ test('the worker has a shorter slice than a sandbox, a sandbox than others, at t
   expect(scheduleSandbox(child.pid ?? 0)).toBe(false);
   scheduleAsUsual();
   expect(scheduling('self')).toEqual(usual);
+});
+
+test('all threads of the worker are scheduled so, those of V8 and of libuv too', async ({ skip }) => {
+  const slices = () => readdirSync('/proc/self/task').map((thread) => scheduling(Number(thread)).slice);
+  if (slices().includes(null)) skip('the kernel does not tell slices: it is older than 6.12');
+  expect(slices().length).toBeGreaterThan(4);
+  scheduleWorker();
+  expect(new Set(slices()).size).toBe(1);
 });
