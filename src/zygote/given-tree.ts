@@ -28,14 +28,22 @@ export function nodesOfFile(root: TreeFileNode): GivenNode[] {
   const nodes: GivenNode[] = [];
   const waiting = childrenOf(null, root);
   while (waiting.length > 0) {
-    const most = Math.max(...waiting.map(({ worth }) => worth));
-    const at = waiting.findIndex(({ worth }) => worth === most);
-    for (const { node, file } of waiting.splice(at, 1)) {
+    for (const { node, file } of waiting.splice(mostWorth(waiting), 1)) {
       nodes.push(node);
       waiting.push(...childrenOf(node, file));
     }
   }
   return nodes;
+}
+
+/** The place of the first of those that are worth the most. */
+function mostWorth(waiting: readonly Waiting[]): number {
+  let [at, most] = [0, -1];
+  for (let index = 0; index < waiting.length; index++) {
+    const worth = waiting[index]?.worth ?? -1;
+    if (worth > most) [at, most] = [index, worth];
+  }
+  return at;
 }
 
 interface Waiting {
@@ -59,9 +67,15 @@ function worthOf(file: TreeFileNode, above = { savedMs: 0, kb: 0 }): number {
   return file.children.reduce((most, child) => Math.max(most, worthOf(child, { savedMs, kb })), own);
 }
 
+const knownCalls = new WeakMap<TreeFileNode, number>();
+
 /** Calls that are forked from it or from what is below it. */
-function callsBelow({ calls = 0, children }: TreeFileNode): number {
-  return children.reduce((sum, child) => sum + callsBelow(child), calls);
+function callsBelow(file: TreeFileNode): number {
+  const known = knownCalls.get(file);
+  if (known !== undefined) return known;
+  const calls = file.children.reduce((sum, child) => sum + callsBelow(child), file.calls ?? 0);
+  knownCalls.set(file, calls);
+  return calls;
 }
 
 function nodeOfFile(parent: GivenNode | null, { packages, import_ms, calls = 0 }: TreeFileNode): GivenNode {

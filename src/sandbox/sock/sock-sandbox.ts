@@ -13,6 +13,8 @@ import type { Root } from './zygote.ts';
 
 /** Of a process that has closed its connection we are told at once. */
 const CLOSING_MS = 1000;
+/** For no longer is an end put off so that somebody can look: foreign code may make that slow. */
+const LOOKING_MS = 100;
 
 export interface SockSandboxParts {
   readonly functionName: string;
@@ -85,7 +87,7 @@ export class SockSandbox extends PipedSandbox {
 
   protected kill(): void {
     if (this.#looking === null) this.#process.kill();
-    else void this.#looking.then(() => this.#process.kill());
+    else void inTime(this.#looking, LOOKING_MS, () => {}).then(() => this.#process.kill());
   }
 
   protected override answeredFirst(): void {

@@ -16,7 +16,7 @@ export interface SpareMaterials {
   readonly log: Log;
   /**
    * Told the pid of each sandbox that has answered for the first time; left out where nobody wants to know. What it returns
-   * resolves when the process has been looked at: until then it is not to be ended.
+   * resolves when the process has been looked at: it is better not to end it before.
    */
   readonly answered?: ((pid: number) => Promise<void> | null) | undefined;
 }
