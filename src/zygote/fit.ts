@@ -47,15 +47,17 @@ interface Growing {
 
 /** The tree for these calls that takes no more than `budgetKb`. */
 export function fitTree(statistics: Statistics, budgetKb: number): FittedNode {
-  const root = makeNode([], { added: [], cost: { ms: 0, kb: 0 } }, statistics.costs);
-  root.place = { packages: [], groups: statistics.groups };
+  const { groups, costs } = statistics;
+  const root = makeNode({ packages: [], groups }, { added: [], cost: { ms: 0, kb: 0 } }, costs);
   root.candidates = candidatesAt(root.place, statistics);
   const nodes = [root];
   for (let freeKb = budgetKb; ; ) {
     const split = bestSplit(nodes, freeKb);
     if (split === null) return toFitted(root);
-    const child = makeNode(split.node.place.packages, split.candidate, statistics.costs);
-    split.node.children.push(child);
+    const { node: parent, candidate } = split;
+    const packages = [...parent.place.packages, ...candidate.added];
+    const child = makeNode({ packages, groups: [] }, candidate, costs);
+    parent.children.push(child);
     const changed = nodes.filter((node) => moveCalls(node, child));
     for (const node of [...changed, child]) node.candidates = candidatesAt(node.place, statistics);
     nodes.push(child);
@@ -78,15 +80,8 @@ function bestSplit(
   return best;
 }
 
-/** A node without calls. */
-function makeNode(
-  above: readonly PackageKey[],
-  { added, cost }: Pick<Candidate, 'added' | 'cost'>,
-  costs: Costs,
-): Growing {
-  const packages = [...above, ...added];
-  const place = { packages, groups: [] };
-  return { added, cost, children: [], place, candidates: [], leftMs: leftMsWhere(costs, packages) };
+function makeNode(place: Place, { added, cost }: Pick<Candidate, 'added' | 'cost'>, costs: Costs): Growing {
+  return { added, cost, children: [], place, candidates: [], leftMs: leftMsWhere(costs, place.packages) };
 }
 
 /** Moves the calls that the other node leaves less to import. False where there are none. */

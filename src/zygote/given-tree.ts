@@ -26,11 +26,11 @@ export interface GivenNode {
  */
 export function nodesOfFile(root: TreeFileNode): GivenNode[] {
   const nodes: GivenNode[] = [];
-  const waiting = childrenOf(null, root);
+  const waiting = childrenOf(null, withCalls(root));
   while (waiting.length > 0) {
-    for (const { node, file } of waiting.splice(mostWorth(waiting), 1)) {
+    for (const { node, subtree } of waiting.splice(mostWorth(waiting), 1)) {
       nodes.push(node);
-      waiting.push(...childrenOf(node, file));
+      waiting.push(...childrenOf(node, subtree));
     }
   }
   return nodes;
@@ -46,36 +46,43 @@ function mostWorth(waiting: readonly Waiting[]): number {
   return at;
 }
 
+/** A node of a file with all below it. */
+interface Subtree {
+  readonly file: TreeFileNode;
+  /** Calls that are forked from any of its nodes. */
+  readonly calls: number;
+  readonly children: readonly Subtree[];
+}
+
 interface Waiting {
   readonly node: GivenNode;
-  readonly file: TreeFileNode;
+  readonly subtree: Subtree;
   readonly worth: number;
 }
 
-function childrenOf(parent: GivenNode | null, { children }: TreeFileNode): Waiting[] {
-  return children.map((file) => ({ node: nodeOfFile(parent, file), file, worth: worthOf(file) }));
+function withCalls(file: TreeFileNode): Subtree {
+  const children = file.children.map(withCalls);
+  const calls = children.reduce((sum, child) => sum + child.calls, file.calls ?? 0);
+  return { file, calls, children };
+}
+
+function childrenOf(parent: GivenNode | null, { children }: Subtree): Waiting[] {
+  return children.map((subtree) => ({
+    node: nodeOfFile(parent, subtree.file),
+    subtree,
+    worth: worthOf(subtree),
+  }));
 }
 
 /**
  * What is saved for the memory, in ms for each kB: by the node alone, or together with those on the way down to one of the nodes below
  * it, whichever is the most.
  */
-function worthOf(file: TreeFileNode, above = { savedMs: 0, kb: 0 }): number {
-  const savedMs = above.savedMs + callsBelow(file) * (file.import_ms ?? 0);
+function worthOf({ file, calls, children }: Subtree, above = { savedMs: 0, kb: 0 }): number {
+  const savedMs = above.savedMs + calls * (file.import_ms ?? 0);
   const kb = above.kb + (file.kb ?? 0);
   const own = kb === 0 ? 0 : savedMs / kb;
-  return file.children.reduce((most, child) => Math.max(most, worthOf(child, { savedMs, kb })), own);
-}
-
-const knownCalls = new WeakMap<TreeFileNode, number>();
-
-/** Calls that are forked from it or from what is below it. */
-function callsBelow(file: TreeFileNode): number {
-  const known = knownCalls.get(file);
-  if (known !== undefined) return known;
-  const calls = file.children.reduce((sum, child) => sum + callsBelow(child), file.calls ?? 0);
-  knownCalls.set(file, calls);
-  return calls;
+  return children.reduce((most, child) => Math.max(most, worthOf(child, { savedMs, kb })), own);
 }
 
 function nodeOfFile(parent: GivenNode | null, { packages, import_ms, calls = 0 }: TreeFileNode): GivenNode {

@@ -53,9 +53,8 @@ export class HotPages {
   async #learn(pid: number): Promise<void> {
     this.#isBusy = true;
     const pages = await this.#look(pid);
-    const first = this.#first;
-    if (pages !== null && first !== null) {
-      void this.#tell(inBoth(first, pages));
+    if (pages !== null && this.#first !== null) {
+      void this.#tell(inBoth(this.#first, pages));
       return;
     }
     this.#first ??= pages;
