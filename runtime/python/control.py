@@ -53,7 +53,9 @@ _MAX_MESSAGE = 512
 _MAX_TEXT = 4096
 _FD_BYTES = 4
 _CMSG_HEADER = 16
-_FDS_SPACE = socket.CMSG_SPACE(64 * _FD_BYTES)  # 8 children
+_FDS_SPACE = socket.CMSG_SPACE(64 * _FD_BYTES)
+# Children in one request.
+MAX_FORKS = 8
 
 
 def receive(connection):

@@ -8,18 +8,14 @@ All room for it is taken at the start. What a zygote allocated when it learns wo
 pages that they write to.
 """
 
-import ctypes
 import os
 import struct
 
-import kernel
+import mappings
 import plan
 
-_MADV_POPULATE_WRITE = 23  # Linux 5.14
 _MAX_RANGES = 2048
 _RANGE = struct.Struct('QQ')
-
-_madvise = kernel.function('madvise', ctypes.c_int, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int)
 
 
 class HotPages:
@@ -31,7 +27,7 @@ class HotPages:
         self._count = 0
         self._next = None
         # Nothing at address 0 and of no length: an error means that the kernel does not know how.
-        self._is_known = _madvise(0, 0, _MADV_POPULATE_WRITE) == 0
+        self._is_known = mappings.is_known(mappings.POPULATE_WRITE)
 
     def go_on_with(self, program):
         """That comes next."""
@@ -44,6 +40,6 @@ class HotPages:
             return
         self._count = 0
         for address, length in _RANGE.iter_unpack(os.pread(fd, _MAX_RANGES * _RANGE.size, 0)):
-            self._hints.put(self._count, address, length, _MADV_POPULATE_WRITE)
+            self._hints.put(self._count, address, length, mappings.POPULATE_WRITE)
             self._count += 1
         self._hints.go_on(self._count, self._next)

@@ -176,7 +176,7 @@ class _CloneArgs(ctypes.Structure):
     ]  # fmt: skip
 
 
-def _thread_id_address():
+def thread_id_address():
     """Where glibc keeps the main thread's id; its own fork updates it in the child, and so must ours."""
     address = ctypes.c_uint64(0)
     if _prctl(PR_GET_TID_ADDRESS, ctypes.addressof(address), 0, 0, 0) < 0:
@@ -201,7 +201,7 @@ class Cloner:
             parent_tid=ctypes.addressof(self._pid),
             exit_signal=signal,
         )
-        self._args.child_tid = _thread_id_address()
+        self._args.child_tid = thread_id_address()
         if self._args.child_tid:
             self._args.flags |= _CLONE_CHILD_SETTID | _CLONE_CHILD_CLEARTID
 

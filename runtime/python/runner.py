@@ -47,7 +47,8 @@ On another machine, and where the kernel lets nobody make code, the same is done
 """
 
 import ctypes
-import platform
+
+import machine_code
 
 # The numbers of a call.
 NUMBER, ARGUMENTS, LEAST, MOST, ON_ZERO = 0, 1, 6, 7, 8
@@ -73,26 +74,13 @@ _CODE = {
     ),
 }
 
-_PAGE = 4096
-_READ, _WRITE, _EXECUTE = 1, 2, 4
-_PRIVATE, _ANONYMOUS = 2, 32
-_FAILED = ctypes.c_void_p(-1).value
-
 _libc = ctypes.PyDLL(None, use_errno=True)
 _Call = ctypes.c_int64 * CALL_WORDS
 
 
 def native():
     """`in_python` in machine code; None where there can be none."""
-    code = _CODE.get(platform.machine())
-    if code is None:
-        return None
-    try:
-        address = _executable(bytes.fromhex(code))
-    except OSError:
-        return None
-    # Keeps the GIL: a process that is cloned while another part of the interpreter runs would inherit a broken one.
-    return ctypes.PYFUNCTYPE(ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)(address)
+    return machine_code.function(_CODE, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
 
 
 def in_python(first, stopped):
@@ -115,19 +103,6 @@ def in_python(first, stopped):
     return result
 
 
-def _executable(code):
-    """The address of these bytes, in memory that nobody can write to any more. It stays for as long as the process."""
-    _libc.mmap.restype = ctypes.c_void_p
-    address = _libc.mmap(None, ctypes.c_size_t(_PAGE), _READ | _WRITE, _PRIVATE | _ANONYMOUS, -1, ctypes.c_long(0))
-    if address == _FAILED:
-        raise OSError(ctypes.get_errno(), 'mmap')
-    ctypes.memmove(address, code, len(code))
-    # It is now that the kernel makes sure that what was written is what is executed.
-    if _libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(_PAGE), _READ | _EXECUTE) != 0:
-        raise OSError(ctypes.get_errno(), 'mprotect')
-    return address
-
-
 _stopped = ctypes.c_int64(0)
 _stopped_address = ctypes.addressof(_stopped)
 _run = native() or in_python
@@ -138,3 +113,8 @@ def run(first):
     each process that comes out of it, where there is a fork among them."""
     result = _run(first, _stopped_address)
     return result, _stopped.value
+
+
+def is_native():
+    """Whether nothing of Python's runs between two calls."""
+    return _run is not in_python

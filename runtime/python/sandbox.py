@@ -44,6 +44,8 @@ class Blueprint:
             b'install': self._plan_to_start(install),
         }
         self.leave = plan_to_leave()
+        # Of the zygote's memory; None where it has none.
+        self.image = None
         self.hot_pages = hot_pages.HotPages()
         has_networks = not self.is_network_shared
         self.spares = spares.Spares(spare.plan_to_settle(settings), self.hot_pages, has_networks)
@@ -127,4 +129,4 @@ def run(blueprint):
     listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, control.CONTROL_FD)
     if task == b'compile':
         server.serve_compiled(listener)
-    server.serve(listener, lock)
+    server.serve(listener, lock, image=blueprint.image)

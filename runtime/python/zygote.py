@@ -28,10 +28,15 @@ import forker
 import imports
 import kernel
 import links
+import memory_image
 import networks
 import sandbox
 
 sys.path.remove(RUNTIME)
+
+
+# By then it has done all that it does for a fork: what it writes to later is no more what the image has.
+_REQUESTS_BEFORE_IMAGE = 2
 
 
 class RootForker(forker.Forker):
@@ -43,6 +48,15 @@ class RootForker(forker.Forker):
         network = networks.Shared() if kind == 'host' else networks.Networks(self._links)
         super().__init__(blueprint, connection, network)
         self._ids = {}  # pid -> id, of children that have not been reaped
+        self._requests = 0
+        for count in range(1, control.MAX_FORKS + 1):
+            self._spares.prepare(count)
+
+    def take_request(self):
+        super().take_request()
+        self._requests += 1
+        if self._requests == _REQUESTS_BEFORE_IMAGE:
+            self._blueprint.image = memory_image.make()
 
     def forked(self, pid, forked_id):
         self._ids[pid] = forked_id

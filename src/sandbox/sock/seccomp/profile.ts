@@ -31,6 +31,8 @@ export type Profile = {
 const NEW_NAMESPACES =
   0x80 + 0x20000 + 0x02000000 + 0x04000000 + 0x08000000 + 0x10000000 + 0x20000000 + 0x40000000;
 
+const CLONE_VM = 0x100;
+
 const [AF_UNIX, AF_INET, AF_INET6, AF_NETLINK] = [1, 2, 10, 16];
 const NETLINK_ROUTE = 0;
 const [SOL_IP, SOL_IPV6] = [0, 41];
@@ -135,6 +137,9 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   socketpair: { allowIf: [[{ arg: 0, bits: 32, oneOf: [AF_UNIX] }]], errno: EAFNOSUPPORT },
 
+  /** It changes nothing, and fails where another thread or process has the same memory: `memory_image.py` asks that. */
+  unshare: { allowIf: [[{ arg: 0, bits: 64, oneOf: [CLONE_VM] }]], errno: EPERM },
+
   /** Plain files, named pipes and sockets, but no devices. */
   mknod: { allowIf: [[{ arg: 1, bits: 32, mask: S_IFMT, oneOf: PLAIN_FILES }]], errno: EPERM },
   mknodat: { allowIf: [[{ arg: 2, bits: 32, mask: S_IFMT, oneOf: PLAIN_FILES }]], errno: EPERM },
@@ -176,7 +181,7 @@ export const ZYGOTE_PROFILE: Profile = {
   allowed: new Set([...PROFILE.allowed, 'clone3', 'mount', 'umount2', 'move_mount']),
   rules: new Map([
     ...PROFILE.rules,
-    ['unshare', { allowIf: [[{ arg: 0, bits: 32, oneOf: [NEW_NETWORK] }]], errno: EPERM }],
+    ['unshare', { allowIf: [[{ arg: 0, bits: 32, oneOf: [NEW_NETWORK, CLONE_VM] }]], errno: EPERM }],
     // Into those that it has made: of any other network namespace it is nobody.
     ['setns', { allowIf: [[{ arg: 1, bits: 32, oneOf: [NEW_NETWORK] }]], errno: EPERM }],
   ]),

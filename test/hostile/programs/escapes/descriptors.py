@@ -32,12 +32,13 @@ def peer(fd):
 
 
 def secrets_in_memory():
-    """In all that is no file: heap, stack, and whatever else has been written to."""
+    """In all that is no file of a directory: heap, stack, whatever else has been written to, and the zygote's memory."""
     found = set()
     with open('/proc/self/maps') as maps, open('/proc/self/mem', 'rb', buffering=0) as memory:
         for line in maps:
             span, mode, *_, path = line.split(maxsplit=5) if line.count(' ') > 5 else [*line.split(), '']
-            if mode.startswith('rw') and not path.startswith(('/', '[v')):
+            is_memory = mode.startswith('rw') and not path.startswith(('/', '[v'))
+            if is_memory or path.startswith('/memfd:'):
                 start, end = (int(part, 16) for part in span.split('-'))
                 memory.seek(start)
                 found.update(tries.SECRET.findall(memory.read(end - start)))

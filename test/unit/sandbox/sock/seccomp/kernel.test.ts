@@ -12,6 +12,7 @@ const PROBE = fileURLToPath(new URL('../../../../fixtures/seccomp/probe.py', imp
 const REFUSED = {
   mount: 'EPERM',
   unshare: 'EPERM',
+  'unshare high half': 'EPERM',
   'clone NEWUSER': 'EPERM',
   'clone high half': 'EPERM',
   clone3: 'ENOSYS',
@@ -29,6 +30,7 @@ const REFUSED = {
 };
 
 const WORKING = [
+  'unshare nothing',
   'clone',
   'named pipe',
   'threads',

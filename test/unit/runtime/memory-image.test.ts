@@ -1,0 +1,59 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+
+/** What came of four pages: the first was written to and is what it was, the second is not, the last one is all zeros. */
+interface Given {
+  readonly any: boolean;
+  /** The pages that are the process's own, by their numbers. */
+  readonly written: readonly number[];
+  /** How each begins. */
+  readonly held: readonly string[];
+}
+
+const runtime = join(import.meta.dirname, '../../../runtime/python');
+const peer = join(import.meta.dirname, 'memory_image_peer.py');
+const outcomes = JSON.parse(
+  execFileSync('/usr/bin/python3', ['-I', peer, runtime], { encoding: 'utf8' }),
+) as {
+  readonly before: readonly number[];
+  readonly alone: Given;
+  readonly thread: Given;
+  readonly child: { readonly child: Given; readonly here: string };
+  readonly signals: readonly number[];
+  readonly writable: readonly string[];
+  readonly open: readonly string[];
+  readonly replaced: boolean;
+};
+const ZEROS = '\0'.repeat(7);
+const HELD = ['aaaaaaa', 'keptbbb', 'ccccccc', ZEROS];
+const SIGUSR1 = 10;
+
+test('no page is the own one of a process that has just become an image', () => {
+  expect(outcomes.before).toEqual([]);
+});
+
+test('a page that is what it was is given back, and no other', () => {
+  expect(outcomes.alone).toEqual({ any: true, written: [1, 3], held: HELD });
+});
+
+test('so it is in a process that was forked from it, which changes nothing here', () => {
+  expect(outcomes.child.child).toEqual({ any: true, written: [1, 3], held: HELD });
+});
+
+test('nothing is given back while another thread might write to it', () => {
+  expect(outcomes.thread).toEqual({ any: false, written: [0, 1, 3], held: HELD });
+});
+
+test('the same signals are blocked after it as before', () => {
+  expect(outcomes.signals).toEqual([SIGUSR1]);
+});
+
+test('nobody can write to the image: it is mapped and open nowhere for that', () => {
+  expect(outcomes.writable).toEqual([]);
+  expect(outcomes.open).toEqual([]);
+});
+
+test('what has taken the place of a part of it keeps its zeros', () => {
+  expect(outcomes.replaced).toBe(true);
+});
