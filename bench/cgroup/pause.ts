@@ -6,7 +6,7 @@ import type { Bench, BenchRow } from '../measure/bench.ts';
 import { summarize } from '../measure/stats.ts';
 import { moveInto, openWays, type Way } from './ways.ts';
 
-/** What has been let go gets to run for so long before it is paused again. */
+/** What has been let go gets to run for so long before it is paused again: as a rule a core has gone to sleep by then. */
 const RUN_MS = 1;
 
 export const pause: Bench = {
@@ -30,8 +30,12 @@ async function echoFloor(samples: number): Promise<BenchRow> {
     const start = performance.now();
     await python.echo();
     times.push(performance.now() - start);
+    await sleep(RUN_MS);
   }
-  return { what: 'floor: a byte to the process and back, not paused', ...summarize(times) };
+  return {
+    what: 'floor: a byte to the process and back, not paused, after as long a rest',
+    ...summarize(times),
+  };
 }
 
 async function pauseWaiting(way: Way, samples: number): Promise<BenchRow[]> {

@@ -9,7 +9,7 @@ import kernel
 import runner
 
 _OUTPUT_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-_LEAST, _MOST = -(2**63), 2**63 - 1
+_LEAST = -(2**63)
 
 # name: number on x86-64, and on arm64.
 NUMBERS = {
@@ -61,7 +61,7 @@ class Plan:
         An argument is a number; or bytes, which it gets the address of; None is NULL.
         """
         values = [self._value(argument) for argument in arguments]
-        self._words += [NUMBERS[name][_MACHINE], *values, *[0] * (runner.ARGUMENT_COUNT - len(values)), least, _MOST, 0]
+        self._words += [NUMBERS[name][_MACHINE], *values, *[0] * (runner.ARGUMENT_COUNT - len(values)), least, 0]
         self._steps.append((self._step, name, about))
         return len(self._steps) - 1
 
@@ -185,7 +185,6 @@ class Hints:
         for index, value in enumerate(arguments, at + runner.ARGUMENTS):
             self._words[index] = value
         self._words[at + runner.LEAST] = least
-        self._words[at + runner.MOST] = _MOST
         self._words[at + runner.ON_ZERO] = on_zero
 
 

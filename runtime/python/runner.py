@@ -4,9 +4,9 @@ An interpreter writes to every page with an object that it so much as looks at, 
 forked has for itself from then on. What a zygote does between the forks of a batch, and each child before it serves, is a list of
 system calls that is known before. So it is carried out by a loop in machine code, which writes to its stack alone.
 
-A call is nine numbers of 64 bits: that of the system call, five arguments, the least and the most that it may return (the kernel
-says `-errno` where it fails), and the address of the call to go on with where it returns 0 and may not: so children part from who
-forks them. The loop ends at any other call that returns what it may not, or at a negative number in place of a call. It
+A call is eight numbers of 64 bits: that of the system call, five arguments, the least that it may return (the kernel says
+`-errno` where it fails), and the address of the call to go on with where it returns 0 and may not: so children part from who forks
+them. The loop ends at any other call that returns what it may not, or at a negative number in place of a call. It
 leaves the address of where it has ended, and returns what the last call that it made has returned:
 
     x86-64                             arm64
@@ -27,16 +27,13 @@ leaves the address of where it has ended, and returns what the last call that it
         syscall                            svc   #0
         cmp   rax, [rbx + 48]              cmp   x0, x11
         jl    2f                           b.lt  2f
-        cmp   rax, [rbx + 56]              ldr   x11, [x9, #56]
-        jg    3f                           cmp   x0, x11
-                                           b.gt  3f
-        add   rbx, 72                      add   x9, x9, #72
+        add   rbx, 64                      add   x9, x9, #64
         jmp   1b                           b     1b
      2: test  rax, rax                  2: cbnz  x0, 3f
         jne   3f
-        cmp   qword ptr [rbx + 64], 0      ldr   x11, [x9, #64]
+        cmp   qword ptr [rbx + 56], 0      ldr   x11, [x9, #56]
         je    3f                           cbz   x11, 3f
-        mov   rbx, [rbx + 64]              mov   x9, x11
+        mov   rbx, [rbx + 56]              mov   x9, x11
         jmp   1b                           b     1b
      3: mov   [r12], rbx                3: str   x9, [x10]
         pop   r12                          ret
@@ -51,26 +48,20 @@ import ctypes
 import machine_code
 
 # The numbers of a call.
-NUMBER, ARGUMENTS, LEAST, MOST, ON_ZERO = 0, 1, 6, 7, 8
-CALL_WORDS = 9
+NUMBER, ARGUMENTS, LEAST, ON_ZERO = 0, 1, 6, 7
+CALL_WORDS = 8
 CALL_BYTES = 8 * CALL_WORDS
 ARGUMENT_COUNT = LEAST - ARGUMENTS
 END = -1
 
 _CODE = {
     'x86_64': (
-        'f30f1efa 53 4154 4889fb 4989f4 31c0 48833b00 7c3d'
-        '488b03 488b7b08 488b7310 488b5318 4c8b5320 4c8b4328 0f05'
-        '483b4330 7c0c 483b4338 7f18 4883c348 ebcf'
-        '4885c0 750d 48837b4000 7406 488b5b40 ebbd'
-        '49891c24 415c 5b c3'
+        'f30f1efa5341544889fb4989f431c048833b007c37488b03488b7b08488b7310488b53184c8b53204c8b43280f05483b43307c064883c340'
+        'ebd54885c0750d48837b38007406488b5b38ebc349891c24415c5bc3'
     ),
     'aarch64': (
-        '5f2403d5 e90300aa ea0301aa 000080d2 280140f9 2802f8b7'
-        '208540a9 228d41a9 24ad42a9 010000d4'
-        '1f000beb cb000054 2b1d40f9 1f000beb 0c010054 29210191 f4ffff17'
-        'a00000b5 2b2140f9 6b0000b4 e9030baa efffff17'
-        '490100f9 c0035fd6'
+        '5f2403d5e90300aaea0301aa000080d2280140f9c801f8b7208540a9228d41a924ad42a9010000d41f000beb6b00005429010191f7ffff17'
+        'a00000b52b1d40f96b0000b4e9030baaf2ffff17490100f9c0035fd6'
     ),
 }
 
@@ -93,9 +84,9 @@ def in_python(first, stopped):
         result = _libc.syscall(*map(ctypes.c_long, call[:LEAST]))
         if result == -1:
             result = -ctypes.get_errno()
-        if call[LEAST] <= result <= call[MOST]:
+        if result >= call[LEAST]:
             at += CALL_BYTES
-        elif result == 0 and result < call[LEAST] and call[ON_ZERO] != 0:
+        elif result == 0 and call[ON_ZERO] != 0:
             at = call[ON_ZERO]
         else:
             break
