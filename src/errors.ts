@@ -50,6 +50,10 @@ export const ERRORS = {
     status: 502,
     message: "'{name}' was ended because its scratch space (/host) was used up: {reason}",
   },
+  ERR_TOO_MANY_PROCESSES: {
+    status: 502,
+    message: "'{name}' was ended because it wanted more and more processes: {reason}",
+  },
   ERR_SANDBOX_DIED: { status: 502, message: "the sandbox of '{name}' died during the request: {how}" },
   ERR_SANDBOX_GONE: {
     status: 502,
