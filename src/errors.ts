@@ -247,7 +247,12 @@ export class OlError<C extends ErrorCode = ErrorCode> extends Error {
   readonly status: number;
   readonly fields: Readonly<Record<string, string | number>>;
 
-  constructor(code: C, fields: ErrorFields<C>, options?: { cause?: unknown }) {
+  /** Fields that the message does not name are for whoever handles it. */
+  constructor(
+    code: C,
+    fields: ErrorFields<C> & Readonly<Record<string, string | number>>,
+    options?: { cause?: unknown },
+  ) {
     const values: Record<string, string | number> = fields;
     super(
       ERRORS[code].message.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name])),

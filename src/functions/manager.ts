@@ -4,12 +4,16 @@ import type { Lock } from '../packages/lock.ts';
 import { checkFunctionName } from '../registry/names.ts';
 import type { Levels } from '../telemetry/metrics.ts';
 import type { SandboxReport } from '../telemetry/sandbox-report.ts';
+import { STRIKES_LAST_MS } from './back-off.ts';
 import { type FunctionContext, type Invocation, OlFunction } from './function.ts';
+import { Reminder } from './reminder.ts';
 
 /** All functions of a worker, made when they are first called. */
 export class FunctionManager {
   readonly #context: FunctionContext;
   readonly #functions = new Map<string, OlFunction>();
+  /** Those that only their strikes keep go when these are over, if nobody calls them. */
+  readonly #sweep = new Reminder(() => this.#dropUnused());
   readonly #drained = Promise.withResolvers<void>();
   #inFlight = 0;
   #isClosing = false;
@@ -66,6 +70,7 @@ export class FunctionManager {
     return {
       queued: sum((one) => one.queued),
       starting: sum((one) => one.starting),
+      heldBack: functions.filter((one) => one.isHeldBack).length,
       idle: inState('idle'),
       paused: inState('paused'),
       busy: inState('busy'),
@@ -96,6 +101,14 @@ export class FunctionManager {
   #done(called: OlFunction): void {
     this.#inFlight--;
     if (called.isUnused && this.#functions.get(called.name) === called) this.#functions.delete(called.name);
+    if (called.hasStrikes) this.#sweep.after(STRIKES_LAST_MS);
     if (this.#isClosing && this.#inFlight === 0) this.#drained.resolve();
+  }
+
+  #dropUnused(): void {
+    for (const one of this.#functions.values()) {
+      if (one.isUnused) this.#functions.delete(one.name);
+      else if (one.hasStrikes) this.#sweep.after(STRIKES_LAST_MS);
+    }
   }
 }

@@ -83,7 +83,8 @@ async function explainClosed(cause: PipeError, it: Broken): Promise<OlError> {
   if (failure !== null) return new OlError('ERR_SANDBOX_START', { name, reason: failure }, { cause });
   if (death.outOfMemory !== null) {
     const reason = explainMemory(death.outOfMemory, it.bounds);
-    return new OlError('ERR_OUT_OF_MEMORY', { name, reason }, { cause });
+    const bound = death.outOfMemory === 'sandbox' ? 'mem_limit_mb' : 'mem_pool_mb';
+    return new OlError('ERR_OUT_OF_MEMORY', { name, reason, bound }, { cause });
   }
   return died(cause.failure === 'unread' ? 'ERR_SANDBOX_GONE' : 'ERR_SANDBOX_DIED');
 }
