@@ -156,6 +156,18 @@ test('the code of a package that is built runs in a sandbox, where it reaches th
     expect([target, found[target]]).toEqual([target, expect.stringMatching(/^got '40[03]'$/)]);
 });
 
+test('a package that forks on and on while it is built is not installed, and says why', async () => {
+  const bomb = 'import os\nwhile True:\n    try: os.fork()\n    except OSError: pass\n';
+  index.add({
+    name: 'bomb',
+    version: '1.0',
+    isSdist: true,
+    files: { 'backend.py': bomb, 'pyproject.toml': pyproject('bomb') },
+  });
+  const why = /^503 .*ERR_PACKAGES_INSTALLER.*wanted more and more processes.*512 of them.*start fewer"/;
+  await call('a package that forks on and on', 'bomb\n', HANDLER, why);
+});
+
 test('packages that need each other are installed, and those that cannot be together are refused', async () => {
   const add = (name: string, requires: string[], version = '1.0') =>
     index.add({ name, version, files: { [`${name}.py`]: '' }, requires });

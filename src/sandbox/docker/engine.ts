@@ -12,7 +12,7 @@ import { ScratchBound } from '../scratch/scratch-bound.ts';
 import type { ScratchDir } from '../scratch/scratch-dir.ts';
 import { ScratchPool } from '../scratch/scratch-pool.ts';
 import { scratchLimits } from '../scratch/scratch-usage.ts';
-import { ScratchWatch } from '../scratch/scratch-watch.ts';
+import { ScratchWatch, type Watchable } from '../scratch/scratch-watch.ts';
 import { ServerPipe } from '../server-pipe.ts';
 import { UidPool } from '../uids.ts';
 import type { Workshop, WorkshopBounds, WorkshopEngine } from '../workshop.ts';
@@ -159,7 +159,9 @@ export class DockerEngine implements Engine, WorkshopEngine {
         },
       });
       const { log } = this.#options;
-      if (!isBoundByKernel) sandbox.watchBy({ watch: (it) => new ScratchWatch({ limits, log }).add(it) });
+      const scratch = { watch: (it: Watchable) => new ScratchWatch({ limits, log }).add(it) };
+      const forks = new ForkWatch({ procsMax: bounds.procsMax, log });
+      sandbox.watchBy(forks, ...(isBoundByKernel ? [] : [scratch]));
       this.#remember(sandbox, this.#workshops);
       return new DockerWorkshop(sandbox, taken.resolve);
     });
