@@ -127,6 +127,7 @@ export abstract class PipedSandbox implements Sandbox, Watchable, Forking {
   abstract forksRefused(): number;
 
   asksOnAndOn(refused: number): void {
+    if (this.reason !== null) return; // its end may take a while, but has another cause
     const reason = explainForks(this.#bounds);
     this.log.warn({ sandboxId: this.id, refused, reason }, 'sandbox ended for wanting too many processes');
     this.#endFor({ code: 'ERR_TOO_MANY_PROCESSES', reason }, 'it wanted more and more processes');

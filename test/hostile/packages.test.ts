@@ -32,6 +32,8 @@ const stage = useStage(async () => {
     // What it keeps is no less than it was before.
     import_cache_size: 0,
     mem_limit_mb: 128,
+    // Enough for as many processes as one may have: on v1 of the cgroups, those that memory ends are replaced by a fork bomb for long.
+    install_mem_limit_mb: 4096,
   });
   // What the first installation makes, the worker keeps.
   index.add({ name: 'honest', version: '1.0', files: { 'honest.py': '' } });
