@@ -4,28 +4,26 @@ import type { Lock } from '../packages/lock.ts';
 import { checkFunctionName } from '../registry/names.ts';
 import type { Levels } from '../telemetry/metrics.ts';
 import type { SandboxReport } from '../telemetry/sandbox-report.ts';
-import { STRIKES_LAST_MS } from './back-off.ts';
 import { type FunctionContext, type Invocation, OlFunction } from './function.ts';
-import { Reminder } from './reminder.ts';
+import { FunctionTable } from './function-table.ts';
 
 /** All functions of a worker, made when they are first called. */
 export class FunctionManager {
   readonly #context: FunctionContext;
-  readonly #functions = new Map<string, OlFunction>();
-  /** Those that only their strikes keep go when these are over, if nobody calls them. */
-  readonly #sweep = new Reminder(() => this.#dropUnused());
+  readonly #functions: FunctionTable<OlFunction>;
   readonly #drained = Promise.withResolvers<void>();
   #inFlight = 0;
   #isClosing = false;
 
   constructor(context: FunctionContext) {
     this.#context = context;
+    this.#functions = new FunctionTable((name) => new OlFunction(name, context));
   }
 
   /** Calls a function. The result rejects with an OlError from the table. Throws ERR_BAD_NAME, ERR_SHUTTING_DOWN. */
   invoke(name: string, body: Buffer): Invocation {
     if (this.#isClosing) throw new OlError('ERR_SHUTTING_DOWN', {});
-    const called = this.#function(checkFunctionName(name));
+    const called = this.#functions.get(checkFunctionName(name));
     const invocation = called.invoke(body);
     this.#inFlight++;
     const done = () => this.#done(called);
@@ -48,7 +46,7 @@ export class FunctionManager {
 
   sandboxes(): SandboxReport[] {
     const now = performance.now();
-    const instances = [...this.#functions.values()].flatMap((one) => [...one.instances]);
+    const instances = this.#functions.all.flatMap((one) => [...one.instances]);
     return instances.map(({ sandbox, state, memoryKb }) => ({
       id: sandbox.id,
       function: sandbox.functionName,
@@ -62,7 +60,7 @@ export class FunctionManager {
 
   /** What there is of everything, now. */
   levels(): Levels {
-    const functions = [...this.#functions.values()];
+    const functions = this.#functions.all;
     const sum = (count: (one: OlFunction) => number) =>
       functions.reduce((total, one) => total + count(one), 0);
     const instances = functions.flatMap((one) => [...one.instances]);
@@ -89,26 +87,9 @@ export class FunctionManager {
     if (this.#inFlight > 0) await inTime(this.#drained.promise, graceMs, () => {});
   }
 
-  #function(name: string): OlFunction {
-    const known = this.#functions.get(name);
-    if (known !== undefined) return known;
-    const made = new OlFunction(name, this.#context);
-    this.#functions.set(name, made);
-    return made;
-  }
-
-  /** Also keeps the map from growing with every name that somebody makes up. */
   #done(called: OlFunction): void {
     this.#inFlight--;
-    if (called.isUnused && this.#functions.get(called.name) === called) this.#functions.delete(called.name);
-    if (called.hasStrikes) this.#sweep.after(STRIKES_LAST_MS);
+    this.#functions.called(called);
     if (this.#isClosing && this.#inFlight === 0) this.#drained.resolve();
-  }
-
-  #dropUnused(): void {
-    for (const one of this.#functions.values()) {
-      if (one.isUnused) this.#functions.delete(one.name);
-      else if (one.hasStrikes) this.#sweep.after(STRIKES_LAST_MS);
-    }
   }
 }

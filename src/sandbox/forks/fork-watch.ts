@@ -29,6 +29,7 @@ interface Entry {
   readonly sandbox: Forking;
   history: ForkHistory;
   dueAt: number;
+  hasEnded: boolean;
 }
 
 /** So that however many sandboxes run, looking at them takes no more than a hundredth of a core: a look takes 10 us. */
@@ -51,13 +52,18 @@ export class ForkWatch {
 
   /** Watches a sandbox, which runs from now on. */
   watch(sandbox: Forking): Watched {
-    const entry: Entry = { sandbox, history: newHistory(performance.now()), dueAt: 0 };
-    const stop = () => this.#running.delete(entry);
+    const entry: Entry = { sandbox, history: newHistory(performance.now()), dueAt: 0, hasEnded: false };
+    const rest = () => this.#running.delete(entry);
+    const end = () => {
+      entry.hasEnded = true;
+      rest();
+    };
     this.#run(entry);
-    return { run: () => this.#run(entry), rest: stop, end: stop };
+    return { run: () => this.#run(entry), rest, end };
   }
 
   #run(entry: Entry): void {
+    if (entry.hasEnded) return; // who gives it a request may not know yet
     entry.history = { ...entry.history, nextMs: FIRST_LOOK_MS };
     entry.dueAt = performance.now() + FIRST_LOOK_MS;
     this.#running.add(entry);

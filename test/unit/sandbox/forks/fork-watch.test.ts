@@ -51,6 +51,7 @@ test('what is paused or has ended is not looked at, and no timer is left for it'
   expect(one.looks).toBeGreaterThan(5);
   const { looks } = one;
   watched.end();
+  watched.run();
   await vi.advanceTimersByTimeAsync(1000);
   expect([one.looks, vi.getTimerCount()]).toEqual([looks, 0]);
 });
