@@ -50,6 +50,10 @@ export const ERRORS = {
     status: 502,
     message: "'{name}' was ended because its scratch space (/host) was used up: {reason}",
   },
+  ERR_TOO_MANY_PROCESSES: {
+    status: 502,
+    message: "'{name}' was ended because it wanted more and more processes: {reason}",
+  },
   ERR_SANDBOX_DIED: { status: 502, message: "the sandbox of '{name}' died during the request: {how}" },
   ERR_SANDBOX_GONE: {
     status: 502,
@@ -243,7 +247,12 @@ export class OlError<C extends ErrorCode = ErrorCode> extends Error {
   readonly status: number;
   readonly fields: Readonly<Record<string, string | number>>;
 
-  constructor(code: C, fields: ErrorFields<C>, options?: { cause?: unknown }) {
+  /** Fields that the message does not name are for whoever handles it. */
+  constructor(
+    code: C,
+    fields: ErrorFields<C> & Readonly<Record<string, string | number>>,
+    options?: { cause?: unknown },
+  ) {
     const values: Record<string, string | number> = fields;
     super(
       ERRORS[code].message.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name])),

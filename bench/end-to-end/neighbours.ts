@@ -2,12 +2,14 @@ import { scheduleAsUsual, scheduleWorker } from '../../src/linux/scheduling.ts';
 import type { Bench, BenchRow } from '../measure/bench.ts';
 import { BenchClient } from '../measure/client.ts';
 import { NO_OP, settle } from '../measure/functions.ts';
-import { BAD_NEIGHBOURS, type BadNeighbour, disturb } from '../measure/neighbours.ts';
+import { BAD_NEIGHBOURS, type BadNeighbour, type Disturbance, disturb } from '../measure/neighbours.ts';
 import { type Rig, startRig } from '../measure/rig.ts';
 import { type Summary, summarize } from '../measure/stats.ts';
 
 const GAP_MS = 4;
-/** So that they end soon after the figures are there; a call of the victim takes a hundredth of it. */
+/** One in so many calls more, before the others begin. */
+const WARM_UP = 10;
+/** So that the busy loop ends soon after the figures are there; a call of the victim takes a hundredth of it. */
 const BOUNDS = { invocation_timeout_ms: 1000 };
 const NAMES = Object.keys(BAD_NEIGHBOURS) as BadNeighbour[];
 
@@ -19,38 +21,61 @@ export const neighbours: Bench = {
     using _usual = { [Symbol.dispose]: scheduleAsUsual };
     await using rig = await startRig(BOUNDS);
     await rig.addFunction('victim', NO_OP);
-    for (const name of NAMES) await rig.addFunction(name, BAD_NEIGHBOURS[name]);
-    await settle();
     const alone = await measure(rig, samples, []);
-    const rows: BenchRow[] = [{ what: 'a call, no other function at work', ...alone }];
-    for (const name of NAMES)
-      rows.push({ what: `beside \`${name}\``, ...(await measure(rig, samples, [name])) });
+    const rows: BenchRow[] = [{ what: 'a call, no other function at work', ...alone.times }];
+    const ends: string[] = [];
+    for (const name of NAMES) {
+      const beside = await measure(rig, samples, [name]);
+      rows.push({ what: `beside \`${name}\``, ...beside.times });
+      ends.push(...beside.ends);
+    }
     const all = await measure(rig, samples, NAMES);
-    rows.push({ what: 'beside all of them', ...all });
+    rows.push({ what: 'beside all of them', ...all.times });
     rows.push({
       what: 'the same over no other function',
       unit: '×',
-      p50: all.p50 / alone.p50,
-      p99: all.p99 / alone.p99,
+      p50: all.times.p50 / alone.times.p50,
+      p99: all.times.p99 / alone.times.p99,
     });
     return {
       rows,
       notes: [
         'An error of the function that is measured would end the bench: there was none.',
         'The client gets the CPU as soon as the worker does, because it stands for one on another machine.',
-        'Each of the others is called again as soon as its call has ended: the fork bomb and the busy loop by a time limit ' +
-          'of 1 s, the memory bomb when it has used up its memory.',
+        'Each of the others is called again as soon as its call has ended: the busy loop by a time limit of 1 s, the fork bomb when it ' +
+          'has asked on and on for more processes, the memory bomb when it has used up its memory. After their second such end their calls ' +
+          'wait for the next sandbox. In each row they are new to the worker, and what counts is each call from the moment that they have begun.',
+        `While that was measured they ended so often: ${ends.join(', ')}; all together ${all.ends.join(', ')}.`,
       ],
     };
   },
 };
 
-async function measure(rig: Rig, samples: number, names: readonly BadNeighbour[]): Promise<Summary> {
-  await using _others = await disturb(rig.url, names);
+interface Beside {
+  readonly times: Summary;
+  /** How often each of the others was ended meanwhile. */
+  readonly ends: readonly string[];
+}
+
+async function measure(rig: Rig, samples: number, names: readonly BadNeighbour[]): Promise<Beside> {
+  // With the same names as in the row before, they would be held back from the beginning for what they did there.
+  const others = names.map((name) => ({ name, called: `${name}-of-${names.length}` }));
+  for (const { name, called } of others) await rig.addFunction(called, BAD_NEIGHBOURS[name]);
+  await settle();
   const client = new BenchClient(rig.url);
   try {
-    return summarize(await client.postMany('/runLambda/victim', samples, GAP_MS));
+    await client.postMany('/runLambda/victim', Math.ceil(samples / WARM_UP), GAP_MS, 0);
+    await using bombs = await disturb(
+      rig.url,
+      others.map(({ called }) => called),
+    );
+    const times = summarize(await client.postMany('/runLambda/victim', samples, GAP_MS, 0));
+    return { times, ends: others.map(({ name, called }) => `${name} ${endsOf(bombs, called)}`) };
   } finally {
     client.close();
   }
+}
+
+function endsOf({ ends }: Disturbance, called: string): number {
+  return [...ends].reduce((sum, [end, count]) => sum + (end.startsWith(`${called} `) ? count : 0), 0);
 }

@@ -41,8 +41,12 @@ export class BoundsV1 implements Bounds {
     return {
       oomKills: readKey(`${this.#dirs.memory}/memory.oom_control`, 'oom_kill'),
       memoryRefused: hasReachedV1(this.#dirs.memory, this.#memoryLimit) ? 1 : 0,
-      pidsRefused: readKey(`${this.#dirs.pids}/pids.events`, 'max'),
+      pidsRefused: this.forksRefused(),
     };
+  }
+
+  forksRefused(): number {
+    return readKey(`${this.#dirs.pids}/pids.events`, 'max');
   }
 
   refuseForks(): void {

@@ -35,8 +35,12 @@ export class BoundsV2 implements Bounds {
     return {
       oomKills: readKey(`${this.#dir}/memory.events`, 'oom_kill'),
       memoryRefused: readKey(`${this.#dir}/memory.events`, 'oom'),
-      pidsRefused: readKey(`${this.#dir}/pids.events`, 'max'),
+      pidsRefused: this.forksRefused(),
     };
+  }
+
+  forksRefused(): number {
+    return readKey(`${this.#dir}/pids.events`, 'max');
   }
 
   refuseForks(): void {

@@ -6,6 +6,8 @@ export interface Bounds {
   memoryKb(): number;
   /** Since the cgroup was made. */
   hits(): CgroupHits;
+  /** The same of forks alone. */
+  forksRefused(): number;
   /** Nothing can be forked in it from now on, until `set`. */
   refuseForks(): void;
   /** Gives back what an empty cgroup still has of cached memory, and forgets what was the most that it had. */

@@ -55,6 +55,9 @@ export interface Cgroup {
 
   hits(): CgroupHits;
 
+  /** The `pidsRefused` of `hits`, for who looks often: ten microseconds. */
+  forksRefused(): number;
+
   /**
    * Sends SIGKILL to all in it, paused or not; does not wait. Where the kernel has no `cgroup.kill`, a process may fork
    * while they are killed one by one, so nothing can be forked in it from then on until `reset`.

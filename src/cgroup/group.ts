@@ -80,6 +80,10 @@ export class Group implements Cgroup {
     return this.#hits.read();
   }
 
+  forksRefused(): number {
+    return this.#hits.forksRefused();
+  }
+
   killAll(): void {
     const { freezer, bounds, dirs } = this.#parts;
     const isDone = freezer.killAtOnce();

@@ -4,6 +4,7 @@ import type { SandboxResponse } from '../sandbox/sandbox.ts';
 import type { StartKind } from '../telemetry/metrics.ts';
 import { monotonicNs, Stopwatch, type Timing } from '../telemetry/timing.ts';
 import { CodeSupply, type Supplied } from './code-supply.ts';
+import { HoldBack } from './hold-back.ts';
 import type { Instance } from './instance.ts';
 import { Instances, type InstancesContext } from './instances.ts';
 import type { Place } from './memory-place.ts';
@@ -71,6 +72,7 @@ interface Times {
  * 4. For what still waits, `#pump` starts instances, as many as the policy in `scaling.ts` says and the memory pool has
  *    room for. It asks that again whenever a request comes or is done, and when nothing has happened for a while; where
  *    there was no room, `roomMade` goes on later.
+ *    None is started for a function whose sandboxes keep using up what they may have (`back-off.ts`).
  * 5. An instance that has served, or has just been made, takes the next request that waits (`#release`), unless another
  *    function's request has waited for memory for longer.
  * 6. Where none waits it is kept idle; one of many that is idle for long is dropped.
@@ -81,6 +83,7 @@ export class OlFunction implements Claimant {
   readonly #queue: Waiting[] = [];
   readonly #instances: Instances;
   readonly #scaler: Scaler;
+  readonly #holdBack: HoldBack;
   readonly #supply: CodeSupply;
   /** Which pull the code that is used came from. */
   #codePull = 0;
@@ -98,14 +101,17 @@ export class OlFunction implements Claimant {
       onQuiet: () => this.#startMissing('as it is quiet'),
       onSurplus: () => this.#dropSurplus(),
     });
+    const { metrics, log } = context;
+    this.#holdBack = new HoldBack({ name, metrics, log, onOver: () => this.#pump() });
   }
 
   get instances(): Iterable<Instance> {
     return this.#instances.all;
   }
 
+  /** What is held back does not wait for memory: nobody should be evicted for it. */
   get waitingSince(): number | null {
-    return this.#queue[this.#starting]?.since ?? null;
+    return this.#startsAllowed === 0 ? null : (this.#queue[this.#starting]?.since ?? null);
   }
 
   get needKb(): number | null {
@@ -124,9 +130,21 @@ export class OlFunction implements Claimant {
     return this.#starting;
   }
 
-  /** True when nothing waits, runs or is kept. */
+  /** True while no sandbox is started for it, because its sandboxes keep using up what they may have. */
+  get isHeldBack(): boolean {
+    return this.#holdBack.isHeld;
+  }
+
+  /** True where there is something to remember of it for a while. */
+  get hasStrikes(): boolean {
+    return this.#holdBack.hasStrikes;
+  }
+
+  /** True when nothing waits, runs, is kept or is to be remembered. */
   get isUnused(): boolean {
-    return this.#instances.count + this.#queue.length + this.#starting + this.#pulling === 0;
+    return (
+      this.#instances.count + this.#queue.length + this.#starting + this.#pulling === 0 && !this.hasStrikes
+    );
   }
 
   invoke(body: Buffer): Invocation {
@@ -189,6 +207,7 @@ export class OlFunction implements Claimant {
     if (!this.#instances.use(code, lock)) return;
     this.#context.log.info({ function: this.name, version: code.version.slice(0, 16) }, 'new code');
     this.#scaler.forget();
+    this.#holdBack.forget();
   }
 
   #cancel(waiting: Waiting): void {
@@ -215,13 +234,20 @@ export class OlFunction implements Claimant {
 
   #startMissing(asked: 'as something happened' | 'as it is quiet'): void {
     if (this.#queue.length === 0) return;
+    const allowed = this.#startsAllowed;
+    if (allowed === 0) return;
     const countLoading = () => this.#instances.countLoading();
     const atWork = { starting: this.#starting, busy: this.#instances.busy, countLoading };
-    for (let count = this.#scaler.toStart(this.#queue.length, atWork, asked); count > 0; count--) {
+    const wanted = this.#scaler.toStart(this.#queue.length, atWork, asked);
+    for (let count = Math.min(wanted, allowed); count > 0; count--) {
       const place = this.#context.memory.take(this);
       if (place === null) return;
       void this.#start(place);
     }
+  }
+
+  get #startsAllowed(): number {
+    return this.#holdBack.startsAllowed(this.#starting + this.#instances.busy);
   }
 
   async #start(place: Place): Promise<void> {
@@ -262,6 +288,7 @@ export class OlFunction implements Claimant {
       instance.answered(answered);
       this.#learn(instance, start, response, { since, dispatched, answered });
       this.#instances.answered(instance);
+      this.#holdBack.answered();
       this.#release(instance);
       waiting.resolve({ response, start });
     } catch (error) {
@@ -275,7 +302,7 @@ export class OlFunction implements Claimant {
     const isFirst = start !== 'warm';
     // No handler has seen the request. One that has never served may die of its own code: once more, and not for ever.
     if (!isOlError(error, 'ERR_SANDBOX_GONE') || (isFirst && waiting.isSecondTry))
-      return waiting.reject(error);
+      return waiting.reject(this.#holdBack.failed(error));
     waiting.isSecondTry ||= isFirst;
     this.#queue.unshift(waiting);
   }

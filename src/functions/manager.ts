@@ -5,23 +5,25 @@ import { checkFunctionName } from '../registry/names.ts';
 import type { Levels } from '../telemetry/metrics.ts';
 import type { SandboxReport } from '../telemetry/sandbox-report.ts';
 import { type FunctionContext, type Invocation, OlFunction } from './function.ts';
+import { FunctionTable } from './function-table.ts';
 
 /** All functions of a worker, made when they are first called. */
 export class FunctionManager {
   readonly #context: FunctionContext;
-  readonly #functions = new Map<string, OlFunction>();
+  readonly #functions: FunctionTable<OlFunction>;
   readonly #drained = Promise.withResolvers<void>();
   #inFlight = 0;
   #isClosing = false;
 
   constructor(context: FunctionContext) {
     this.#context = context;
+    this.#functions = new FunctionTable((name) => new OlFunction(name, context));
   }
 
   /** Calls a function. The result rejects with an OlError from the table. Throws ERR_BAD_NAME, ERR_SHUTTING_DOWN. */
   invoke(name: string, body: Buffer): Invocation {
     if (this.#isClosing) throw new OlError('ERR_SHUTTING_DOWN', {});
-    const called = this.#function(checkFunctionName(name));
+    const called = this.#functions.get(checkFunctionName(name));
     const invocation = called.invoke(body);
     this.#inFlight++;
     const done = () => this.#done(called);
@@ -44,7 +46,7 @@ export class FunctionManager {
 
   sandboxes(): SandboxReport[] {
     const now = performance.now();
-    const instances = [...this.#functions.values()].flatMap((one) => [...one.instances]);
+    const instances = this.#functions.all.flatMap((one) => [...one.instances]);
     return instances.map(({ sandbox, state, memoryKb }) => ({
       id: sandbox.id,
       function: sandbox.functionName,
@@ -58,7 +60,7 @@ export class FunctionManager {
 
   /** What there is of everything, now. */
   levels(): Levels {
-    const functions = [...this.#functions.values()];
+    const functions = this.#functions.all;
     const sum = (count: (one: OlFunction) => number) =>
       functions.reduce((total, one) => total + count(one), 0);
     const instances = functions.flatMap((one) => [...one.instances]);
@@ -66,6 +68,7 @@ export class FunctionManager {
     return {
       queued: sum((one) => one.queued),
       starting: sum((one) => one.starting),
+      heldBack: functions.filter((one) => one.isHeldBack).length,
       idle: inState('idle'),
       paused: inState('paused'),
       busy: inState('busy'),
@@ -84,18 +87,9 @@ export class FunctionManager {
     if (this.#inFlight > 0) await inTime(this.#drained.promise, graceMs, () => {});
   }
 
-  #function(name: string): OlFunction {
-    const known = this.#functions.get(name);
-    if (known !== undefined) return known;
-    const made = new OlFunction(name, this.#context);
-    this.#functions.set(name, made);
-    return made;
-  }
-
-  /** Also keeps the map from growing with every name that somebody makes up. */
   #done(called: OlFunction): void {
     this.#inFlight--;
-    if (called.isUnused && this.#functions.get(called.name) === called) this.#functions.delete(called.name);
+    this.#functions.called(called);
     if (this.#isClosing && this.#inFlight === 0) this.#drained.resolve();
   }
 }

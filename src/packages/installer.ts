@@ -218,7 +218,10 @@ export class Installer {
       if (!isOlError(cause) || cause.code === 'ERR_PACKAGES_INSTALLER') throw cause;
       const reason = isOlError(cause, 'ERR_TIMEOUT')
         ? `${phase} took longer than ${timeoutMs} ms: raise install_timeout_ms`
-        : cause.message.replace(/mem_limit_mb|scratch_max_mb/g, (key) => RAISE[key] ?? key);
+        : cause.message.replace(
+            /mem_limit_mb|scratch_max_mb|, or raise procs_max/g,
+            (key) => RAISE[key] ?? key,
+          );
       throw installerError(asked, reason, cause);
     }
   }
@@ -267,6 +270,7 @@ export class Installer {
 const RAISE: Readonly<Record<string, string>> = {
   mem_limit_mb: 'install_mem_limit_mb',
   scratch_max_mb: 'install_max_mb',
+  ', or raise procs_max': '', // for an installer there is no key: it has enough for any build
 };
 
 async function takeOne(asked: Asked, one: ResolvedPackage, scratchDir: string, stage: string): Promise<void> {

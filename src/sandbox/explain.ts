@@ -8,8 +8,15 @@ export interface NamedBounds {
   readonly memLimitMb: number;
   /** Of all sandboxes together. */
   readonly memPoolMb: number;
+  readonly procsMax: number;
   readonly scratchMaxMb: number;
   readonly scratchMaxFiles: number;
+}
+
+/** A bound of its own that a sandbox is ended for by the worker, and why, for whoever waits for it. */
+export interface OverBound {
+  readonly code: 'ERR_SCRATCH_FULL' | 'ERR_TOO_MANY_PROCESSES';
+  readonly reason: string;
 }
 
 /** How a sandbox's processes ended. */
@@ -26,8 +33,8 @@ export interface Broken {
   readonly hasAnswered: boolean;
   /** True where we are ending it ourselves. */
   readonly isBeingEnded: boolean;
-  /** What it had too much of in its scratch space, when it is ended for that. */
-  readonly overScratch: string | null;
+  /** What it had too much of, when it is ended for that. */
+  readonly over: OverBound | null;
   /** How long it has to be gone once it has closed its connection; then it is ended for breaking the protocol. */
   readonly closingMs: number;
   readonly ended: Promise<SandboxEnd>;
@@ -72,12 +79,12 @@ async function explainClosed(cause: PipeError, it: Broken): Promise<OlError> {
     new OlError(code, { name, how: describeDeath(death) }, { cause });
   // It died while it was idle, of whatever it had done before: this request is as good as never sent.
   if (cause.failure === 'unread' && it.hasAnswered) return died('ERR_SANDBOX_GONE');
-  if (it.overScratch !== null)
-    return new OlError('ERR_SCRATCH_FULL', { name, reason: it.overScratch }, { cause });
+  if (it.over !== null) return new OlError(it.over.code, { name, reason: it.over.reason }, { cause });
   if (failure !== null) return new OlError('ERR_SANDBOX_START', { name, reason: failure }, { cause });
   if (death.outOfMemory !== null) {
     const reason = explainMemory(death.outOfMemory, it.bounds);
-    return new OlError('ERR_OUT_OF_MEMORY', { name, reason }, { cause });
+    const bound = death.outOfMemory === 'sandbox' ? 'mem_limit_mb' : 'mem_pool_mb';
+    return new OlError('ERR_OUT_OF_MEMORY', { name, reason, bound }, { cause });
   }
   return died(cause.failure === 'unread' ? 'ERR_SANDBOX_GONE' : 'ERR_SANDBOX_DIED');
 }
@@ -101,6 +108,11 @@ export function explainScratch(
       ? `it had more than ${scratchMaxFiles} files: make fewer, or raise scratch_max_files`
       : `it had more than ${scratchMaxMb} MB: write less, or raise scratch_max_mb`;
   return { reason, counted: { files, mb: Math.round(bytes / BYTES_PER_MB) } };
+}
+
+/** Why one is ended that did not stop forking. */
+export function explainForks({ procsMax }: NamedBounds): string {
+  return `it went on asking when it had ${procsMax} of them, threads included: start fewer, or raise procs_max`;
 }
 
 /** Why one is ended that can't be looked at. */

@@ -2,14 +2,16 @@ import type { Log } from '../telemetry/log.ts';
 import {
   type Broken,
   explainBroken,
+  explainForks,
   explainHidden,
   explainScratch,
   type NamedBounds,
+  type OverBound,
   type SandboxEnd,
 } from './explain.ts';
+import type { Forking } from './forks/fork-watch.ts';
 import { PipeError } from './pipe-error.ts';
 import type { Death, Origin, Sandbox, SandboxRequest, SandboxResponse } from './sandbox.ts';
-import type { ScratchBound } from './scratch/scratch-bound.ts';
 import type { ScratchUsage } from './scratch/scratch-usage.ts';
 import type { Watchable, Watched } from './scratch/scratch-watch.ts';
 import type { ServerPipe } from './server-pipe.ts';
@@ -27,11 +29,13 @@ export interface PipedSandboxParts {
   readonly log: Log;
 }
 
+const NOT_WATCHED: Watched = { run: () => {}, rest: () => {}, end: () => {} };
+
 /**
  * A sandbox that is reached over `server_pipe`, whichever engine has made it: exchanges and what it means when they break,
  * what is told of its scratch space, and why it was ended. The engine's part is processes: pausing, killing, counting them.
  */
-export abstract class PipedSandbox implements Sandbox, Watchable {
+export abstract class PipedSandbox implements Sandbox, Watchable, Forking {
   readonly id: string;
   readonly functionName: string;
   readonly origin: Origin;
@@ -44,15 +48,15 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
   protected isDead = false;
   /** True while somebody waits for its answer. */
   protected isServing = false;
-  protected watched: Watched | null = null;
+  protected watched: Watched = NOT_WATCHED;
   /** Why we end it; null where we don't. */
   protected reason: string | null = null;
   readonly #retired = Promise.withResolvers<void>();
   readonly #pipe: ServerPipe;
   readonly #bounds: NamedBounds;
   readonly #closingMs: number;
-  /** What it had too much of in its scratch space, when it is ended for that. */
-  #overScratch: string | null = null;
+  /** What it had too much of, when it is ended for that. */
+  #over: OverBound | null = null;
   #hasAnswered = false;
 
   constructor(parts: PipedSandboxParts) {
@@ -116,8 +120,17 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
   }
 
   /** It runs its function's code from now on. */
-  watchBy(bound: Pick<ScratchBound, 'watch'>): void {
-    this.watched = bound.watch(this);
+  watchBy(...watchers: readonly { watch(sandbox: Watchable & Forking): Watched }[]): void {
+    this.watched = together(watchers.map((one) => one.watch(this)));
+  }
+
+  abstract forksRefused(): number;
+
+  asksOnAndOn(refused: number): void {
+    if (this.reason !== null) return; // its end may take a while, but has another cause
+    const reason = explainForks(this.#bounds);
+    this.log.warn({ sandboxId: this.id, refused, reason }, 'sandbox ended for wanting too many processes');
+    this.#endFor({ code: 'ERR_TOO_MANY_PROCESSES', reason }, 'it wanted more and more processes');
   }
 
   overScratch(usage: ScratchUsage): void {
@@ -130,8 +143,12 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
   }
 
   #endForScratch(reason: string, counted: object, why: string): void {
-    this.#overScratch = reason;
     this.log.warn({ sandboxId: this.id, ...counted, reason }, 'sandbox ended for its scratch space');
+    this.#endFor({ code: 'ERR_SCRATCH_FULL', reason }, why);
+  }
+
+  #endFor(over: OverBound, why: string): void {
+    this.#over ??= over;
     void this.destroy(why);
   }
 
@@ -141,11 +158,25 @@ export abstract class PipedSandbox implements Sandbox, Watchable {
       bounds: this.#bounds,
       hasAnswered: this.#hasAnswered,
       isBeingEnded: this.reason !== null,
-      overScratch: this.#overScratch,
+      over: this.#over,
       closingMs: this.#closingMs,
       ended: this.ended(),
       hasEnded: () => this.hasEnded(),
       destroy: (reason) => void this.destroy(reason),
     };
   }
+}
+
+function together(all: readonly Watched[]): Watched {
+  return {
+    run: () => {
+      for (const one of all) one.run();
+    },
+    rest: () => {
+      for (const one of all) one.rest();
+    },
+    end: () => {
+      for (const one of all) one.end();
+    },
+  };
 }

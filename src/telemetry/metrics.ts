@@ -49,6 +49,8 @@ export interface Levels {
   readonly paused: number;
   readonly busy: number;
   readonly starting: number;
+  /** Functions for which no sandbox is started for a while. */
+  readonly heldBack: number;
   /** Measured memory of all sandboxes. */
   readonly memoryKb: number;
 }
@@ -71,6 +73,7 @@ export class Metrics {
   readonly #errors: Counter<'code'>;
   readonly #failures: Counter;
   readonly #ended: Counter<'reason'>;
+  readonly #heldBack: Counter;
   readonly #forks: Counter<'depth'>;
   readonly #zygoteDeaths: Counter<'zygote'>;
 
@@ -99,6 +102,11 @@ export class Metrics {
       name: 'openlambda_sandboxes_ended_total',
       help: 'Sandboxes that the worker ended, by the reason.',
       labelNames: ['reason'],
+      registers,
+    });
+    this.#heldBack = new Counter({
+      name: 'openlambda_hold_backs_total',
+      help: 'How often a function was held back: no sandbox is started for it for some seconds, because its sandboxes keep using up what they may have.',
       registers,
     });
     this.#forks = new Counter({
@@ -136,6 +144,11 @@ export class Metrics {
     this.#errors.inc({ code });
   }
 
+  /** Tells of a function that gets no new sandbox for a while. */
+  heldBack(): void {
+    this.#heldBack.inc();
+  }
+
   /** Tells which zygote a sandbox of a function with packages is forked from. */
   forked(depth: number): void {
     this.#forks.inc({ depth: depth > MAX_DEPTH ? `more than ${MAX_DEPTH}` : String(depth) });
@@ -158,6 +171,14 @@ export class Metrics {
       registers,
       collect() {
         this.set(levels().queued);
+      },
+    });
+    new Gauge({
+      name: 'openlambda_functions_held_back',
+      help: 'Functions that are held back now, see openlambda_hold_backs_total.',
+      registers,
+      collect() {
+        this.set(levels().heldBack);
       },
     });
     new Gauge({

@@ -218,6 +218,7 @@ async function createEngine(
     bounds: {
       memLimitMb: config.memLimitMb,
       memPoolMb,
+      procsMax: config.procsMax,
       scratchMaxMb: config.scratchMaxMb,
       scratchMaxFiles: config.scratchMaxFiles,
     },

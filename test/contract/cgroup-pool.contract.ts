@@ -84,6 +84,22 @@ export function describeCgroupPoolContract(name: string, make: MakeDriver | stri
       expect(cgroup.hits()).toEqual({ oomKills: 0, memoryRefused: 0, pidsRefused: 1 });
     });
 
+    test('refused forks are counted anew in one that is used again', async () => {
+      await untilPresent(SIZE);
+      const cgroup = pool.take();
+      for (let use = 0; use < 2; use++) {
+        await using forker = await CgroupChild.start(cgroup, 'fork', 100);
+        await forker.next();
+        expect(cgroup.forksRefused()).toBe(1);
+        cgroup.killAll();
+        await forker.ended;
+        await until('empty cgroup', () => cgroup.isEmpty());
+        await cgroup.reset();
+        expect(cgroup.forksRefused()).toBe(0);
+      }
+      pool.giveBack(cgroup);
+    });
+
     test('what is given back to a full pool goes', async () => {
       await untilPresent(SIZE);
       const [one, other] = [pool.take(), pool.take()];

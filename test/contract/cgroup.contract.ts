@@ -132,6 +132,7 @@ export function describeCgroupContract(name: string, make: MakeDriver | string):
       await using child = await CgroupChild.start(cgroup, 'fork', 100);
       expect(await child.next()).toEqual({ forked: 4 });
       expect(cgroup.hits()).toEqual({ oomKills: 0, memoryRefused: 0, pidsRefused: 1 });
+      expect(cgroup.forksRefused()).toBe(1);
     });
 
     test('a busy loop gets no more than its share of a core', async () => {

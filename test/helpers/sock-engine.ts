@@ -67,7 +67,7 @@ export async function makeSockEngine(options: EngineOptions = {}): Promise<SockF
     zygoteSilentMs: 10_000,
     sandboxConfig: '{}',
     tmpMaxMb: 16,
-    bounds: { memLimitMb: 128, memPoolMb: 1024, scratchMaxMb: 512, scratchMaxFiles: 10_000 },
+    bounds: { memLimitMb: 128, memPoolMb: 1024, procsMax: 64, scratchMaxMb: 512, scratchMaxFiles: 10_000 },
     fileMaxMb: 64,
     installFileMaxMb: 256,
     openFilesMax: 256,

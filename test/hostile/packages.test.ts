@@ -32,6 +32,8 @@ const stage = useStage(async () => {
     // What it keeps is no less than it was before.
     import_cache_size: 0,
     mem_limit_mb: 128,
+    // Enough for as many processes as one may have: on v1 of the cgroups, those that memory ends are replaced by a fork bomb for long.
+    install_mem_limit_mb: 4096,
   });
   // What the first installation makes, the worker keeps.
   index.add({ name: 'honest', version: '1.0', files: { 'honest.py': '' } });
@@ -154,6 +156,18 @@ test('the code of a package that is built runs in a sandbox, where it reaches th
   expectRefused(found);
   for (const target of Object.keys(found).filter((key) => key.startsWith('proxy')))
     expect([target, found[target]]).toEqual([target, expect.stringMatching(/^got '40[03]'$/)]);
+});
+
+test('a package that forks on and on while it is built is not installed, and says why', async () => {
+  const bomb = 'import os\nwhile True:\n    try: os.fork()\n    except OSError: pass\n';
+  index.add({
+    name: 'bomb',
+    version: '1.0',
+    isSdist: true,
+    files: { 'backend.py': bomb, 'pyproject.toml': pyproject('bomb') },
+  });
+  const why = /^503 .*ERR_PACKAGES_INSTALLER.*wanted more and more processes.*512 of them.*start fewer"/;
+  await call('a package that forks on and on', 'bomb\n', HANDLER, why);
 });
 
 test('packages that need each other are installed, and those that cannot be together are refused', async () => {

@@ -18,11 +18,12 @@ interface Case {
 
 const timeout: Expected = { status: 504, text: /ERR_TIMEOUT.*longer than 2000 ms/ };
 const outOfMemory: Expected = { status: 502, text: /ERR_OUT_OF_MEMORY.*mem_limit_mb/ };
+const tooManyProcesses: Expected = { status: 502, text: /ERR_TOO_MANY_PROCESSES.*procs_max/ };
 const scratchFull: Expected = { status: 502, text: /ERR_SCRATCH_FULL/ };
 
 const CASES: readonly Case[] = [
-  { title: 'a fork bomb', program: 'fork_bomb', expected: timeout },
-  { title: 'a thread bomb', program: 'thread_bomb', expected: timeout },
+  { title: 'a fork bomb', program: 'fork_bomb', expected: tooManyProcesses },
+  { title: 'a thread bomb', program: 'thread_bomb', expected: tooManyProcesses },
   {
     title: 'a thread bomb that answers',
     program: 'thread_bomb',

@@ -89,6 +89,22 @@ describeWithDocker('a worker with docker', (dockerd) => {
     expect(await worker.result('forks')).toBe(15);
   });
 
+  test('one that asks on and on is ended for it, and the next call is fine', async () => {
+    await worker.cluster.writeFunction(
+      'bomb',
+      python`
+        import os
+        def handler(event):
+            while event == 'bomb':
+                try: os.fork()
+                except OSError: pass
+            return event
+      `,
+    );
+    expectError(await worker.call('bomb', 'bomb'), 'ERR_TOO_MANY_PROCESSES', /16 of them.*procs_max/);
+    expect(await worker.result('bomb', 1)).toBe(1);
+  });
+
   test('open files, the size of a file, and /tmp have bounds', async () => {
     await worker.cluster.writeFunction(
       'files',

@@ -42,7 +42,7 @@ test('beside a fork bomb, a memory bomb and a busy loop another function gets no
   console.info(`neighbours: ${figures}, ${(beside.p99 / alone.p99).toFixed(1)} times as much`);
   expect(beside.p50 / alone.p50, figures).toBeLessThan(GROSSLY_SLOWER);
   await bombs[Symbol.asyncDispose]();
-  // Each of them was ended by its bound (the memory bomb, on a slow machine, perhaps by the time), so they were at work.
+  // Each of them was ended by its bound (the bombs, on a slow machine, perhaps by the time), so they were at work.
   const ends = [...bombs.ends.keys()];
   for (const name of names) expect(ends).toContainEqual(expect.stringMatching(`^${name} 50[24]$`));
   expect(ends.filter((end) => !/ 50[24]$/.test(end))).toEqual([]);

@@ -57,10 +57,11 @@ export const FUNCTIONS: Readonly<Record<string, SoakFunction>> = {
     weight: 2,
     outcomes: ['502 ERR_SANDBOX_DIED'],
   },
+  // One that did so each time would be held back, and all clients would wait for it most of the time.
   'uses-up-memory': {
-    code: 'def handler(event):\n    return len(bytearray(500 * 1024 * 1024))\n',
-    weight: 2,
-    outcomes: ['502 ERR_OUT_OF_MEMORY'],
+    code: 'def handler(event):\n    return len(bytearray((500 if event % 40 == 0 else 1) * 1024 * 1024))\n',
+    weight: 8,
+    outcomes: ['200', '502 ERR_OUT_OF_MEMORY'],
   },
   'takes-too-long': {
     code: 'def handler(event):\n    while True: pass\n',

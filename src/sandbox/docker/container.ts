@@ -4,6 +4,7 @@ import { asked, type Daemon, isMissing, statusOf } from '../../docker/client.ts'
 import { removeContainer, waitForContainer } from '../../docker/containers.ts';
 import { signalName } from '../../linux/signals.ts';
 import type { Log } from '../../telemetry/log.ts';
+import { ContainerForks } from './container-forks.ts';
 import { ContainerMemory } from './container-memory.ts';
 import { endLost, firstProcessOf } from './lost.ts';
 import type { MemoryOfContainer } from './memory.ts';
@@ -31,6 +32,7 @@ export class Container {
   /** Resolves when the daemon has forgotten it. Never rejects. */
   readonly gone: Promise<void>;
   readonly memory: MemoryOfContainer;
+  readonly #forks: ContainerForks | null;
   readonly #daemon: Daemon;
   readonly #container: DockerContainer;
   readonly #log: Log;
@@ -68,6 +70,7 @@ export class Container {
     this.#first = this.#pid === null ? null : firstProcessOf(container.id, this.#pid);
     const seen = this.#pid === null ? null : ContainerMemory.open(this.#pid);
     this.memory = seen ?? new StatsMemory(daemon, container.id, log);
+    this.#forks = this.#pid === null ? null : ContainerForks.open(this.#pid);
     this.#pausing = new Pausing({
       pause: () => this.#step('pausing a container', () => this.#container.pause()),
       unpause: () => this.#step('unpausing a container', () => this.#container.unpause()),
@@ -79,6 +82,11 @@ export class Container {
   /** Of its first process, as the machine sees it; null when it has ended. */
   pid(): number | null {
     return this.#pid;
+  }
+
+  /** Forks and threads that it was refused; 0 where its cgroup can't be seen from here. */
+  forksRefused(): number {
+    return this.#hasEnded ? 0 : (this.#forks?.refused() ?? 0);
   }
 
   get isPaused(): boolean {

@@ -47,14 +47,14 @@ export class DockerSandbox extends PipedSandbox {
 
   async pause(): Promise<void> {
     if (this.isDead) return;
-    this.watched?.rest();
+    this.watched.rest();
     await this.#container.setPaused(true);
   }
 
   /** The request that comes next waits in the socket until it is done. */
   unpause(): void {
     if (this.isDead || !this.#container.isPaused) return;
-    this.watched?.run();
+    this.watched.run();
     this.#container.setPaused(false).catch((error: unknown) => {
       this.log.error({ err: error, sandboxId: this.id }, 'a container could not be unpaused');
       void this.destroy('it could not be unpaused');
@@ -69,6 +69,10 @@ export class DockerSandbox extends PipedSandbox {
     return this.#container.memory.kb();
   }
 
+  forksRefused(): number {
+    return this.#container.forksRefused();
+  }
+
   protected kill(): void {
     this.#container.kill();
   }
@@ -80,7 +84,7 @@ export class DockerSandbox extends PipedSandbox {
   async #end(pipe: ServerPipe, release: () => Promise<void>): Promise<Death> {
     const end = await this.#container.ended;
     this.isDead = true;
-    this.watched?.end();
+    this.watched.end();
     await pipe.closedByPeer();
     await this.#container.gone;
     await release();

@@ -5,13 +5,14 @@ import { emptyDirectory } from '../../linux/remove-tree.ts';
 import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { NamedBounds } from '../explain.ts';
+import { ForkWatch } from '../forks/fork-watch.ts';
 import type { Lock } from '../lock.ts';
 import type { Engine, Sandbox } from '../sandbox.ts';
 import { ScratchBound } from '../scratch/scratch-bound.ts';
 import type { ScratchDir } from '../scratch/scratch-dir.ts';
 import { ScratchPool } from '../scratch/scratch-pool.ts';
 import { scratchLimits } from '../scratch/scratch-usage.ts';
-import { ScratchWatch } from '../scratch/scratch-watch.ts';
+import { ScratchWatch, type Watchable } from '../scratch/scratch-watch.ts';
 import { ServerPipe } from '../server-pipe.ts';
 import { UidPool } from '../uids.ts';
 import type { Workshop, WorkshopBounds, WorkshopEngine } from '../workshop.ts';
@@ -70,6 +71,7 @@ export class DockerEngine implements Engine, WorkshopEngine {
   readonly #starting = new Set<Promise<unknown>>();
   readonly #containers = new Set<Container>();
   readonly #scratchBound: ScratchBound;
+  readonly #forkWatch: ForkWatch;
   readonly #scratches: ScratchPool;
   #interpreter = '';
   #nextInstance = 1;
@@ -102,6 +104,7 @@ export class DockerEngine implements Engine, WorkshopEngine {
       uidCount: uids.count,
       log,
     });
+    this.#forkWatch = new ForkWatch({ procsMax: bounds.procsMax, log });
     const pool = new UidPool(uids.base, uids.count);
     this.#scratches = new ScratchPool({ sparesDir, uids: pool, bound: this.#scratchBound, keep, log });
   }
@@ -126,7 +129,7 @@ export class DockerEngine implements Engine, WorkshopEngine {
     return await this.#tracked(async () => {
       const sandbox = await this.#make({ ...making, release: (dir) => this.#scratches.giveBack(dir) });
       this.#remember(sandbox, this.#sandboxes);
-      sandbox.watchBy(this.#scratchBound);
+      sandbox.watchBy(this.#scratchBound, this.#forkWatch);
       return sandbox;
     });
   }
@@ -156,7 +159,9 @@ export class DockerEngine implements Engine, WorkshopEngine {
         },
       });
       const { log } = this.#options;
-      if (!isBoundByKernel) sandbox.watchBy({ watch: (it) => new ScratchWatch({ limits, log }).add(it) });
+      const scratch = { watch: (it: Watchable) => new ScratchWatch({ limits, log }).add(it) };
+      const forks = new ForkWatch({ procsMax: bounds.procsMax, log });
+      sandbox.watchBy(forks, ...(isBoundByKernel ? [] : [scratch]));
       this.#remember(sandbox, this.#workshops);
       return new DockerWorkshop(sandbox, taken.resolve);
     });

@@ -11,6 +11,7 @@ import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { Stopwatch, type Timing } from '../../telemetry/timing.ts';
 import type { NamedBounds } from '../explain.ts';
+import { ForkWatch } from '../forks/fork-watch.ts';
 import type { Lock } from '../lock.ts';
 import type { Origin, Sandbox } from '../sandbox.ts';
 import { ScratchBound } from '../scratch/scratch-bound.ts';
@@ -46,7 +47,7 @@ export interface SockEngineOptions {
   /** JSON; the handler's environment variable `ol.config`. */
   readonly sandboxConfig: string;
   readonly tmpMaxMb: number;
-  /** Those on memory are for messages: `cgroups` sets them. */
+  /** Those on memory and processes are for messages: `cgroups` sets them. */
   readonly bounds: NamedBounds;
   readonly fileMaxMb: number;
   /** The largest file that an installer may write. */
@@ -93,6 +94,7 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
   readonly #replaced = new WeakSet<Root>();
   readonly #nursery: Nursery;
   readonly #scratchBound: ScratchBound;
+  readonly #forkWatch: ForkWatch;
   readonly #scratches: ScratchPool;
   readonly #compiler: Compiler;
   readonly #imports: Imports;
@@ -121,6 +123,7 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
       uidCount: uids.count,
       log,
     });
+    this.#forkWatch = new ForkWatch({ procsMax: bounds.procsMax, log });
     const range = UidRange.whole(uids, ROOT_UIDS);
     const launch = this.#launchSettings(range.take());
     const scratch = { sparesDir, bound: this.#scratchBound, log };
@@ -220,7 +223,7 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
       watch?.lapAt('sandbox:attach', attached);
       watch?.lapAt('sandbox:drop', dropped);
     });
-    if (isStarted) sandbox.watchBy(this.#scratchBound);
+    if (isStarted) sandbox.watchBy(this.#scratchBound, this.#forkWatch);
     watch?.lap('cold:send');
     return isStarted ? sandbox : null;
   }

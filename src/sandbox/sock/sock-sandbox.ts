@@ -47,7 +47,7 @@ export class SockSandbox extends PipedSandbox {
       this.isDead = true;
       if (pidsRefused > 0)
         parts.log.warn({ sandboxId: this.id, pidsRefused }, 'sandbox wanted more processes than procs_max');
-      this.watched?.end();
+      this.watched.end();
     });
     this.dead = spare.gone.then((end) => this.#death(end));
     void this.#endUnheard(spare.pipe);
@@ -62,14 +62,14 @@ export class SockSandbox extends PipedSandbox {
     if (this.#isPaused || this.isDead || cgroup === null) return;
     this.#isPaused = true;
     const paused = cgroup.pause();
-    this.watched?.rest();
+    this.watched.rest();
     await paused;
   }
 
   unpause(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    this.watched?.run();
+    this.watched.run();
     if (!this.isDead) this.#process.cgroup?.unpause();
   }
 
@@ -83,6 +83,10 @@ export class SockSandbox extends PipedSandbox {
     if (cgroup !== null) return cgroup.memoryKb();
     const pid = this.pid();
     return pid === null ? 0 : await memoryOfTree(pid);
+  }
+
+  forksRefused(): number {
+    return this.isDead ? 0 : (this.#process.cgroup?.forksRefused() ?? 0);
   }
 
   protected kill(): void {

@@ -3,9 +3,10 @@ import { detachedMount } from '../../linux/mounts.ts';
 import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { NamedBounds } from '../explain.ts';
+import { ForkWatch } from '../forks/fork-watch.ts';
 import type { SandboxRequest, SandboxResponse } from '../sandbox.ts';
 import { type ScratchLimits, scratchLimits } from '../scratch/scratch-usage.ts';
-import { ScratchWatch } from '../scratch/scratch-watch.ts';
+import { ScratchWatch, type Watchable } from '../scratch/scratch-watch.ts';
 import type { Workshop, WorkshopBounds } from '../workshop.ts';
 import { SockSandbox } from './sock-sandbox.ts';
 import type { Spare } from './spare.ts';
@@ -45,8 +46,9 @@ export class SockWorkshop implements Workshop {
       workshop.#taken.resolve();
       return null;
     }
-    if (!isBoundByKernel)
-      workshop.#sandbox.watchBy({ watch: (it) => new ScratchWatch({ limits, log }).add(it) });
+    const scratch = { watch: (it: Watchable) => new ScratchWatch({ limits, log }).add(it) };
+    const forks = new ForkWatch({ procsMax: bounds.procsMax, log });
+    workshop.#sandbox.watchBy(forks, ...(isBoundByKernel ? [] : [scratch]));
     return workshop;
   }
 

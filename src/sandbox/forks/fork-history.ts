@@ -1,0 +1,58 @@
+/**
+ * Which sandbox asks on and on for more processes than it may have, and when to look at one again.
+ *
+ * The kernel refuses a fork beyond `procs_max`, and a program that minds goes on with what it has: a pool of threads that was
+ * meant to be larger, a child that is forked a moment later. A fork bomb minds nothing, and would keep the machine busy until the
+ * time limit of its call. The two are told apart by how many forks were refused within a second: one that minds has stopped
+ * long before there are as many as it may have processes; a bomb gets there within some tens of ms.
+ *
+ * The kernel counts what it refuses, and tells nobody: `pids.events` notifies whoever watches it on v2, but on v1 no more since
+ * Linux 6.11 (measured on 6.18, with inotify and with poll). So it has to be looked at, which takes ten microseconds.
+ * Most calls are over before a first look is worth it; one that goes on is looked at less and less often, unless it was
+ * refused something since the last look.
+ */
+export interface ForkHistory {
+  /** When the second that is counted has begun, in ms. */
+  readonly since: number;
+  /** What had been refused by then. */
+  readonly before: number;
+  /** What had been refused at the last look. */
+  readonly refused: number;
+  /** In how many ms to look again. */
+  readonly nextMs: number;
+}
+
+/** A warm call takes less, and an idle sandbox is paused by then. */
+export const FIRST_LOOK_MS = 20;
+export const LONGEST_MS = 100;
+const WINDOW_MS = 1000;
+/** A bound may be so low that a program meets it a few times before it has understood. */
+const LEAST_REFUSED = 100;
+
+/** Of a sandbox that has just been made. */
+export function newHistory(now: number): ForkHistory {
+  return { since: now, before: 0, refused: 0, nextMs: FIRST_LOOK_MS };
+}
+
+/** After a look, at which so many forks had been refused since the sandbox was made. */
+export function afterLook(history: ForkHistory, refused: number, now: number): ForkHistory {
+  const isOver = now - history.since >= WINDOW_MS;
+  const nextMs =
+    refused > history.refused
+      ? FIRST_LOOK_MS
+      : Math.min(Math.max(2 * history.nextMs, FIRST_LOOK_MS), LONGEST_MS);
+  return isOver
+    ? { since: now, before: refused, refused, nextMs }
+    : { since: history.since, before: history.before, refused, nextMs };
+}
+
+/** True where it does not mind, of what was refused by now. It may not have been looked at for longer than a second. */
+export function isForkBomb(
+  { since, before }: ForkHistory,
+  refused: number,
+  now: number,
+  procsMax: number,
+): boolean {
+  const seconds = Math.max(1, (now - since) / WINDOW_MS);
+  return refused - before > Math.max(procsMax, LEAST_REFUSED) * seconds;
+}
