@@ -4,7 +4,8 @@
  * The kernel refuses a fork beyond `procs_max`, and a program that minds goes on with what it has: a pool of threads that was
  * meant to be larger, a child that is forked a moment later. A fork bomb minds nothing, and would keep the machine busy until the
  * time limit of its call. The two are told apart by how many forks were refused within a second: one that minds has stopped
- * long before there are as many as it may have processes; a bomb gets there within some tens of ms.
+ * before there are half as many as it may have processes; a bomb gets there within some tens of ms. Not more: a fork that is refused
+ * costs the kernel nearly as much as one that is not, so that beside others a bomb may not get to two hundred in a second.
  *
  * The kernel counts what it refuses, and tells nobody: `pids.events` notifies whoever watches it on v2, but on v1 no more since
  * Linux 6.11 (measured on 6.18, with inotify and with poll). So it has to be looked at, which takes ten microseconds.
@@ -27,7 +28,9 @@ export const FIRST_LOOK_MS = 20;
 export const LONGEST_MS = 100;
 const WINDOW_MS = 1000;
 /** A bound may be so low that a program meets it a few times before it has understood. */
-const LEAST_REFUSED = 100;
+const LEAST_REFUSED = 50;
+/** Of `procs_max`. */
+const PART_REFUSED = 1 / 2;
 
 /** Of a sandbox that has just been made. */
 export function newHistory(now: number): ForkHistory {
@@ -54,5 +57,5 @@ export function isForkBomb(
   procsMax: number,
 ): boolean {
   const seconds = Math.max(1, (now - since) / WINDOW_MS);
-  return refused - before > Math.max(procsMax, LEAST_REFUSED) * seconds;
+  return refused - before > Math.max(procsMax * PART_REFUSED, LEAST_REFUSED) * seconds;
 }

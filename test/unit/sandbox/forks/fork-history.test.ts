@@ -19,30 +19,30 @@ function firstBomb(looks: readonly (readonly [number, number])[], procsMax = PRO
   return null;
 }
 
-test('a fork bomb is one as soon as more was refused than it may have', () => {
+test('a fork bomb is one as soon as more was refused than half of what it may have', () => {
   // As recorded: 128 processes after 30 ms, and 3,000 refused forks a second from then on.
   const recorded = [
     [20, 0],
     [60, 70],
     [80, 130],
   ] as const;
-  expect(firstBomb(recorded)).toBe(80);
+  expect(firstBomb(recorded)).toBe(60);
 });
 
 test('a program that is refused some and goes on with what it has is none, however often it is called', () => {
   const once = Array.from({ length: 200 }, (_, call) => [100 * call, call] as const);
   expect(firstBomb(once)).toBeNull();
-  const aPool = Array.from({ length: 200 }, (_, call) => [1000 * call, 128 * call] as const);
+  const aPool = Array.from({ length: 200 }, (_, call) => [1000 * call, 64 * call] as const);
   expect(firstBomb(aPool)).toBeNull();
 });
 
 test('one that tries again each time after a short sleep is none', () => {
-  const patient = Array.from({ length: 100 }, (_, look) => [100 * look, 10 * look] as const);
+  const patient = Array.from({ length: 100 }, (_, look) => [100 * look, 5 * look] as const);
   expect(firstBomb(patient)).toBeNull();
 });
 
 test('one that is refused all the time, a little faster than that, is one within the second', () => {
-  const steady = Array.from({ length: 100 }, (_, look) => [100 * look, 15 * look] as const);
+  const steady = Array.from({ length: 100 }, (_, look) => [100 * look, 8 * look] as const);
   expect(firstBomb(steady)).toBeLessThanOrEqual(1000);
 });
 
@@ -55,9 +55,9 @@ test('what was refused in all the short calls that nobody looked at is none, and
   expect(firstBomb([...unseen, [3_600_040, 20_200]])).toBe(3_600_040);
 });
 
-test('with a bound of a few processes, a hundred may be refused all the same', () => {
-  expect(firstBomb([[20, 100]], 4)).toBeNull();
-  expect(firstBomb([[20, 101]], 4)).toBe(20);
+test('with a bound of a few processes, fifty may be refused all the same', () => {
+  expect(firstBomb([[20, 50]], 4)).toBeNull();
+  expect(firstBomb([[20, 51]], 4)).toBe(20);
 });
 
 test('one that goes on without being refused is looked at less and less often, up to ten times a second', () => {
