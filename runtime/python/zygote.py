@@ -35,8 +35,9 @@ import sandbox
 sys.path.remove(RUNTIME)
 
 
-# By then it has done all that it does for a fork: what it writes to later is no more what the image has.
-_REQUESTS_BEFORE_IMAGE = 2
+# Those for the first spares, and one more. By then it has done all that it does for a fork: what it writes to later differs from the image
+# in all of its children.
+_REQUESTS_BEFORE_IMAGE = 4
 
 
 class RootForker(forker.Forker):

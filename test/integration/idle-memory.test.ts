@@ -9,7 +9,7 @@ leavesNothing();
 
 const SPARES = 2;
 /** More than are forked before the zygote's memory is an image. */
-const EARLIER = 3 * SPARES;
+const EARLIER = 6 * SPARES;
 /** Pages. What a call writes to without changing it is some 100. */
 const MANY = 40;
 
