@@ -10,6 +10,7 @@ PAGE_BYTES = os.sysconf('SC_PAGE_SIZE')
 READ, WRITE, EXECUTE = 1, 2, 4
 SHARED, PRIVATE, ANONYMOUS = 1, 2, 32
 MAY_MOVE, FIXED = 1, 2
+RANDOM = 1
 POPULATE_READ, POPULATE_WRITE = 22, 23  # Linux 5.14
 
 _int, _long, _size, _address = ctypes.c_int, ctypes.c_long, ctypes.c_size_t, ctypes.c_void_p

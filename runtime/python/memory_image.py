@@ -27,6 +27,7 @@ _PAGE_BYTES_OF_CODE = 4096
 _PAGE_MAP = ctypes.create_string_buffer(b'/proc/self/pagemap')
 _ALL_SIGNALS = -1
 _MFD_NOEXEC_SEAL = 8
+_LEAST_BYTES = 512 * 1024
 
 
 class MemoryImage:
@@ -73,8 +74,9 @@ def open_file():
 
 
 def is_movable(area):
-    """Not the stack, which is in use, nor where the C library has what it knows of this thread, which the kernel writes to."""
-    if area.permissions != 'rw-p' or (area.name.startswith('[') and area.name != '[heap]'):
+    """Not the stack, which is in use, nor where the C library has what it knows of this thread, which the kernel writes to. Not what is
+    small, as the data of most libraries: each mapping of the image is one more that all forks and ends have to be listed in."""
+    if area.permissions != 'rw-p' or area.length < _LEAST_BYTES or (area.name.startswith('[') and area.name != '[heap]'):
         return False
     return not area.start <= kernel.thread_id_address() < area.end
 
@@ -102,4 +104,6 @@ def take_places(areas, file, readable):
         place += area.length
     steps.ready().run()
     for area in areas:
+        # So the kernel does not note at the end of each child which pages it has read.
+        mappings.advise(area.start, area.length, mappings.RANDOM)
         mappings.advise(area.start, area.length, mappings.POPULATE_READ)

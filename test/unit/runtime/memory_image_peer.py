@@ -93,7 +93,7 @@ def replaced():
     return page(3) == bytes(PAGE)
 
 
-area = mappings.make(4 * PAGE, mappings.READ | mappings.WRITE, mappings.PRIVATE | mappings.ANONYMOUS)
+area = mappings.make(memory_image._LEAST_BYTES, mappings.READ | mappings.WRITE, mappings.PRIVATE | mappings.ANONYMOUS)
 for number, content in enumerate(BEFORE):
     write(number, content)
 image = memory_image.make()
