@@ -10,7 +10,7 @@ room for on the stack, 512), and where it is in the image. It
 2. blocks all signals;
 3. maps the image a second time, for the page tables of that to go with it;
 4. drops (MADV_DONTNEED) each page that is in memory, is this process's own (bits 63 to 61 of its entry in /proc/self/pagemap), and is
-   what it is in the image, if that is not all zeros: where user code has put something else in the place of an area, no page of it is;
+   what it is in the image, if that is not all zeros: what user code has put in the place of an area, if it has, is not that by chance;
 5. undoes 3 and 2, and returns how many pages there were.
 
     x86-64                              arm64

@@ -9,7 +9,7 @@ import { TestWorker, useWorker } from '../helpers/worker.ts';
 
 leavesNothing();
 
-const BOUNDS = { mem_limit_mb: 48, scratch_max_mb: 4, spare_sandboxes: 2 };
+const BOUNDS = { mem_limit_mb: 48, spare_sandboxes: 2 };
 const worker = useWorker(['echo'], BOUNDS);
 
 /** Uses up what it is told to, and says how often its sandbox was called. */
@@ -20,11 +20,6 @@ const HUNGRY = python`
       global calls
       calls += 1
       if event == 'memory': kept = b'x' * (500 << 20)
-      if event == 'scratch':
-          for number in range(100):
-              with open(f'/host/{number}', 'wb') as file: file.write(b'x' * (1 << 20))
-              time.sleep(0.01)
-          time.sleep(50)
       if event == 'crash': os._exit(3)
       if event == 'slow': time.sleep(1)
       return calls
@@ -100,14 +95,14 @@ test('when it is over one sandbox is started, and no other beside it until it ha
   await Promise.all(calls);
 });
 
-test('scratch space counts as memory does, a crash does not', async () => {
+test('a crash does not count, in between or before', async () => {
   await worker.current.cluster.writeFunction('mixed', HUNGRY);
-  expectError(await worker.current.call('mixed', 'scratch'), 'ERR_SCRATCH_FULL');
+  expectError(await worker.current.call('mixed', 'memory'), 'ERR_OUT_OF_MEMORY');
   for (let call = 0; call < 3; call++)
     expectError(await worker.current.call('mixed', 'crash'), 'ERR_SANDBOX_DIED');
   expect(await worker.current.result('mixed')).toBe(1);
-  expectError(await worker.current.call('mixed', 'scratch'), 'ERR_SCRATCH_FULL');
-  expectError(await worker.current.call('mixed', 'scratch'), 'ERR_SCRATCH_FULL', SAYS_WHEN);
+  expectError(await worker.current.call('mixed', 'memory'), 'ERR_OUT_OF_MEMORY');
+  expectError(await worker.current.call('mixed', 'memory'), 'ERR_OUT_OF_MEMORY', SAYS_WHEN);
 });
 
 test('a sandbox that it still has goes on serving', async () => {

@@ -7,8 +7,8 @@
  * before there are half as many as it may have processes; a bomb gets there within some tens of ms. Not more: a fork that is refused
  * costs the kernel nearly as much as one that is not, so that beside others a bomb may not get to two hundred in a second.
  *
- * The kernel counts what it refuses, and tells nobody: `pids.events` notifies whoever watches it on v2, but on v1 no more since
- * Linux 6.11 (measured on 6.18, with inotify and with poll). So it has to be looked at, which takes ten microseconds.
+ * The kernel counts what it refuses, and need not tell anybody: on v1, `pids.events` notified nobody who watched it (on Linux
+ * 6.18, by inotify and by poll). So it has to be looked at, which takes ten microseconds.
  * Most calls are over before a first look is worth it; one that goes on is looked at less and less often, unless it was
  * refused something since the last look.
  */
