@@ -238,8 +238,18 @@ export type ErrorCode = keyof typeof ERRORS;
 
 type Fields<M extends string> = M extends `${string}{${infer F}}${infer Rest}` ? F | Fields<Rest> : never;
 
-/** What each code's message needs. */
-export type ErrorFields<C extends ErrorCode> = Record<Fields<(typeof ERRORS)[C]['message']>, string | number>;
+/** What some have beyond their message, for whoever handles them. */
+interface MoreFields {
+  /** The key that bounds what was used up: the sandbox's own, or that of all together. */
+  readonly ERR_OUT_OF_MEMORY: { readonly bound: 'mem_limit_mb' | 'mem_pool_mb' };
+}
+
+/** What each code's message needs, and what else belongs to it. */
+export type ErrorFields<C extends ErrorCode> = Record<
+  Fields<(typeof ERRORS)[C]['message']>,
+  string | number
+> &
+  (C extends keyof MoreFields ? MoreFields[C] : unknown);
 
 /** An error from the table: `code`, `status` (HTTP), and the filled-in message. */
 export class OlError<C extends ErrorCode = ErrorCode> extends Error {
@@ -247,12 +257,7 @@ export class OlError<C extends ErrorCode = ErrorCode> extends Error {
   readonly status: number;
   readonly fields: Readonly<Record<string, string | number>>;
 
-  /** Fields that the message does not name are for whoever handles it. */
-  constructor(
-    code: C,
-    fields: ErrorFields<C> & Readonly<Record<string, string | number>>,
-    options?: { cause?: unknown },
-  ) {
+  constructor(code: C, fields: ErrorFields<C>, options?: { cause?: unknown }) {
     const values: Record<string, string | number> = fields;
     super(
       ERRORS[code].message.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name])),

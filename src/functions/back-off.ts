@@ -46,9 +46,10 @@ export function afterStrike(strikes: Strikes, now: number): Strikes {
   return { count: Math.min(MOST, countAt(strikes, now) + 1), at: now };
 }
 
-/** After a call that was answered. */
-export function afterAnswer({ count, at }: Strikes): Strikes {
-  return { count: count * KEPT_BY_ANSWER, at };
+/** After a call that was answered. Without strikes, as nearly always, nothing is made. */
+export function afterAnswer(strikes: Strikes): Strikes {
+  const { count, at } = strikes;
+  return count === 0 ? strikes : { count: count * KEPT_BY_ANSWER, at };
 }
 
 /** How many count still. */

@@ -13,8 +13,9 @@ import type { Forking } from './forks/fork-watch.ts';
 import { PipeError } from './pipe-error.ts';
 import type { Death, Origin, Sandbox, SandboxRequest, SandboxResponse } from './sandbox.ts';
 import type { ScratchUsage } from './scratch/scratch-usage.ts';
-import type { Watchable, Watched } from './scratch/scratch-watch.ts';
+import type { Watchable } from './scratch/scratch-watch.ts';
 import type { ServerPipe } from './server-pipe.ts';
+import { NOT_WATCHED, together, type Watched } from './watched.ts';
 
 export interface PipedSandboxParts {
   readonly functionName: string;
@@ -28,8 +29,6 @@ export interface PipedSandboxParts {
   readonly closingMs: number;
   readonly log: Log;
 }
-
-const NOT_WATCHED: Watched = { run: () => {}, rest: () => {}, end: () => {} };
 
 /**
  * A sandbox that is reached over `server_pipe`, whichever engine has made it: exchanges and what it means when they break,
@@ -165,18 +164,4 @@ export abstract class PipedSandbox implements Sandbox, Watchable, Forking {
       destroy: (reason) => void this.destroy(reason),
     };
   }
-}
-
-function together(all: readonly Watched[]): Watched {
-  return {
-    run: () => {
-      for (const one of all) one.run();
-    },
-    rest: () => {
-      for (const one of all) one.rest();
-    },
-    end: () => {
-      for (const one of all) one.end();
-    },
-  };
 }

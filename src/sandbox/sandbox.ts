@@ -58,8 +58,8 @@ export interface Sandbox {
 
   /**
    * Sends the event and waits for the answer. Rejects with ERR_TIMEOUT, ERR_RESPONSE_TOO_LARGE, ERR_BAD_RESPONSE,
-   * ERR_OUT_OF_MEMORY, ERR_TOO_MANY_PROCESSES, ERR_SCRATCH_FULL, ERR_SANDBOX_START, ERR_SANDBOX_DIED, or ERR_SANDBOX_GONE where the request is as good as never sent; after each of
-   * these the sandbox is destroyed.
+   * ERR_OUT_OF_MEMORY, ERR_TOO_MANY_PROCESSES, ERR_SCRATCH_FULL, ERR_SANDBOX_START, ERR_SANDBOX_DIED, or ERR_SANDBOX_GONE
+   * where the request is as good as never sent; after each of these the sandbox is destroyed.
    */
   request(request: SandboxRequest): Promise<SandboxResponse>;
   /** True while it has been sent its first request and has not read it: it starts, and loads its code. */

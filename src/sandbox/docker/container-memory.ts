@@ -1,5 +1,6 @@
 import { ControlFile, ifThere, readKey } from '../../cgroup/control-file.ts';
-import { cgroupsOf } from './cgroup-of.ts';
+import type { Hierarchy } from '../../cgroup/tree.ts';
+import { countingGroup } from './cgroup-of.ts';
 import type { MemoryOfContainer } from './memory.ts';
 
 const BYTES_PER_KB = 1024;
@@ -11,15 +12,13 @@ export class ContainerMemory implements MemoryOfContainer {
   readonly #inactive: string;
   #isClosed = false;
 
-  /** Of the container whose first process is `pid`. Null where its cgroup can't be seen from here, or is gone. */
-  static open(pid: number): ContainerMemory | null {
-    const found = cgroupsOf(pid);
-    const v1 = found.find(({ controllers }) => controllers.includes('memory'));
-    const own = v1 ?? found.find(({ version }) => version === 2);
-    if (own === undefined) return null;
+  /** Of the container that is in these. Null where its cgroup can't be seen from here, or is gone. */
+  static open(groups: readonly Hierarchy[]): ContainerMemory | null {
+    const group = countingGroup(groups, 'memory');
+    if (group === null) return null;
     let memory: ContainerMemory | null = null;
     ifThere(() => {
-      memory = new ContainerMemory(own.own, v1 !== undefined);
+      memory = new ContainerMemory(group.own, group.version === 1);
     });
     return memory;
   }

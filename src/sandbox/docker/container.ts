@@ -4,6 +4,7 @@ import { asked, type Daemon, isMissing, statusOf } from '../../docker/client.ts'
 import { removeContainer, waitForContainer } from '../../docker/containers.ts';
 import { signalName } from '../../linux/signals.ts';
 import type { Log } from '../../telemetry/log.ts';
+import { cgroupsOf } from './cgroup-of.ts';
 import { ContainerForks } from './container-forks.ts';
 import { ContainerMemory } from './container-memory.ts';
 import { endLost, firstProcessOf } from './lost.ts';
@@ -68,9 +69,9 @@ export class Container {
     this.#log = log;
     this.#pid = pid > 0 ? pid : null;
     this.#first = this.#pid === null ? null : firstProcessOf(container.id, this.#pid);
-    const seen = this.#pid === null ? null : ContainerMemory.open(this.#pid);
-    this.memory = seen ?? new StatsMemory(daemon, container.id, log);
-    this.#forks = this.#pid === null ? null : ContainerForks.open(this.#pid);
+    const groups = this.#pid === null ? [] : cgroupsOf(this.#pid);
+    this.memory = ContainerMemory.open(groups) ?? new StatsMemory(daemon, container.id, log);
+    this.#forks = ContainerForks.open(groups);
     this.#pausing = new Pausing({
       pause: () => this.#step('pausing a container', () => this.#container.pause()),
       unpause: () => this.#step('unpausing a container', () => this.#container.unpause()),

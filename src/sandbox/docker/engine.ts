@@ -12,10 +12,10 @@ import { ScratchBound } from '../scratch/scratch-bound.ts';
 import type { ScratchDir } from '../scratch/scratch-dir.ts';
 import { ScratchPool } from '../scratch/scratch-pool.ts';
 import { scratchLimits } from '../scratch/scratch-usage.ts';
-import { ScratchWatch, type Watchable } from '../scratch/scratch-watch.ts';
 import { ServerPipe } from '../server-pipe.ts';
 import { UidPool } from '../uids.ts';
 import type { Workshop, WorkshopBounds, WorkshopEngine } from '../workshop.ts';
+import { workshopWatchers } from '../workshop-watchers.ts';
 import { readInterpreter } from './about.ts';
 import { connectPipe, readOutput } from './connect.ts';
 import { Container } from './container.ts';
@@ -159,9 +159,8 @@ export class DockerEngine implements Engine, WorkshopEngine {
         },
       });
       const { log } = this.#options;
-      const scratch = { watch: (it: Watchable) => new ScratchWatch({ limits, log }).add(it) };
-      const forks = new ForkWatch({ procsMax: bounds.procsMax, log });
-      sandbox.watchBy(forks, ...(isBoundByKernel ? [] : [scratch]));
+      const { procsMax } = bounds;
+      sandbox.watchBy(...workshopWatchers({ procsMax, limits, isBoundByKernel, log }));
       this.#remember(sandbox, this.#workshops);
       return new DockerWorkshop(sandbox, taken.resolve);
     });

@@ -1,6 +1,6 @@
 import { isOutOfDescriptors } from '../../linux/out-of-descriptors.ts';
 import type { Log } from '../../telemetry/log.ts';
-import type { Watched } from '../scratch/scratch-watch.ts';
+import type { Watched } from '../watched.ts';
 import {
   afterLook,
   FIRST_LOOK_MS,

@@ -1,7 +1,8 @@
 import type { Log } from '../../telemetry/log.ts';
+import { NOT_WATCHED, type Watched } from '../watched.ts';
 import { ScratchQuota } from './scratch-quota.ts';
 import { type ScratchLimits, scratchLimits } from './scratch-usage.ts';
-import { ScratchWatch, type Watchable, type Watched } from './scratch-watch.ts';
+import { ScratchWatch, type Watchable } from './scratch-watch.ts';
 
 export interface ScratchBoundOptions {
   /** A directory on the file system of the scratch directories. */
@@ -12,8 +13,6 @@ export interface ScratchBoundOptions {
   readonly uidCount: number;
   readonly log: Log;
 }
-
-const NOT_WATCHED: Watched = { run: () => {}, rest: () => {}, end: () => {} };
 
 /** What bounds scratch space: a quota of the kernel where the file system has one, else we look. */
 export class ScratchBound {

@@ -1,4 +1,5 @@
 import type { Log } from '../../telemetry/log.ts';
+import type { Watched } from '../watched.ts';
 import { RunningClock } from './running-clock.ts';
 import { firstLookMs, nextLookMs } from './scratch-schedule.ts';
 import {
@@ -20,13 +21,6 @@ export interface Watchable {
   overScratch(usage: ScratchUsage): void;
   /** It does not let us look: that has taken so many ms. */
   hidesScratch(tookMs: number): void;
-}
-
-/** To be told of what a sandbox does; each may be told again. */
-export interface Watched {
-  run(): void;
-  rest(): void;
-  end(): void;
 }
 
 export interface ScratchWatchOptions {

@@ -3,11 +3,10 @@ import { detachedMount } from '../../linux/mounts.ts';
 import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { NamedBounds } from '../explain.ts';
-import { ForkWatch } from '../forks/fork-watch.ts';
 import type { SandboxRequest, SandboxResponse } from '../sandbox.ts';
 import { type ScratchLimits, scratchLimits } from '../scratch/scratch-usage.ts';
-import { ScratchWatch, type Watchable } from '../scratch/scratch-watch.ts';
 import type { Workshop, WorkshopBounds } from '../workshop.ts';
+import { workshopWatchers } from '../workshop-watchers.ts';
 import { SockSandbox } from './sock-sandbox.ts';
 import type { Spare } from './spare.ts';
 
@@ -46,9 +45,7 @@ export class SockWorkshop implements Workshop {
       workshop.#taken.resolve();
       return null;
     }
-    const scratch = { watch: (it: Watchable) => new ScratchWatch({ limits, log }).add(it) };
-    const forks = new ForkWatch({ procsMax: bounds.procsMax, log });
-    workshop.#sandbox.watchBy(forks, ...(isBoundByKernel ? [] : [scratch]));
+    workshop.#sandbox.watchBy(...workshopWatchers({ procsMax: pids, limits, isBoundByKernel, log }));
     return workshop;
   }
 

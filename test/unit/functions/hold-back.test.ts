@@ -21,7 +21,7 @@ function holdBack() {
   return { it, told };
 }
 
-const memory = (bound = 'mem_limit_mb') =>
+const memory = (bound: 'mem_limit_mb' | 'mem_pool_mb' = 'mem_limit_mb') =>
   new OlError('ERR_OUT_OF_MEMORY', { name: 'f', reason: 'why', bound });
 const processes = () => new OlError('ERR_TOO_MANY_PROCESSES', { name: 'f', reason: 'why' });
 const scratch = () => new OlError('ERR_SCRATCH_FULL', { name: 'f', reason: 'why' });
