@@ -7,7 +7,8 @@ Requests come one a message on a SOCK_SEQPACKET socket, words with descriptors b
     ping                                     []                            to the root zygote: it answers `pong`
     zygote write-self 2 8 1879113728 8192    [socket, events, home, file, file]         to a zygote, see below
     link none 0 9 812                        [pidfd]                       to the root zygote, see below
-    hot                                      [file]                        to a package zygote (`hot_pages.py`)
+    hot                                      [file]                        to a zygote (`hot_pages.py`)
+    image                                    [memory]                      to the root zygote (`memory_image.py`)
     start 9f86d081...                        [code]                        to a forked sandbox: serve it
     compile -                                [code]                        the same: compile it
     install -                                [code]                        the same: serve it, with other limits
@@ -103,6 +104,7 @@ def tell(event, *values):
 
 
 LAUNCHED = b'{"event":"launched","pid":%d}\n'
+IMAGED = b'{"event":"imaged","pages":%d}\n'
 PONG = b'{"event":"pong"}\n'
 FORKED = b'{"event":"forked","id":%d}\n'
 # Of one length: the zygote hands it to the child when its ids are mapped, which passes it on by system calls that were prepared before.

@@ -41,7 +41,10 @@ class Forker:
             return control.tell(control.PONG)
         if words[0] == b'hot':
             self._blueprint.hot_pages.learn(fds[0])
+            self._spares.warm_up()
             return os.close(fds[0])
+        if words[0] == b'image':
+            return self._take_image(*fds)
         self._carry_out(words, fds)
 
     def forked(self, pid, forked_id):
@@ -51,10 +54,19 @@ class Forker:
         """Links what a package zygote has forked to the router."""
         raise ValueError(f'{pid} of {forked_id} is not for us to link')
 
+    def _take_image(self, memory):
+        image, count = self._blueprint.image, 0
+        try:
+            count = 0 if image is None else image.take(memory, self._spares.template)
+        except OSError:
+            traceback.print_exc()
+        os.close(memory)
+        control.tell(control.IMAGED, count)
+
     def give_children_to_parent(self, tasks):
         """What we fork from now on is the root zygote's child, who reaps it, and lives on when we end."""
         is_alone = tasks == 1
-        self._spares.set_parent(is_ours=not is_alone)
+        self._spares.become_package_zygote(is_parent=not is_alone)
         self._zygotes.set_parent(is_ours=not is_alone)
         if not is_alone:
             self._carry_out = self._fork_apart
@@ -65,8 +77,6 @@ class Forker:
         os.fork() takes those before it forks, and frees them in the child; a bare clone3 does not. So what clones is a child
         of os.fork(), in which we are the only thread. It ends at once, and what it has cloned becomes the root zygote's.
         """
-        if words[0] == b'fork':
-            self._spares.prepare(len(words[3:]) // 2)
         pid = os.fork()
         if pid == 0:
             try:

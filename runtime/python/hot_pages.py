@@ -21,8 +21,9 @@ _RANGE = struct.Struct('QQ')
 class HotPages:
     """A program that copies them, and goes on with another one. It is made of hints: what is not there (any more) is passed over."""
 
-    def __init__(self):
-        self._hints = plan.Hints('madvise', _MAX_RANGES)
+    def __init__(self, room):
+        """`room`: the arena of its calls."""
+        self._hints = plan.Hints('madvise', _MAX_RANGES, room)
         self.first = self._hints.first
         self._count = 0
         self._next = None
@@ -33,6 +34,11 @@ class HotPages:
         """That comes next."""
         self._next = program
         self._hints.go_on(self._count, program)
+
+    @property
+    def region(self):
+        """Address and length of all that `learn` and `go_on_with` have changed."""
+        return self._hints.first, self._hints.until(self._count)
 
     def learn(self, fd):
         """The file has pairs of an address and a length, 64 bits each. Spares are to copy those pages, and no others."""

@@ -7,6 +7,8 @@ import ctypes
 import os
 import platform
 
+import arena
+
 # PyDLL keeps the GIL: a process that is cloned while another part of the interpreter runs would inherit a broken one.
 _libc = ctypes.PyDLL(None, use_errno=True)
 
@@ -37,6 +39,7 @@ MS_REC = 16384
 MS_PRIVATE = 1 << 18
 MNT_DETACH = 2
 
+CLONE_FILES = 0x400
 CLONE_PIDFD = 0x1000
 CLONE_PARENT = 0x8000
 CLONE_INTO_CGROUP = 0x200000000
@@ -191,16 +194,15 @@ class Cloner:
     that can be made once is made here: each object that a fork makes or touches costs every child a page.
     """
 
-    def __init__(self, flags, signal):
+    def __init__(self, flags, signal, room=arena.APART):
+        """`room`: where its arguments are to be, and what comes back."""
         self._signal = signal
-        self._pidfd = ctypes.c_int(-1)
-        self._pid = ctypes.c_int(0)
-        self._args = _CloneArgs(
-            flags=flags | CLONE_PIDFD | _CLONE_PARENT_SETTID,
-            pidfd=ctypes.addressof(self._pidfd),
-            parent_tid=ctypes.addressof(self._pid),
-            exit_signal=signal,
-        )
+        self._args = room.structure(_CloneArgs)
+        self._pid, self._pidfd = (room.structure(ctypes.c_int) for _ in range(2))
+        self._args.flags = flags | CLONE_PIDFD | _CLONE_PARENT_SETTID
+        self._args.pidfd = ctypes.addressof(self._pidfd)
+        self._args.parent_tid = ctypes.addressof(self._pid)
+        self._args.exit_signal = signal
         self._args.child_tid = thread_id_address()
         if self._args.child_tid:
             self._args.flags |= _CLONE_CHILD_SETTID | _CLONE_CHILD_CLEARTID

@@ -7,8 +7,8 @@ import kernel
 
 PAGE_BYTES = os.sysconf('SC_PAGE_SIZE')
 
-READ, WRITE, EXECUTE = 1, 2, 4
-SHARED, PRIVATE, ANONYMOUS = 1, 2, 32
+NONE, READ, WRITE, EXECUTE = 0, 1, 2, 4
+SHARED, PRIVATE, FIXED_PLACE, ANONYMOUS = 1, 2, 16, 32
 MAY_MOVE, FIXED = 1, 2
 RANDOM = 1
 POPULATE_READ, POPULATE_WRITE = 22, 23  # Linux 5.14
@@ -24,6 +24,16 @@ _FAILED = ctypes.c_void_p(-1).value
 def make(length, protection, flags, fd=-1, offset=0):
     """The address of a new mapping."""
     return _checked(_mmap(0, length, protection, flags, fd, offset), 'mmap')
+
+
+def make_apart(length):
+    """The address of new memory that the kernel joins with no other mapping: it is that of a file."""
+    file = os.memfd_create('apart', os.MFD_CLOEXEC)
+    try:
+        os.ftruncate(file, length)
+        return make(length, READ | WRITE, PRIVATE, file)
+    finally:
+        os.close(file)
 
 
 def protect(address, length, protection):
@@ -59,6 +69,7 @@ class Mapping:
         return self.end - self.start
 
 
-def all_there_are():
-    with open('/proc/self/maps') as file:
+def of(process):
+    """All of a process: its pid, or `self`."""
+    with open(f'/proc/{process}/maps') as file:
         return [Mapping(line) for line in file]

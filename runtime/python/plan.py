@@ -5,6 +5,7 @@ import os
 import platform
 import struct
 
+import arena
 import kernel
 import runner
 
@@ -20,14 +21,18 @@ NUMBERS = {
     'close': (3, 57),
     'close_range': (436, 436),
     'dup3': (292, 24),
+    'getppid': (110, 173),
     'madvise': (28, 233),
+    'mmap': (9, 222),
     'mount': (165, 40),
     'move_mount': (429, 429),
     'mremap': (25, 216),
     'openat': (257, 56),
     'prctl': (157, 167),
+    'pread64': (17, 67),
     'prlimit64': (302, 261),
     'read': (0, 63),
+    'recvfrom': (45, 207),
     'recvmsg': (47, 212),
     'rt_sigaction': (13, 134),
     'sched_setscheduler': (144, 119),
@@ -115,8 +120,9 @@ class Plan:
         self._kept.append(buffer)
         return ctypes.addressof(buffer)
 
-    def ready(self):
-        return Program(self._words, self._steps, self._kept)
+    def ready(self, room=arena.APART):
+        """`room`: where its calls are to be."""
+        return Program(self._words, self._steps, self._kept, room)
 
     def _value(self, argument):
         if argument is None:
@@ -129,10 +135,11 @@ class Plan:
 class Program:
     """A plan as it is carried out, any number of times."""
 
-    def __init__(self, words, steps, kept):
+    def __init__(self, words, steps, kept, room):
         self._steps = steps
         self._kept = kept
-        self._words = (ctypes.c_int64 * (len(words) + 1))(*words, runner.END)
+        self._words = room.words(len(words) + 1)
+        self._words[:] = (*words, runner.END)
         self.first = ctypes.addressof(self._words)
         self._end = self.first + len(words) * ctypes.sizeof(ctypes.c_int64)
 
@@ -141,14 +148,22 @@ class Program:
         self._words[call * runner.CALL_WORDS + runner.ARGUMENTS + argument] = value
 
     def on_zero(self, call, program):
-        """Where this call returns 0, and has to return more, that program comes next instead of a failure."""
-        self._words[call * runner.CALL_WORDS + runner.ON_ZERO] = program.first
+        """Where this call returns 0, and has to return more, that program comes next instead of a failure; with None it is one again."""
+        self._words[call * runner.CALL_WORDS + runner.ON_ZERO] = 0 if program is None else program.first
 
     def run(self):
         """Makes all calls. Where one fails it raises Failed, and the rest is not done."""
         result, at = runner.run(self.first)
         if at != self._end:
             raise self.failure(self.call_at(at), result)
+
+    @property
+    def end(self):
+        """The address of what is in memory behind it."""
+        return self.first + ctypes.sizeof(self._words)
+
+    def address_of(self, call):
+        return self.first + call * runner.CALL_BYTES
 
     def call_at(self, address):
         """The number of the call at this address; as many as there are for the end; None where it is in another program."""
@@ -161,23 +176,23 @@ class Program:
         return Failed(-result, *self._steps[call])
 
 
-class Hints:
-    """A program that makes one system call with different arguments, which may fail, and goes on with another program.
+class Calls:
+    """Room for so many calls, which are put there one by one, and changed."""
 
-    All room for it is taken at the start: see `hot_pages.py`.
-    """
-
-    def __init__(self, name, room):
-        self._name = name
-        self._words = (ctypes.c_int64 * (runner.CALL_WORDS * (room + 1)))()
+    def __init__(self, count, room=arena.APART):
+        self._words = room.words(runner.CALL_WORDS * count)
         self.first = ctypes.addressof(self._words)
 
-    def put(self, call, *arguments):
-        self._put(call, self._name, arguments, _LEAST, 0)
+    def put(self, call, name, *arguments, least=0):
+        self._put(call, name, arguments, least, 0)
 
     def go_on(self, call, program):
-        """From that call on; nothing that was put there is made any more."""
+        """From that call on with that program; what was put there is not made any more."""
         self._put(call, 'sched_yield', (), 1, program.first)
+
+    def until(self, call):
+        """How many bytes these are up to that call, and with it."""
+        return (call + 1) * runner.CALL_BYTES
 
     def _put(self, call, name, arguments, least, on_zero):
         at = call * runner.CALL_WORDS
@@ -186,6 +201,17 @@ class Hints:
             self._words[index] = value
         self._words[at + runner.LEAST] = least
         self._words[at + runner.ON_ZERO] = on_zero
+
+
+class Hints(Calls):
+    """The same for one system call, which may fail."""
+
+    def __init__(self, name, count, room=arena.APART):
+        super().__init__(count + 1, room)
+        self._name = name
+
+    def put(self, call, *arguments):
+        self._put(call, self._name, arguments, _LEAST, 0)
 
 
 class Failed(OSError):

@@ -4,7 +4,7 @@ An interpreter writes to every page with an object that it so much as looks at, 
 forked has for itself from then on. What a zygote does between the forks of a batch, and each child before it serves, is a list of
 system calls that is known before. So it is carried out by a loop in machine code, which writes to its stack alone.
 
-A call is eight numbers of 64 bits: that of the system call, five arguments, the least that it may return (the kernel says
+A call is nine numbers of 64 bits: that of the system call, six arguments, the least that it may return (the kernel says
 `-errno` where it fails), and the address of the call to go on with where it returns 0 and may not: so children part from who forks
 them. The loop ends at any other call that returns what it may not, or at a negative number in place of a call. It
 leaves the address of where it has ended, and returns what the last call that it made has returned:
@@ -23,17 +23,19 @@ leaves the address of where it has ended, and returns what the last call that it
         mov   rsi, [rbx + 16]
         mov   rdx, [rbx + 24]              ldp   x2, x3, [x9, #24]
         mov   r10, [rbx + 32]
-        mov   r8, [rbx + 40]               ldp   x4, x11, [x9, #40]
+        mov   r8, [rbx + 40]               ldp   x4, x5, [x9, #40]
+        mov   r9, [rbx + 48]
         syscall                            svc   #0
-        cmp   rax, [rbx + 48]              cmp   x0, x11
+        cmp   rax, [rbx + 56]              ldr   x11, [x9, #56]
+                                           cmp   x0, x11
         jl    2f                           b.lt  2f
-        add   rbx, 64                      add   x9, x9, #64
+        add   rbx, 72                      add   x9, x9, #72
         jmp   1b                           b     1b
      2: test  rax, rax                  2: cbnz  x0, 3f
         jne   3f
-        cmp   qword ptr [rbx + 56], 0      ldr   x11, [x9, #56]
+        cmp   qword ptr [rbx + 64], 0      ldr   x11, [x9, #64]
         je    3f                           cbz   x11, 3f
-        mov   rbx, [rbx + 56]              mov   x9, x11
+        mov   rbx, [rbx + 64]              mov   x9, x11
         jmp   1b                           b     1b
      3: mov   [r12], rbx                3: str   x9, [x10]
         pop   r12                          ret
@@ -48,20 +50,20 @@ import ctypes
 import machine_code
 
 # The numbers of a call.
-NUMBER, ARGUMENTS, LEAST, ON_ZERO = 0, 1, 6, 7
-CALL_WORDS = 8
+NUMBER, ARGUMENTS, LEAST, ON_ZERO = 0, 1, 7, 8
+CALL_WORDS = 9
 CALL_BYTES = 8 * CALL_WORDS
 ARGUMENT_COUNT = LEAST - ARGUMENTS
 END = -1
 
 _CODE = {
     'x86_64': (
-        'f30f1efa5341544889fb4989f431c048833b007c37488b03488b7b08488b7310488b53184c8b53204c8b43280f05483b43307c064883c340'
-        'ebd54885c0750d48837b38007406488b5b38ebc349891c24415c5bc3'
+        'f30f1efa5341544889fb4989f431c048833b007c3b488b03488b7b08488b7310488b53184c8b53204c8b43284c8b4b300f05483b43387c06'
+        '4883c348ebd14885c0750d48837b40007406488b5b40ebbf49891c24415c5bc3'
     ),
     'aarch64': (
-        '5f2403d5e90300aaea0301aa000080d2280140f9c801f8b7208540a9228d41a924ad42a9010000d41f000beb6b00005429010191f7ffff17'
-        'a00000b52b1d40f96b0000b4e9030baaf2ffff17490100f9c0035fd6'
+        '5f2403d5e90300aaea0301aa000080d2280140f9e801f8b7208540a9228d41a9249542a9010000d42b1d40f91f000beb6b00005429210191'
+        'f6ffff17a00000b52b2140f96b0000b4e9030baaf1ffff17490100f9c0035fd6'
     ),
 }
 

@@ -13,10 +13,13 @@ import struct
 import _signal
 import _socket
 
+import arena
 import control
 import fresh
 import hot_pages
 import kernel
+import mappings
+import memory_image
 import package_zygote
 import plan
 import server
@@ -26,6 +29,8 @@ import spares
 # struct timespec, three times: when the request was there, when the code was attached, and when all power was dropped.
 _Times = ctypes.c_int64 * 6
 _CLOCK_MONOTONIC = 1
+# Less than what becomes a part of the image of memory (`memory_image.py`).
+_ARENA_BYTES = 448 * 1024
 
 
 class Blueprint:
@@ -44,11 +49,11 @@ class Blueprint:
             b'install': self._plan_to_start(install),
         }
         self.leave = plan_to_leave()
-        # Of the zygote's memory; None where it has none.
-        self.image = None
-        self.hot_pages = hot_pages.HotPages()
+        room = arena.Arena(mappings.make_apart(_ARENA_BYTES), _ARENA_BYTES)
+        self.image = memory_image.make(room)
+        self.hot_pages = hot_pages.HotPages(room)
         has_networks = not self.is_network_shared
-        self.spares = spares.Spares(spare.plan_to_settle(settings), self.hot_pages, has_networks)
+        self.spares = spares.Spares(spare.plan_to_settle(settings), self.hot_pages, has_networks, room)
         self.zygote = package_zygote.Blueprint(settings, base64.b64decode(settings['zygote_seccomp']))
 
     def _plan_to_start(self, file_max_mb):

@@ -1,7 +1,8 @@
 """Forks spares, several at once: all forks of a batch, and all that each child does until it is told what to be, is one program.
 
-What a zygote writes to between two forks is a page that the one before no longer shares with the ones after. So it writes to none:
-the pages that differ from batch to batch are shared by the whole batch.
+What forks them is the root zygote's template, where there is one (`template.py`). A package zygote forks its spares itself, and what it
+writes to between two forks is a page that the one before no longer shares with the ones after. So it writes to none: the pages that
+differ from batch to batch are shared by the whole batch.
 """
 
 import ctypes
@@ -14,10 +15,13 @@ import kernel
 import plan
 import runner
 import spare
+import template
 
 # A sandbox's network namespace is made apart, and it is forked into it. The ipc namespace is ours: a sandbox can make no call that
 # has to do with it (`src/sandbox/sock/seccomp/profile.ts`).
 NAMESPACES = kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID | kernel.CLONE_NEWNS | kernel.CLONE_NEWUTS
+
+_OWN_NETWORK = '/proc/self/ns/net'
 
 
 class Child:
@@ -37,23 +41,40 @@ class Child:
 class Spares:
     """Made once, in the root zygote: package zygotes go on with what is prepared there."""
 
-    def __init__(self, settle, hot_pages, has_networks):
-        """`settle`: the plan that all have in common. `has_networks`: whether children have network namespaces of their own."""
+    def __init__(self, settle, hot_pages, has_networks, room):
+        """`settle`: the plan that all have in common. `has_networks`: whether children have network namespaces of their own. `room`:
+        the arena of all that differs from child to child."""
         self._settle = settle
         self._hot_pages = hot_pages
-        self._has_networks = has_networks
-        self._are_ours = True
-        self._slots = []
-        self._batches = {}  # number of children -> what forks so many
+        self._room = room
+        # Without machine code there would be Python in it.
+        home = os.open(_OWN_NETWORK, os.O_RDONLY | os.O_CLOEXEC) if has_networks else None
+        self.template = template.Template(room, home) if runner.is_native() else None
         self._inbox = control.Inbox()
         self._told = ctypes.create_string_buffer(control.WAITING_BYTES)
         self._wait = self._make_wait()
         hot_pages.go_on_with(self._wait)
+        heads = room.next
+        self._slots = [Slot(room) for _ in range(control.MAX_FORKS)]
+        if self.template is not None:
+            self.template.report_until(room.next)
+        self._batches = [Batch(self._slots[: count + 1], has_networks, room) for count in range(control.MAX_FORKS)]
+        self._region = heads, room.next - heads
+        self._programs = {}  # number of files to enter a cgroup by -> what follows the fork in each slot
+        self._file_count = None
+        self._set_parent(is_ours=self.template is None)
+        for batch in self._batches:
+            batch.end_with(None if self.template is None else self.template.tail)
         self._ended = None  # in a child: the result of its last call, and where it ended
 
-    def set_parent(self, is_ours):
-        """Whether children from now on are our own, or those of our parent. What was prepared before was for another zygote."""
-        self._are_ours = is_ours
+    def become_package_zygote(self, is_parent):
+        """Whether children from now on are our own, or those of our parent. There is no template: that is the root zygote's."""
+        self.template = None
+        self._set_parent(is_parent)
+        for batch in self._batches:
+            batch.end_with(None)
+
+    def _set_parent(self, is_ours):
         for slot in self._slots:
             slot.cloner.set_parent(is_ours)
 
@@ -67,6 +88,15 @@ class Spares:
                 return None
             forked += some
         return forked
+
+    def warm_up(self):
+        """The pages that are copied ahead are others than before."""
+        if self.template is None or self.template.pid is None:
+            return
+        try:
+            self.template.run(self.template.tail, [self._hot_pages.region])
+        except template.Gone:
+            pass  # the next one is a copy of what is here
 
     def request(self):
         """In a child: the words of the request and its descriptors. Raises plan.Failed where it has not come so far, and ends the
@@ -90,31 +120,55 @@ class Spares:
         slot = self._slot_at(self._ended[1])
         return json.loads(self._told.raw)['id'] if slot is None else slot.sandbox_id
 
-    def prepare(self, count):
-        """Makes what it takes to fork so many, if it is not there yet."""
-        while len(self._slots) < count:
-            self._slots.append(Slot(self._make_cloner(), self._settle, self._hot_pages, ctypes.addressof(self._told)))
-        if count not in self._batches:
-            self._batches[count] = Batch(self._slots[:count], self._has_networks)
-        return self._batches[count]
-
-    def _make_cloner(self):
-        cloner = kernel.Cloner(NAMESPACES, signal.SIGCHLD)
-        cloner.set_parent(self._are_ours)
-        return cloner
-
     def _fork_some(self, children):
         """Up to the first that can't be forked, and with its error."""
-        batch = self.prepare(len(children))
+        count = len(children)
+        self._use(len(children[0].files))
+        batch = self._batches[count - 1]
         batch.fill(children)
-        kernel.before_fork()
-        result, at = runner.run(batch.program.first)
+        result, at = self._fork_directly(batch) if self.template is None else self._fork_by_template(batch, count)
+        if at is None:
+            return [result] * count
         call = batch.program.call_at(at)
         if call is None:
             self._ended = result, at
             return None
-        kernel.after_fork_in_parent()
         return batch.forked(call, result)
+
+    def _fork_directly(self, batch):
+        kernel.before_fork()
+        result, at = runner.run(batch.program.first)
+        if batch.program.call_at(at) is not None:
+            kernel.after_fork_in_parent()
+        return result, at
+
+    def _fork_by_template(self, batch, count):
+        """The same. Where there is no template, or it has ended and nobody knows what was forked by then, it returns an OSError, and None."""
+        try:
+            if self.template.pid is None:
+                in_child = self.template.start()
+                if in_child is not None:
+                    return in_child
+            start = self._slots[0].program.first
+            slots = start, self._slots[count - 1].program.end - start
+            failure = self.template.run(batch.program, [self._region, slots])
+        except OSError as error:
+            return error, None
+        return (0, batch.end) if failure is None else failure
+
+    def _use(self, file_count):
+        """Children enter their cgroups by so many files. What a template was made with is what its children know of."""
+        if file_count == self._file_count:
+            return
+        self._file_count = file_count
+        if file_count not in self._programs:
+            told = ctypes.addressof(self._told)
+            made = [slot.make(file_count, self._settle, self._hot_pages, told, self._room) for slot in self._slots]
+            self._programs[file_count] = made
+        for slot, program in zip(self._slots, self._programs[file_count]):
+            slot.use(program)
+        if self.template is not None:
+            self.template.end()
 
     def _slot_at(self, at):
         """The one in whose program this address is; None for what comes after all that differs."""
@@ -133,7 +187,7 @@ class Spares:
 class Batch:
     """Forks one child for each of these slots."""
 
-    def __init__(self, slots, has_networks):
+    def __init__(self, slots, has_networks, room):
         self._slots = slots
         self._enters, self._forks = [], []
         steps = plan.Plan()
@@ -143,7 +197,17 @@ class Batch:
                 self._enters.append(steps.call('setns', 0, kernel.CLONE_NEWNET))
             steps.step('fork')
             self._forks.append(steps.fork(slot.cloner))
-        self.program = steps.ready()
+        self._last = steps.jump()
+        self.program = steps.ready(room)
+
+    @property
+    def end(self):
+        """The address of where it ends, when all have been forked."""
+        return self.program.address_of(self._last)
+
+    def end_with(self, program):
+        """That comes after it; with None nothing."""
+        self.program.on_zero(self._last, program)
 
     def fill(self, children):
         for slot, fork, child in zip(self._slots, self._forks, children):
@@ -155,41 +219,41 @@ class Batch:
     def forked(self, call, result):
         """What has been forked, and the error of what has not, when it has come to this call."""
         forked = [slot.cloner.child for slot, fork in zip(self._slots, self._forks) if fork < call]
-        return forked if self.program.is_end(call) else [*forked, self.program.failure(call, result)]
+        return forked if call == self._last else [*forked, self.program.failure(call, result)]
 
 
 class Slot:
     """What one child of a batch is forked and made by."""
 
-    def __init__(self, cloner, settle, follow, told):
-        """`follow`: the program that comes when all is settled. `told`: the address of what it is to tell then."""
-        self.cloner = cloner
-        self.sandbox_id = None
+    def __init__(self, room):
+        self._id = room.words(1)
+        self.cloner = kernel.Cloner(NAMESPACES, signal.SIGCHLD, room)
         self.program = None
         self.mapped = None
-        self._settle = settle
-        self._follow = follow
-        self._told = told
-        self._programs = {}  # number of files to enter a cgroup by -> program, and what differs in it
+        self._fds = ()
+
+    @property
+    def sandbox_id(self):
+        return self._id[0]
+
+    def use(self, made):
+        self.program, self._fds, self.mapped = made
 
     def fill(self, child):
-        self.sandbox_id = child.sandbox_id
+        self._id[0] = child.sandbox_id
         self.cloner.set_cgroup(child.cgroup)
-        count = len(child.files)
-        if count not in self._programs:
-            self._programs[count] = self._make(count)
-        self.program, fds, self.mapped = self._programs[count]
-        for call, fd in zip(fds, [*child.files, *child.fds]):
+        for call, fd in zip(self._fds, [*child.files, *child.fds]):
             self.program.fill(call, 0, fd)
 
-    def _make(self, file_count):
+    def make(self, file_count, settle, follow, told, room):
+        """What follows the fork. `follow`: the program that comes when all is settled. `told`: the address of what it is to tell then."""
         steps = plan.Plan()
         steps.step('cgroup')
         fds = [steps.call('write', 0, b'0', 1) for _ in range(file_count)]
         fds += spare.add_putting_aside(steps)
-        mapped = spare.add_arrival(steps, self._told)
-        steps.extend(self._settle)
+        mapped = spare.add_arrival(steps, told)
+        steps.extend(settle)
         way_out = steps.jump()
-        program = steps.ready()
-        program.on_zero(way_out, self._follow)
+        program = steps.ready(room)
+        program.on_zero(way_out, follow)
         return program, fds, mapped

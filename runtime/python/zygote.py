@@ -1,4 +1,4 @@
-"""The root zygote: forks sandboxes, each into namespaces of its own, and reaps what dies.
+"""The root zygote: has sandboxes forked (`template.py`), each into namespaces of its own, forks package zygotes, and reaps what dies.
 
 It runs trusted code only. PID 1 of the pid namespace (`init.py`) has started it: when it dies, what it has forked becomes the child of
 that one, and goes on.
@@ -28,16 +28,10 @@ import forker
 import imports
 import kernel
 import links
-import memory_image
 import networks
 import sandbox
 
 sys.path.remove(RUNTIME)
-
-
-# Those for the first spares, and one more. By then it has done all that it does for a fork: what it writes to later differs from the image
-# in all of its children.
-_REQUESTS_BEFORE_IMAGE = 4
 
 
 class RootForker(forker.Forker):
@@ -49,15 +43,6 @@ class RootForker(forker.Forker):
         network = networks.Shared() if kind == 'host' else networks.Networks(self._links)
         super().__init__(blueprint, connection, network)
         self._ids = {}  # pid -> id, of children that have not been reaped
-        self._requests = 0
-        for count in range(1, control.MAX_FORKS + 1):
-            self._spares.prepare(count)
-
-    def take_request(self):
-        super().take_request()
-        self._requests += 1
-        if self._requests == _REQUESTS_BEFORE_IMAGE:
-            self._blueprint.image = memory_image.make()
 
     def forked(self, pid, forked_id):
         self._ids[pid] = forked_id
@@ -70,6 +55,9 @@ class RootForker(forker.Forker):
                 return
             if pid == 0:
                 return
+            if self._spares.template is not None and pid == self._spares.template.pid:
+                self._spares.template.forget()
+                continue
             self._tell_end(pid, status)
 
     def link(self, forked_id, pid, pidfd):

@@ -16,6 +16,7 @@ import { OlError } from '../errors.ts';
  *            /workers/worker-<N>/handlers/<function>/<instance>   scratch space
  *            /workers/worker-<N>/spares/<id>   scratch space of sandboxes that have no function yet
  *            /workers/worker-<N>/import-cache/<id>   of each zygote with packages: what it imports, what that prints
+ *            /workers/worker-<N>/rehearsal     code of the engine's own, which does nothing
  *            /workers/worker-<N>/code/<function>                  copies of function code
  *            /workers/worker-<N>/pulled.json   which of them came from a remote registry, for the next start
  */

@@ -209,6 +209,7 @@ async function createEngine(
     handlersDir,
     sparesDir,
     importsDir,
+    rehearsedDir: join(config.workerDir, 'rehearsal'),
     uids: { base: uidBase(claim.slot), count: UIDS_PER_WORKER },
     importTimeoutMs: config.importTimeoutMs,
     zygoteSilentMs: config.zygoteSilentMs,

@@ -3,7 +3,7 @@ import { initOf, untilGone, zygoteIfThere, zygoteOf } from '../helpers/backgroun
 import { gateOf, gates } from '../helpers/gate.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
-import { childrenOf, parentOf, readProcess, treeOf } from '../helpers/processes.ts';
+import { packageZygotesOf, parentOf, readProcess, templateOf, treeOf } from '../helpers/processes.ts';
 import { BACK_MS, errorOf, FaultStage } from './stage.ts';
 
 leavesNothing();
@@ -22,11 +22,10 @@ async function expectReplaced(stage: FaultStage, how: RegExp): Promise<void> {
   expect((await stage.metrics()).get(`${DEATHS}{zygote="root"}`)).toBe(1);
 }
 
-/** The zygote with the package `kept`: of what the root zygote has forked, the one that shares its pid namespace. */
+/** The zygote with the package `kept`. */
 async function packageZygoteOf(stage: FaultStage): Promise<number> {
   const root = await zygoteOf(stage.cluster);
-  const namespace = readProcess(root)?.pidNamespace;
-  const [only, ...others] = childrenOf(root).filter((pid) => readProcess(pid)?.pidNamespace === namespace);
+  const [only, ...others] = packageZygotesOf(root);
   if (only === undefined || others.length > 0)
     throw new Error(`there are ${others.length + (only === undefined ? 0 : 1)} zygotes with packages`);
   return only;
@@ -229,6 +228,43 @@ test('SIGSTOP of a root zygote that nobody asks for anything', async () => {
       return (await stage.metrics()).get(`${DEATHS}{zygote="root"}`) === 1;
     });
   });
+});
+
+test('kill -9 of the template that sandboxes are forked from: there is another one for the next', async () => {
+  await using stage = await FaultStage.open({ spare_sandboxes: 0 });
+  const names = ['cold0', 'cold1', 'cold2'];
+  for (const name of names) await stage.cluster.addFixture('echo', name);
+  await stage.startWarm();
+  await stage.survives(async () => {
+    const zygote = await zygoteOf(stage.cluster);
+    for (const name of names) {
+      const template = templateOf(zygote) ?? 0;
+      process.kill(template, 'SIGKILL');
+      // What is here needs it for nothing.
+      await stage.expectServed();
+      expect(errorOf(await stage.call(name, 1))).toBe('200');
+      expect([template, null]).not.toContain(templateOf(zygote));
+    }
+    expect(await zygoteOf(stage.cluster)).toBe(zygote);
+    for (const name of names) await stage.cluster.removeFunction(name);
+    for (const name of names) await stage.call(name);
+  });
+  expect((await stage.metrics()).get(`${DEATHS}{zygote="root"}`)).toBe(0);
+});
+
+test('SIGSTOP of the template that sandboxes are forked from: its zygote is replaced', async () => {
+  await using stage = await FaultStage.open({ invocation_timeout_ms: 20_000, spare_sandboxes: 0 });
+  await stage.cluster.addFixture('echo', 'cold');
+  await stage.startWarm();
+  await stage.survives(async () => {
+    const template = templateOf(await zygoteOf(stage.cluster)) ?? 0;
+    process.kill(template, 'SIGSTOP');
+    expect(errorOf(await stage.call('cold', 1))).toBe('200');
+    await until('end of the template', () => readProcess(template) === null);
+    await stage.cluster.removeFunction('cold');
+    await stage.call('cold');
+  });
+  await expectReplaced(stage, /^it did not answer for 2500 ms$/);
 });
 
 for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {

@@ -1,5 +1,9 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
+const SIGKILL_BIT = 1n << 8n;
+/** Of the flags in `/proc/<pid>/stat`. */
+const PF_EXITING = 4;
+
 /** What /proc says of a process. */
 export interface ProcessInfo {
   readonly pid: number;
@@ -68,10 +72,48 @@ export function treeOf(root: number): ProcessInfo[] {
   return tree;
 }
 
-/** The root zygote that this PID 1 of sandboxes has started, or null: the only one of its children in its own user namespace. */
+/**
+ * The root zygote that this PID 1 of sandboxes has started, or null: the only one of its children in its own user namespace, but for
+ * the template of one that is dead, which the kernel has killed before it was a child of PID 1.
+ */
 export function rootZygoteOf(init: number): number | null {
-  const userNamespaceOf = (pid: number) => ifThere(() => readlinkSync(`/proc/${pid}/ns/user`));
-  return childrenOf(init).find((pid) => userNamespaceOf(pid) === userNamespaceOf(init)) ?? null;
+  const isZygote = (pid: number) => userNamespaceOf(pid) === userNamespaceOf(init) && !isEnding(pid);
+  return childrenOf(init).find(isZygote) ?? null;
+}
+
+/** True for one that SIGKILL is pending for, or that the kernel is taking apart. */
+function isEnding(pid: number): boolean {
+  const status = ifThere(() => readFileSync(`/proc/${pid}/status`, 'utf8')) ?? '';
+  const stat = ifThere(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  const pending = [...status.matchAll(/^(?:SigPnd|ShdPnd):\s*([0-9a-f]+)$/gm)].map(([, mask]) =>
+    BigInt(`0x${mask}`),
+  );
+  if (stat === null || pending.some((mask) => mask & SIGKILL_BIT)) return true;
+  const flags = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[6]);
+  return (flags & PF_EXITING) !== 0;
+}
+
+/**
+ * The package zygotes that a root zygote has forked: in its pid namespace, in which its sandboxes are not, and not in its user namespace,
+ * in which its template is.
+ */
+export function packageZygotesOf(root: number): number[] {
+  const own = readProcess(root)?.pidNamespace;
+  return childrenOf(root).filter(
+    (pid) => readProcess(pid)?.pidNamespace === own && userNamespaceOf(pid) !== userNamespaceOf(root),
+  );
+}
+
+/** What a root zygote has sandboxes forked by; null where there is none. */
+export function templateOf(root: number): number | null {
+  const own = readProcess(root)?.pidNamespace;
+  const isTemplate = (pid: number) =>
+    readProcess(pid)?.pidNamespace === own && userNamespaceOf(pid) === userNamespaceOf(root);
+  return childrenOf(root).find(isTemplate) ?? null;
+}
+
+function userNamespaceOf(pid: number): string | null {
+  return ifThere(() => readlinkSync(`/proc/${pid}/ns/user`));
 }
 
 /** The pids of a process's children; those of its main thread. */

@@ -62,6 +62,7 @@ export async function makeSockEngine(options: EngineOptions = {}): Promise<SockF
     sparesDir: spares,
     uids: { base: uidBase(claim.slot), count: UIDS_PER_WORKER },
     importsDir: importCache,
+    rehearsedDir: join(dir, 'rehearsal'),
     zygoteCgroup: driver === null ? null : zygoteCgroup,
     importTimeoutMs: options.importTimeoutMs ?? 30_000,
     zygoteSilentMs: 10_000,

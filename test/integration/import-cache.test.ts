@@ -13,7 +13,7 @@ import type { TreeFileNode } from '../../src/zygote/tree-file.ts';
 import { requestOf } from '../contract/sandbox.contract.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
-import { childrenOf, readProcess, rootZygoteOf } from '../helpers/processes.ts';
+import { packageZygotesOf, rootZygoteOf } from '../helpers/processes.ts';
 import { python } from '../helpers/python.ts';
 import { makeSockEngine, type SockFixture } from '../helpers/sock-engine.ts';
 
@@ -83,11 +83,8 @@ async function modules(sandbox: Sandbox, names: readonly string[]): Promise<Reco
   return JSON.parse(body.toString()) as Record<string, string>;
 }
 
-/** Package zygotes are in the pid namespace of the root zygote, sandboxes are not. */
 function zygotesOf({ inits }: SockFixture): number[] {
-  const root = rootZygoteOf(inits.at(-1) ?? 0) ?? 0;
-  const own = readProcess(root)?.pidNamespace;
-  return childrenOf(root).filter((pid) => readProcess(pid)?.pidNamespace === own);
+  return packageZygotesOf(rootZygoteOf(inits.at(-1) ?? 0) ?? 0);
 }
 
 function expectGone(error: unknown): null {

@@ -60,8 +60,11 @@ export function zygoteRequest({ kind, count }: EntryKind, request: ZygoteRequest
 /** Asks the root zygote to show that it is alive; it answers with `pong`. */
 export const PING = Buffer.from('ping');
 
-/** Tells a package zygote which pages its sandboxes write to; with it goes a file of address and length pairs (`hot-pages.ts`). */
+/** Tells a zygote which pages its sandboxes write to; with it goes a file of address and length pairs (`hot-pages.ts`). */
 export const HOT_PAGES = Buffer.from('hot');
+
+/** Gives the root zygote the memory of an idle sandbox, an open `/proc/<pid>/mem`; it answers with `imaged`. */
+export const IMAGE = Buffer.from('image');
 
 /** What a package zygote has forked, to be linked to the router; `pid` as the zygotes see it. */
 export interface LinkRequest {
@@ -102,6 +105,8 @@ export type ZygoteEvent =
   | { readonly event: 'launched'; readonly pid: number }
   | { readonly event: 'ready'; readonly python: string; readonly cache_tag: string }
   | { readonly event: 'pong' }
+  /** How many pages it has in common with that sandbox; 0 where nothing came of it. */
+  | { readonly event: 'imaged'; readonly pages: number }
   | { readonly event: 'forked'; readonly id: number }
   /** The sandbox has done all that can be done ahead of time. */
   | { readonly event: 'waiting'; readonly id: number }

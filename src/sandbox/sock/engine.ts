@@ -24,6 +24,7 @@ import type { LaunchSettings } from './control.ts';
 import { Imports } from './imports.ts';
 import { launchNetwork } from './launch-network.ts';
 import { Nursery } from './nursery.ts';
+import { writeRehearsed } from './rehearsal.ts';
 import { compileSeccomp, compileZygoteSeccomp } from './seccomp/compile.ts';
 import { SockSandbox } from './sock-sandbox.ts';
 import type { Spare } from './spare.ts';
@@ -41,6 +42,8 @@ export interface SockEngineOptions {
   readonly sparesDir: string;
   /** Where package zygotes have their directories. */
   readonly importsDir: string;
+  /** Made, with the code of rehearsals in it. */
+  readonly rehearsedDir: string;
   readonly network: NetworkSettings;
   /** Host uids that belong to this engine alone: of its sandboxes, and of its package zygotes. */
   readonly uids: Uids;
@@ -102,6 +105,7 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
 
   /** Resolves when a first sandbox has got as far as it can without code. Throws what `Init.start` and `RootZygote.start` throw. */
   static async start(options: SockEngineOptions): Promise<SockEngine> {
+    await writeRehearsed(options.rehearsedDir);
     const engine = new SockEngine(options);
     try {
       await engine.#nursery.tryOut();

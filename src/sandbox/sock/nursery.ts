@@ -4,9 +4,10 @@ import type { Log } from '../../telemetry/log.ts';
 import type { LaunchSettings } from './control.ts';
 import { HotPages } from './hot-pages.ts';
 import { Init } from './init.ts';
+import { rehearse } from './rehearsal.ts';
 import { RootZygote } from './root-zygote.ts';
 import { Spare, type SpareMaterials } from './spare.ts';
-import { Spares } from './spares.ts';
+import { Spares, sparesAtATime } from './spares.ts';
 import type { UidRange } from './uid-range.ts';
 import type { Root } from './zygote.ts';
 
@@ -20,6 +21,8 @@ export interface NurseryOptions extends SpareMaterials {
   readonly uids: UidRange;
   /** How many spares to keep. */
   readonly spares: number;
+  /** The code of its rehearsals. */
+  readonly rehearsedDir: string;
   readonly log: Log;
   /** Told the pid of each PID 1 of the sandboxes: the first one, and any that takes the place of a dead one. */
   readonly onInit: (pid: number) => Promise<void>;
@@ -34,6 +37,8 @@ interface Generation {
   readonly zygote: RootZygote;
   readonly fork: () => Spare;
   readonly spares: Spares;
+  /** Resolves when what is forked can give memory back. Never rejects. */
+  readonly rehearsed: Promise<void>;
 }
 
 /** Where sandboxes come from: keeps a root zygote alive, and spares ready. */
@@ -69,9 +74,11 @@ export class Nursery {
     return { spare: spares.take(), cacheTag: zygote.cacheTag };
   }
 
-  /** The root zygote, for package zygotes to be forked from. */
+  /** The root zygote, for package zygotes to be forked from: when its rehearsals are over, for theirs can give memory back then, too. */
   async zygote(): Promise<RootZygote> {
-    return (await this.#next()).zygote;
+    const { zygote, rehearsed } = await this.#next();
+    await rehearsed;
+    return zygote;
   }
 
   /** Of what is to be forked next, from whichever zygote. */
@@ -95,6 +102,7 @@ export class Nursery {
     const generation = await this.#generation.catch(() => null); // one that never came up has nothing to close
     await generation?.spares.close();
     await this.#init?.close();
+    await generation?.rehearsed;
   }
 
   async #next(): Promise<Generation> {
@@ -116,11 +124,19 @@ export class Nursery {
     const zygote = await RootZygote.start(init, { hasRouter, uids, silentMs });
     this.#cacheTag = zygote.cacheTag;
     const fork = this.#forkFrom(zygote);
-    const spares = new Spares({ wanted, fork, log });
-    const generation = { zygote, fork, spares };
+    const spares = new Spares({ wanted: sparesAtATime(wanted), fork, log });
+    const generation = { zygote, fork, spares, rehearsed: this.#rehearse(zygote, fork, spares) };
     void zygote.gone.then((how) => this.#replace(generation, how));
     spares.refill();
     return generation;
+  }
+
+  /** Until then there are few spares: they can give nothing back. */
+  async #rehearse(zygote: RootZygote, fork: () => Spare, spares: Spares): Promise<void> {
+    const { spares: wanted, rehearsedDir: codeDir, log } = this.#options;
+    await rehearse({ zygote, fork, codeDir, log });
+    spares.want(wanted);
+    spares.refill();
   }
 
   /** The one that there is; another one where that has died. */

@@ -4,7 +4,7 @@ import { signalPidfd } from '../../linux/pidfd.ts';
 import { signalName } from '../../linux/signals.ts';
 import { seqpacketPair } from '../../linux/sockets.ts';
 import type { Children } from './children.ts';
-import { type Exit, HOT_PAGES, type ZygoteEvent } from './control.ts';
+import { type Exit, HOT_PAGES, IMAGE, type ZygoteEvent } from './control.ts';
 import { ForkChannel } from './fork-channel.ts';
 import type { Init, RootListener } from './init.ts';
 import { Linking } from './linking.ts';
@@ -44,6 +44,8 @@ export class RootZygote implements Zygote, Root {
   #pidfd: number | null = null;
   /** Why we have ended it. */
   #failure: string | null = null;
+  /** Told of the image that it makes. */
+  #imaged: (pages: number) => void = () => {};
   #isGone = false;
   #cacheTag = '';
 
@@ -107,6 +109,17 @@ export class RootZygote implements Zygote, Root {
     this.#channel.send(HOT_PAGES, [file]);
   }
 
+  /**
+   * Gives it the memory of an idle sandbox, whose file is closed by whoever has opened it. Resolves with the number of pages that it has
+   * in common with that; 0 where nothing comes of it, because it ends, for one.
+   */
+  async takeImage(memory: number): Promise<number> {
+    const imaged = Promise.withResolvers<number>();
+    this.#imaged = imaged.resolve;
+    this.#channel.send(IMAGE, [memory]);
+    return await Promise.race([imaged.promise, this.gone.then(() => 0)]);
+  }
+
   /** The kernel kills a stopped process, too. */
   #fail(reason: string): void {
     if (this.#isGone) return;
@@ -128,6 +141,8 @@ export class RootZygote implements Zygote, Root {
         return this.#ready.resolve();
       case 'pong':
         return this.#isGone ? undefined : this.#channel.ponged();
+      case 'imaged':
+        return this.#isGone ? undefined : this.#imaged(event.pages);
       case 'linked':
         this.linking?.settle(event.id, null);
         return;

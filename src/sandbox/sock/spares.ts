@@ -13,6 +13,11 @@ export function sparesToFork(state: { readonly present: number; readonly wanted:
   return state.present > (1 - PART_AT_A_TIME) * state.wanted ? 0 : state.wanted - state.present;
 }
 
+/** How many are forked at once when one after another is taken. */
+export function sparesAtATime(wanted: number): number {
+  return Math.ceil(PART_AT_A_TIME * wanted);
+}
+
 export interface SparesOptions {
   readonly wanted: number;
   readonly fork: () => Spare;

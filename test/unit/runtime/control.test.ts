@@ -8,6 +8,7 @@ import {
   type ForkRequest,
   forkRequest,
   HOT_PAGES,
+  IMAGE,
   type LinkRequest,
   linkRequest,
   MAX_FORKS,
@@ -30,6 +31,7 @@ interface RequestFixture {
   readonly zygote?: ZygoteRequest;
   readonly link?: LinkRequest;
   readonly hot?: true;
+  readonly image?: true;
   /** Of a request to PID 1: which root zygote it is. */
   readonly root?: number;
   readonly task?: SandboxTask;
@@ -80,10 +82,11 @@ test.each(
   expect(python.inboxed[index]).toEqual(received);
 });
 
-function encode({ root, entry, forks, zygote, link, hot, task, lock }: RequestFixture): Buffer {
+function encode({ root, entry, forks, zygote, link, hot, image, task, lock }: RequestFixture): Buffer {
   if (root !== undefined) return rootRequest(root);
   if (link !== undefined) return linkRequest(link);
   if (hot) return HOT_PAGES;
+  if (image) return IMAGE;
   if (entry === undefined && task === undefined) return PING;
   if (task !== undefined) return startRequest(task, lock ?? null);
   if (entry !== undefined && zygote !== undefined) return zygoteRequest(entry, zygote);
@@ -113,6 +116,7 @@ test('every kind of event is among the fixtures', () => {
     launched: true,
     ready: true,
     pong: true,
+    imaged: true,
     forked: true,
     waiting: true,
     started: true,

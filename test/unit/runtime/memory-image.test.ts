@@ -2,7 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
-/** What came of four pages: the first was written to and is what it was, the second is not, the last one is all zeros. */
+/**
+ * What came of four pages. The first was written to and is what it was, the second is what it is in the image, the third is
+ * something else, the last one is all zeros.
+ */
 interface Given {
   readonly any: boolean;
   /** The pages that are the process's own, by their numbers. */
@@ -14,9 +17,15 @@ interface Given {
 const runtime = join(import.meta.dirname, '../../../runtime/python');
 const peer = join(import.meta.dirname, 'memory_image_peer.py');
 const outcomes = JSON.parse(
-  execFileSync('/usr/bin/python3', ['-I', peer, runtime], { encoding: 'utf8' }),
+  execFileSync('/usr/bin/python3', ['-I', peer, runtime], {
+    encoding: 'utf8',
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
+  }),
 ) as {
+  readonly common: boolean;
   readonly before: readonly number[];
+  readonly held: readonly (readonly string[])[];
   readonly alone: Given;
   readonly thread: Given;
   readonly child: { readonly child: Given; readonly here: string };
@@ -26,23 +35,26 @@ const outcomes = JSON.parse(
   readonly replaced: boolean;
 };
 const ZEROS = '\0'.repeat(7);
-const HELD = ['aaaaaaa', 'keptbbb', 'ccccccc', ZEROS];
+const HELD = ['aaaaaaa', 'keptbbb', 'newcccc', ZEROS];
 const SIGUSR1 = 10;
 
-test('no page is the own one of a process that has just become an image', () => {
-  expect(outcomes.before).toEqual([]);
+test('an image of a child changes nothing, here and in the template; what is as it is in the child is shared', () => {
+  const before = ['aaaaaaa', 'bbbbbbb', 'ccccccc', ZEROS];
+  expect(outcomes.held).toEqual([before, before]);
+  expect(outcomes.before).toEqual([1, 3]);
+  expect(outcomes.common).toBe(true);
 });
 
-test('a page that is what it was is given back, and no other', () => {
-  expect(outcomes.alone).toEqual({ any: true, written: [1, 3], held: HELD });
+test('a page that is what it is in the image is given back, and no other', () => {
+  expect(outcomes.alone).toEqual({ any: true, written: [2, 3], held: HELD });
 });
 
 test('so it is in a process that was forked from it, which changes nothing here', () => {
-  expect(outcomes.child.child).toEqual({ any: true, written: [1, 3], held: HELD });
+  expect(outcomes.child.child).toEqual({ any: true, written: [2, 3], held: HELD });
 });
 
 test('nothing is given back while another thread might write to it', () => {
-  expect(outcomes.thread).toEqual({ any: false, written: [0, 1, 3], held: HELD });
+  expect(outcomes.thread).toEqual({ any: false, written: [0, 1, 2, 3], held: HELD });
 });
 
 test('the same signals are blocked after it as before', () => {

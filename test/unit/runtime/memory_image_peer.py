@@ -1,4 +1,4 @@
-"""Makes the memory of this process an image, and gives pages back. Argument: the directory of the runtime. Prints JSON."""
+"""Makes an image of the memory of a child, and gives pages back. Argument: the directory of the runtime. Prints JSON."""
 
 import ctypes
 import json
@@ -9,12 +9,15 @@ import sys
 import threading
 
 sys.path.insert(0, sys.argv[1])
+import arena
 import imports
 import mappings
 import memory_image
+import template
 
 PAGE = mappings.PAGE_BYTES
 _MAP_FIXED = 16
+ARENA = 256 * 1024
 # What each page holds before there is an image: the last one nothing.
 BEFORE = [b'a' * PAGE, b'b' * PAGE, b'c' * PAGE, bytes(PAGE)]
 
@@ -39,13 +42,37 @@ def touch_all():
     write(0, b'changed')
     write(0, BEFORE[0])
     write(1, b'kept')
+    write(2, b'new')
     write(3, bytes(8))
+
+
+def of_child():
+    """An image of the memory of a child that has written to a page."""
+    ready, is_ready = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        write(1, b'kept')
+        os.write(is_ready, b'!')
+        signal.pause()
+    os.read(ready, 1)
+    memory = os.open(f'/proc/{pid}/mem', os.O_RDONLY)
+    common = image.take(memory, made)
+    os.close(memory)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return common
+
+
+def held(process):
+    """How each page begins in the memory of that process."""
+    with open(f'/proc/{process}/mem', 'rb', buffering=0) as memory:
+        return [os.pread(memory.fileno(), 7, area + number * PAGE).decode() for number in range(4)]
 
 
 def given():
     """What becomes of the pages, and what they hold then."""
     count = image.give_back()
-    return {'any': count > 0, 'written': written(), 'held': [page(number)[:7].decode() for number in range(4)]}
+    return {'any': count > 0, 'written': written(), 'held': held('self')}
 
 
 def with_thread():
@@ -96,12 +123,17 @@ def replaced():
 area = mappings.make(memory_image._LEAST_BYTES, mappings.READ | mappings.WRITE, mappings.PRIVATE | mappings.ANONYMOUS)
 for number, content in enumerate(BEFORE):
     write(number, content)
-image = memory_image.make()
-before = written()
-outcomes = {'before': before, 'thread': with_thread(), 'child': in_child(), 'alone': given(), 'signals': with_signals()}
+room = arena.Arena(mappings.make_apart(ARENA), ARENA)
+made = template.Template(room)
+made.report_until(room.next)
+image = memory_image.make(room)
+made.start()
+common = of_child()
+outcomes = {'common': common > 0, 'before': written(), 'held': [held('self'), held(made.pid)]}
+outcomes |= {'thread': with_thread(), 'child': in_child(), 'alone': given(), 'signals': with_signals()}
 with open('/proc/self/maps') as maps:
     shared = [line.split()[1] for line in maps if 'memfd:zygote' in line]
 outcomes['writable'] = [permissions for permissions in shared if 'w' in permissions and 's' in permissions]
-outcomes['open'] = [target for target in imports.descriptors().values() if 'zygote' in target]
+outcomes['open'] = [target for target in imports.descriptors().values() if 'zygote' in target or 'state' in target]
 outcomes['replaced'] = replaced()
 print(json.dumps(outcomes))

@@ -1,0 +1,38 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+
+const runtime = join(import.meta.dirname, '../../../runtime/python');
+const peer = join(import.meta.dirname, 'template_peer.py');
+const outcomes = JSON.parse(
+  execFileSync('/usr/bin/python3', ['-I', peer, runtime], {
+    encoding: 'utf8',
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
+  }),
+) as Readonly<Record<string, unknown>>;
+const ENOENT = 2;
+
+test('a template makes the calls of a program with what it is given for them, again and again', () => {
+  expect(outcomes.simple).toEqual({ failure: null, said: 'first...' });
+  expect(outcomes.again).toEqual({ failure: null, said: 'second..' });
+});
+
+test('what it forks is a child of the zygote, and comes out of its program knowing what there was when the template was made', () => {
+  const said = { result: 0, at: 0, known: 'before' };
+  expect(outcomes.forked).toEqual({ failure: null, status: 7, said });
+});
+
+test('a call that fails is told, and it ends; another one takes its place', () => {
+  expect(outcomes.failing).toEqual({ failure: { result: -ENOENT, call: 1 }, said: 'third...' });
+  expect(outcomes.ended).toEqual({ pid: null, is_there: false });
+  expect(outcomes.another).toEqual({ failure: null, said: 'fourth..' });
+});
+
+test('one that was killed is noticed', () => {
+  expect(outcomes.gone).toEqual({ text: '[Errno 0] the template has ended', pid: null });
+});
+
+test('it ends with the zygote', () => {
+  expect(outcomes.ends_with_us).toEqual({ before: true, after: false });
+});
