@@ -45,6 +45,9 @@ CONTROL_FD = 3
 EVENTS_FD = 4
 SETTINGS_FD = 5
 
+# Set for the root zygote: the dynamic linker binds all functions of libraries then. Else each child would bind those that it calls.
+BIND_NOW = 'LD_BIND_NOW'
+
 OLDEST_PYTHON = (3, 9)
 
 # The root zygote's own, in what PID 1 tells of it.

@@ -144,7 +144,8 @@ def become_zygote(settings, generation, connection):
         kernel.unshare(kernel.CLONE_NEWNS)
         hand_over(settings['zygote'], generation, connection)
         python = settings['python']
-        os.execve(python, [python, '-I', '-S', '-B', '-X', 'utf8', '/handler/zygote.py'], settings['environment'])
+        environment = {**settings['environment'], control.BIND_NOW: '1'}
+        os.execve(python, [python, '-I', '-S', '-B', '-X', 'utf8', '/handler/zygote.py'], environment)
     except BaseException as error:
         control.tell_fatal('exec', error)
     os._exit(1)

@@ -95,6 +95,7 @@ def hide_own_modules():
 def main():
     with open(control.SETTINGS_FD, 'rb') as file:
         settings = json.load(file)
+    del os.environ[control.BIND_NOW]  # functions have the environment of the settings
     connection = _socket.socket(fileno=control.CONTROL_FD)
     blueprint = sandbox.Blueprint(settings)
     # Our own code is in memory by now; from here on nothing of it is to be seen where the handler's will be.

@@ -115,8 +115,10 @@ test('the environment is PATH, HOME, LANG and ol.config, and nothing of the host
     'initial_environment',
   ]);
   expect(environment).toEqual(expected);
+  // That of the process that it was forked from: what its interpreter was started with.
   expect(Object.fromEntries(initial_environment.map((line) => line.split(/=(.*)/s)))).toEqual({
     ...expected,
+    LD_BIND_NOW: '1',
     '': undefined,
   });
 });
