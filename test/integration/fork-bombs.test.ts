@@ -63,12 +63,16 @@ test('a program that is refused some and goes on with what it has is not ended',
     python`
     import threading, time
     def handler(event):
-        refused = 0
+        done, threads, refused = threading.Event(), [], 0
         for _ in range(45):
+            thread = threading.Thread(target=done.wait, daemon=True)
             try:
-                threading.Thread(target=time.sleep, args=(0.3,), daemon=True).start()
+                thread.start()
+                threads.append(thread)
             except RuntimeError:
                 refused += 1
+        done.set()
+        for thread in threads: thread.join()
         time.sleep(0.5)
         return refused
   `,
