@@ -81,6 +81,7 @@ export const RULES: readonly Rule[] = [
   {
     files: [
       'compiled-code',
+      'idle-memory',
       'import-cache',
       'isolation-files',
       'isolation-identity',
@@ -98,6 +99,7 @@ export const RULES: readonly Rule[] = [
   {
     files: [
       'function-output',
+      'idle-memory',
       'isolation-identity',
       'life',
       'memory-pool',
@@ -117,6 +119,7 @@ export const RULES: readonly Rule[] = [
       'function-output',
       'http-connections',
       'http-limits',
+      'idle-memory',
       'import-cache',
       'isolation-files',
       'isolation-identity',
@@ -217,6 +220,17 @@ export const RULES: readonly Rule[] = [
   {
     files: ['local-registry'],
     titles: ['state of a function lasts from call to call', 'as many sandboxes as requests at a time'],
+    only: { caches: WITH_HANDLER_CACHE },
+    because: LOOKS,
+  },
+  {
+    files: ['back-off', 'fork-bombs'],
+    titles: [
+      'after the first time that its memory was used up',
+      'a sandbox that it still has goes on serving',
+      'a program that is refused some and goes on',
+      'a bomb that is left behind by a call',
+    ],
     only: { caches: WITH_HANDLER_CACHE },
     because: LOOKS,
   },
