@@ -31,7 +31,7 @@ Events go back as lines of JSON on a stream, each zygote's on its own. A forked 
 socket, with its id and its pid as the zygotes see it. The root zygote alone tells of ends: `exit` with the id of what it
 forked itself, `reaped` with the pid of what others have forked. When it has died, PID 1 tells `reaped` of all that it had forked.
 
-Every page that a zygote writes to between two forks is one that its children no longer share. So what it does for each
+Every page that a package zygote writes to between two forks is one that its children no longer share. So what it does for each
 sandbox is kept small: no JSON is parsed or made here, and no object of Python is made that need not be.
 """
 

@@ -224,13 +224,17 @@ export const RULES: readonly Rule[] = [
     because: LOOKS,
   },
   {
-    files: ['back-off', 'fork-bombs'],
+    files: ['back-off'],
     titles: [
       'after the first time that its memory was used up',
       'a sandbox that it still has goes on serving',
-      'a program that is refused some and goes on',
-      'a bomb that is left behind by a call',
     ],
+    only: { caches: WITH_HANDLER_CACHE },
+    because: LOOKS,
+  },
+  {
+    files: ['fork-bombs'],
+    titles: ['a program that is refused some and goes on', 'a bomb that is left behind by a call'],
     only: { caches: WITH_HANDLER_CACHE },
     because: LOOKS,
   },
