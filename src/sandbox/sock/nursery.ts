@@ -86,12 +86,18 @@ export class Nursery {
     return this.#nextId++;
   }
 
-  /** Waits for a first spare, so that what this machine lacks is told at the start, and the first call finds one. */
+  /**
+   * Waits for a first spare, so that what this machine lacks is told at the start, and the first call finds one; and for the rehearsal,
+   * which would be in its way.
+   */
   async tryOut(): Promise<void> {
-    const { fork, spares } = await this.#generation;
+    const { fork, spares, rehearsed } = await this.#generation;
     const spare = fork();
     await spare.process.waiting;
-    if (spare.process.isWaiting) return spares.add(spare);
+    if (spare.process.isWaiting) {
+      spares.add(spare);
+      return await rehearsed;
+    }
     const { failure } = await spare.gone;
     throw new OlError('ERR_ZYGOTE', { reason: failure ?? 'the first sandbox ended at once' });
   }

@@ -21,7 +21,7 @@ const CALL = { body: Buffer.from('{}'), timeoutMs: 10_000, responseMaxBytes: 102
 /** As many as have to agree on what a call writes to. */
 const SANDBOXES = 2;
 /** What a sandbox does when it has had no call for a while, it has done by then (`server.py`). */
-const IDLE_MS = 30;
+const IDLE_MS = 20;
 
 export interface RehearsalOptions {
   readonly zygote: RootZygote;
