@@ -37,9 +37,11 @@ export async function rehearse(options: RehearsalOptions): Promise<void> {
   const spares: Spare[] = [];
   try {
     while (spares.length < SANDBOXES) spares.push(fork());
-    const pids = await Promise.all(spares.map((spare) => callOnce(spare, options)));
+    let pid = 0;
+    // One after another: only one is looked at at a time.
+    for (const spare of spares) pid = await callOnce(spare, options);
     await sleep(IDLE_MS);
-    await using memory = await open(`/proc/${pids[0]}/mem`);
+    await using memory = await open(`/proc/${pid}/mem`);
     const pages = await zygote.takeImage(memory.fd);
     if (!zygote.isGone) log.debug({ pages }, 'idle sandboxes give back what all have in common');
   } catch (err) {
@@ -50,7 +52,7 @@ export async function rehearse(options: RehearsalOptions): Promise<void> {
   }
 }
 
-/** The directory of its code, made anew, for users of any uid to read. */
+/** Writes its code to a directory, for users of any uid to read. */
 export async function writeRehearsed(dir: string): Promise<void> {
   await mkdir(dir, { recursive: true });
   await chmod(dir, 0o755);
