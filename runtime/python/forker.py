@@ -55,10 +55,11 @@ class Forker:
         raise ValueError(f'{pid} of {forked_id} is not for us to link')
 
     def _take_image(self, memory):
-        image, count = self._blueprint.image, 0
+        count = 0
         try:
-            count = 0 if image is None else image.take(memory, self._spares.template)
-        except OSError:
+            if self._blueprint.image is not None:
+                count = self._blueprint.image.take(memory, self._spares.template)
+        except (OSError, MemoryError):
             traceback.print_exc()
         os.close(memory)
         control.tell(control.IMAGED, count)

@@ -13,6 +13,7 @@ import struct
 
 import mappings
 import plan
+import runner
 
 _MAX_RANGES = 2048
 _RANGE = struct.Struct('QQ')
@@ -38,7 +39,7 @@ class HotPages:
     @property
     def region(self):
         """Address and length of all that `learn` and `go_on_with` have changed."""
-        return self._hints.first, self._hints.until(self._count)
+        return self._hints.first, (self._count + 1) * runner.CALL_BYTES
 
     def learn(self, fd):
         """The file has pairs of an address and a length, 64 bits each. Spares are to copy those pages, and no others."""

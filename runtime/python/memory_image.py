@@ -23,6 +23,7 @@ import give_back
 import kernel
 import machine_code
 import mappings
+import output
 import plan
 import runner
 
@@ -39,10 +40,10 @@ _PIECE_WORDS = 3
 _MAX_PIECES = 64
 # Of addresses: where the image is mapped as a whole, in the zygote and in the template.
 _MAX_BYTES = 64 * 1024 * 1024
-# By which the template takes it.
-_MAX_CALLS = 1024
 
 _WRITABLE = mappings.READ | mappings.WRITE
+# So the kernel does not note at the end of each child which pages it has read; and so that children find all pages mapped.
+_ADVICE = (mappings.RANDOM, mappings.POPULATE_READ)
 
 
 class MemoryImage:
@@ -50,7 +51,7 @@ class MemoryImage:
 
     def __init__(self, room):
         """`room`: the arena of what the template is to carry out."""
-        self._calls = plan.Calls(_MAX_CALLS, room)
+        self._room = room
         self._place = mappings.make(_MAX_BYTES, mappings.NONE, mappings.PRIVATE | mappings.ANONYMOUS)
         self._table = (ctypes.c_int64 * (_PIECES + _PIECE_WORDS * _MAX_PIECES))()
         self._table[_IMAGE] = self._place
@@ -60,7 +61,7 @@ class MemoryImage:
 
     def take(self, child, template):
         """From now on it is of the memory of that child of the template, an open /proc/<pid>/mem, which waits for a call. Returns how many
-        pages the template has in common with it. Raises OSError: nothing is given back then."""
+        pages the template has in common with it. Raises OSError, MemoryError: nothing is given back then."""
         self._table[_COUNT] = 0
         if template.pid is None:
             raise OSError(errno.ESRCH, 'there is no template')
@@ -69,7 +70,7 @@ class MemoryImage:
         file, readable = open_file()
         try:
             for content in contents:
-                write_all(file, content)
+                output.write_all(file, content)
             table = self._make_table(areas)
             common = self._take_there(template, areas, contents, readable, table)
             take_here(areas, readable, self._place)
@@ -79,7 +80,7 @@ class MemoryImage:
             os.close(readable)
         self.give_back()
         for area in areas:
-            for advice in (mappings.RANDOM, mappings.POPULATE_READ):
+            for advice in _ADVICE:
                 mappings.advise(area.start, area.length, advice)
         return common
 
@@ -89,7 +90,7 @@ class MemoryImage:
 
     def _make_table(self, areas):
         """Its content, bytes."""
-        length = sum(area.length for area in areas)
+        length = length_of(areas)
         pieces = list(pieces_of(areas))
         if length > _MAX_BYTES or len(pieces) > _MAX_PIECES:
             raise OSError(errno.ENOMEM, f'there is no room for an image of {length} bytes in {len(pieces)} pieces')
@@ -104,17 +105,18 @@ class MemoryImage:
         state = os.memfd_create('state', os.MFD_CLOEXEC)
         memory = os.open(f'/proc/{template.pid}/mem', os.O_RDONLY | os.O_CLOEXEC)
         try:
-            calls, common = taking(areas, contents, memory, state, readable)
-            calls.append(('mmap', self._place, length_of(areas), mappings.READ, mappings.SHARED | mappings.FIXED_PLACE, readable))
-            calls.append(('pread64', state, self._address, len(table), write_all(state, table)))
-            if len(calls) >= _MAX_CALLS:
-                raise OSError(errno.ENOMEM, f'there is no room for {len(calls)} calls')
-            for at, call in enumerate(calls):
-                self._calls.put(at, *call)
-            self._calls.go_on(len(calls), template.tail)
-            failure = template.run(self._calls, [(self._calls.first, self._calls.until(len(calls)))])
+            steps, common = taking(areas, contents, memory, state, readable)
+            place = append(state, table)
+            length = length_of(areas)
+            steps.call('mmap', self._place, length, mappings.READ, mappings.SHARED | mappings.FIXED_PLACE, readable, 0)
+            steps.call('pread64', state, self._address, len(table), place, least=len(table))
+            last = steps.jump()
+            program = steps.ready(self._room)
+            program.on_zero(last, template.tail)
+            failure = template.run(program, [program.region])
             if failure is not None:
-                raise OSError(-failure[0], os.strerror(-failure[0]), 'the image')
+                result, at = failure
+                raise program.failure(program.call_at(at), result)
             return common
         finally:
             os.close(state)
@@ -173,30 +175,30 @@ def read_all(memory, area):
     return content
 
 
-def write_all(file, content):
-    """Writes it to the end of the file. Returns where it begins."""
+def append(file, content):
+    """Returns where it begins in the file."""
     place = os.lseek(file, 0, os.SEEK_CUR)
-    written = 0
-    while written < len(content):
-        written += os.write(file, memoryview(content)[written:])
+    output.write_all(file, content)
     return place
 
 
 def taking(areas, contents, memory, state, readable):
-    """The calls by which the process with this memory gets mappings of the image, `contents`, in the place of these areas, and has in
+    """The plan by which the process with this memory gets mappings of the image, `contents`, in the place of these areas, and has in
     them what it has now, which is written to the file `state` for that. And how many pages are the same in both."""
-    over, back, common, place = [], [], 0, 0
+    steps, common, place = plan.Plan(), 0, 0
+    steps.step('image')
     for area, content in zip(areas, contents):
-        over.append(('mmap', area.start, area.length, _WRITABLE, mappings.PRIVATE | mappings.FIXED_PLACE, readable, place))
+        steps.call('mmap', area.start, area.length, _WRITABLE, mappings.PRIVATE | mappings.FIXED_PLACE, readable, place)
         place += area.length
         own = read_all(memory, area)
         ranges = list(differing(own, content))
         for start, end in ranges:
-            back.append(('pread64', state, area.start + start, end - start, write_all(state, own[start:end])))
+            length = end - start
+            steps.call('pread64', state, area.start + start, length, append(state, own[start:end]), least=length)
+        for advice in _ADVICE:
+            steps.call('madvise', area.start, area.length, advice)
         common += (area.length - sum(end - start for start, end in ranges)) // mappings.PAGE_BYTES
-        for advice in (mappings.RANDOM, mappings.POPULATE_READ):
-            back.append(('madvise', area.start, area.length, advice))
-    return over + back, common
+    return steps, common
 
 
 def differing(one, other):

@@ -158,9 +158,9 @@ class Program:
             raise self.failure(self.call_at(at), result)
 
     @property
-    def end(self):
-        """The address of what is in memory behind it."""
-        return self.first + ctypes.sizeof(self._words)
+    def region(self):
+        """Where it is in memory: an address and a length."""
+        return self.first, ctypes.sizeof(self._words)
 
     def address_of(self, call):
         return self.first + call * runner.CALL_BYTES
@@ -190,9 +190,10 @@ class Calls:
         """From that call on with that program; what was put there is not made any more."""
         self._put(call, 'sched_yield', (), 1, program.first)
 
-    def until(self, call):
-        """How many bytes these are up to that call, and with it."""
-        return (call + 1) * runner.CALL_BYTES
+    @property
+    def region(self):
+        """Where they are in memory: an address and a length."""
+        return self.first, ctypes.sizeof(self._words)
 
     def _put(self, call, name, arguments, least, on_zero):
         at = call * runner.CALL_WORDS

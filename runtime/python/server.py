@@ -14,6 +14,7 @@ import _socket
 
 import compiler
 import function
+from output import write_all
 
 _MAX_HEAD = 65536
 _MAX_TEXT = 65536
@@ -146,13 +147,6 @@ def read_rest(connection, start, length):
             return None
         body += chunk
     return bytes(body)
-
-
-def write_all(connection, data):
-    written = os.write(connection, data)
-    while written < len(data):
-        data = memoryview(data)[written:]
-        written = os.write(connection, data)
 
 
 def as_lines(text):

@@ -126,9 +126,10 @@ class Spares:
         self._use(len(children[0].files))
         batch = self._batches[count - 1]
         batch.fill(children)
-        result, at = self._fork_directly(batch) if self.template is None else self._fork_by_template(batch, count)
-        if at is None:
-            return [result] * count
+        try:
+            result, at = self._fork_directly(batch) if self.template is None else self._fork_by_template(batch, count)
+        except OSError as error:
+            return [error] * count
         call = batch.program.call_at(at)
         if call is None:
             self._ended = result, at
@@ -143,17 +144,13 @@ class Spares:
         return result, at
 
     def _fork_by_template(self, batch, count):
-        """The same. Where there is no template, or it has ended and nobody knows what was forked by then, it returns an OSError, and None."""
-        try:
-            if self.template.pid is None:
-                in_child = self.template.start()
-                if in_child is not None:
-                    return in_child
-            start = self._slots[0].program.first
-            slots = start, self._slots[count - 1].program.end - start
-            failure = self.template.run(batch.program, [self._region, slots])
-        except OSError as error:
-            return error, None
+        """The same. Raises OSError where there is no template, or it has ended and nobody knows what was forked by then."""
+        if self.template.pid is None:
+            in_child = self.template.start()
+            if in_child is not None:
+                return in_child
+        start, length = self._slots[0].program.region
+        failure = self.template.run(batch.program, [self._region, (start, count * length)])
         return (0, batch.end) if failure is None else failure
 
     def _use(self, file_count):

@@ -17,6 +17,7 @@ import signal
 import socket
 
 import kernel
+import output
 import plan
 import runner
 
@@ -75,13 +76,11 @@ class Template:
         """Has it carry out a program that ends with `tail`, when these regions of the arena, pairs of an address and a length, are there
         as they are here. Returns None; where a call has failed, what it has returned, and its address: the template has ended then.
         Raises Gone."""
-        command, count = self._command, 0
-        for address, length in regions:
-            command.put(count, 'recvfrom', self._sockets[1], address, length, socket.MSG_WAITALL, least=length)
-            count += 1
-        command.go_on(count, program)
-        for address, length in ((command.first, command.until(_COMMAND_CALLS - 1)), *regions):
-            self._write(ctypes.string_at(address, length))
+        for call, (address, length) in enumerate(regions):
+            self._command.put(call, 'recvfrom', self._sockets[1], address, length, socket.MSG_WAITALL, least=length)
+        self._command.go_on(len(regions), program)
+        for address, length in (self._command.region, *regions):
+            output.write_all(self._sockets[0], ctypes.string_at(address, length))
         self._read()
         result, at = self._failure
         if at == 0:
@@ -110,11 +109,6 @@ class Template:
         self._failure[:] = result, at
         os.write(self._sockets[1], self._report)
         os._exit(1)
-
-    def _write(self, content):
-        written = 0
-        while written < len(content):
-            written += os.write(self._sockets[0], content[written:])
 
     def _read(self):
         """Its report."""
@@ -153,8 +147,8 @@ class Template:
         """Receives a command, and carries it out."""
         steps = plan.Plan()
         steps.step('template')
-        length = self._command.until(_COMMAND_CALLS - 1)
-        received = steps.call('recvfrom', 0, self._command.first, length, socket.MSG_WAITALL, least=length)
+        address, length = self._command.region
+        received = steps.call('recvfrom', 0, address, length, socket.MSG_WAITALL, least=length)
         way_on = steps.jump()
         program = steps.ready()
         program.on_zero(way_on, self._command)

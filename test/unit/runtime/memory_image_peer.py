@@ -16,7 +16,6 @@ import memory_image
 import template
 
 PAGE = mappings.PAGE_BYTES
-_MAP_FIXED = 16
 ARENA = 256 * 1024
 # What each page holds before there is an image: the last one nothing.
 BEFORE = [b'a' * PAGE, b'b' * PAGE, b'c' * PAGE, bytes(PAGE)]
@@ -112,7 +111,7 @@ def replaced():
     libc.mmap.restype = ctypes.c_void_p
     file = os.memfd_create('other')
     os.write(file, b'o' * PAGE)
-    flags = mappings.PRIVATE | _MAP_FIXED
+    flags = mappings.PRIVATE | mappings.FIXED_PLACE
     place = ctypes.c_void_p(area + 3 * PAGE)
     libc.mmap(place, ctypes.c_size_t(PAGE), mappings.READ | mappings.WRITE, flags, file, ctypes.c_long(0))
     write(3, bytes(PAGE))

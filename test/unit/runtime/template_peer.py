@@ -18,8 +18,7 @@ _BYTES = 64 * 1024
 _CHILD = kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID
 _PATIENCE_S = 10
 
-address = mappings.make(_BYTES, mappings.READ | mappings.WRITE, mappings.PRIVATE | mappings.ANONYMOUS)
-room = arena.Arena(address, _BYTES)
+room = arena.Arena(mappings.make_apart(_BYTES), _BYTES)
 made = template.Template(room)
 text = room.words(1)
 cloner = kernel.Cloner(_CHILD, signal.SIGCHLD, room)
@@ -41,7 +40,7 @@ def writing(path=None):
 
 
 def forking():
-    """Forks a child, which writes its number in its own namespace, and comes out of the machine code."""
+    """Forks a child, whose first call fails: so it comes out of the machine code."""
     child = plan.Plan()
     child.call('getppid', least=1)  # 0: its parent is outside of its namespace
     steps = plan.Plan()
@@ -80,7 +79,7 @@ def is_there(pid):
 
 
 def forked():
-    start_of = ctypes.addressof(cloner._args)
+    start_of, _length = cloner.arguments
     failure = made.run(forks, [(start_of, room.next - start_of)])
     pid, _pidfd = cloner.child
     _, status = os.waitpid(pid, 0)  # it is a child of ours
