@@ -49,3 +49,9 @@ export function detachedMount(path: string, access: 'read-only' | 'writable'): n
     throw error;
   }
 }
+
+/** The same, read-only; it is closed when it is disposed of. */
+export function readOnlyMount(path: string): Disposable & { readonly fd: number } {
+  const fd = detachedMount(path, 'read-only');
+  return { fd, [Symbol.dispose]: () => closeSync(fd) };
+}

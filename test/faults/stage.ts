@@ -118,6 +118,13 @@ export class FaultStage implements AsyncDisposable {
     }
   }
 
+  /** The pid of the sandbox of a function. */
+  async sandboxOf(name: string): Promise<number> {
+    const found = (await this.client.sandboxes()).find((one) => one.function === name);
+    if (found?.pid == null) throw new Error(`there is no sandbox of ${name}`);
+    return found.pid;
+  }
+
   /**
    * The one judge of all faults. `fault` makes it and takes it away again; then, with no hand: the worker is back in service in
    * less than 5 s with all that is here, work in flight is counted down to 0, and it holds no more than before.

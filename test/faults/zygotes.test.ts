@@ -31,13 +31,6 @@ async function packageZygoteOf(stage: FaultStage): Promise<number> {
   return only;
 }
 
-/** The pid of the sandbox of a function. */
-async function sandboxOf(stage: FaultStage, name: string): Promise<number> {
-  const found = (await stage.client.sandboxes()).find((one) => one.function === name);
-  if (found?.pid == null) throw new Error(`there is no sandbox of ${name}`);
-  return found.pid;
-}
-
 /** A root zygote that is not this one. */
 async function nextZygote(stage: FaultStage, dead: number): Promise<number> {
   return await until('another root zygote', async () => {
@@ -60,7 +53,7 @@ for (const { signal, how } of ENDS) {
       const { paths } = stage.cluster;
       const begun = stage.call('gate', 'begun');
       await gateOf(paths);
-      const [busy, idle] = [await sandboxOf(stage, 'gate'), await sandboxOf(stage, 'here')];
+      const [busy, idle] = [await stage.sandboxOf('gate'), await stage.sandboxOf('here')];
       const zygote = await zygoteOf(stage.cluster);
       process.kill(zygote, signal);
       const next = await nextZygote(stage, zygote);
@@ -68,7 +61,7 @@ for (const { signal, how } of ENDS) {
       // Idle ones are replaced: none of those that serve from now on is of the dead one.
       await until('end of what was idle', () => readProcess(idle) === null);
       await stage.expectServed();
-      expect(parentOf(await sandboxOf(stage, 'here'))).toBe(next);
+      expect(parentOf(await stage.sandboxOf('here'))).toBe(next);
       const meanwhile = stage.call('gate', 'meanwhile');
       for (const gate of await gates(paths, 2)) await gate.open();
       const answers = [await begun, await meanwhile];
@@ -142,7 +135,7 @@ test('kill -9 of the worker while sandboxes of a dead root zygote are at work le
     process.kill(zygote, 'SIGKILL');
     await nextZygote(stage, zygote);
     const tree = stage.worker.tree();
-    expect(tree.map(({ pid }) => pid)).toContain(await sandboxOf(stage, 'gate'));
+    expect(tree.map(({ pid }) => pid)).toContain(await stage.sandboxOf('gate'));
     stage.worker.kill('SIGKILL');
     expect(await cut).toBeInstanceOf(Error);
     await untilGone(tree);
@@ -308,7 +301,7 @@ test('kill -9 of the root zygote takes zygotes with packages with it, and others
   await stage.startWarm();
   await stage.survives(async () => {
     const [root, old] = [await zygoteOf(stage.cluster), await packageZygoteOf(stage)];
-    const idle = await sandboxOf(stage, 'packaged');
+    const idle = await stage.sandboxOf('packaged');
     process.kill(root, 'SIGKILL');
     await until('end of the zygote with packages', () => readProcess(old) === null);
     await nextZygote(stage, root);
@@ -341,46 +334,6 @@ test('kill -9 of the root zygote while a zygote imports packages is nothing that
   const failed = lines.filter(({ msg }) => msg === 'packages are not imported ahead');
   expect(failed).toMatchObject([{ err: { code: 'ERR_ZYGOTE' }, packages: ['slow==1.0'] }]);
   expect(lines).toContainEqual(expect.objectContaining({ modules: ['slow'], msg: 'modules imported ahead' }));
-});
-
-test('kill -9 of a sandbox, idle and in a request', async () => {
-  await using stage = await FaultStage.open({ invocation_timeout_ms: 60_000 });
-  await stage.cluster.addFixture('gate');
-  await stage.startWarm();
-  await stage.survives(async () => {
-    process.kill(await sandboxOf(stage, 'here'), 'SIGKILL');
-    // One that died while it was idle takes no request with it.
-    await stage.expectServed();
-    const cut = stage.call('gate');
-    await gateOf(stage.cluster.paths);
-    process.kill(await sandboxOf(stage, 'gate'), 'SIGKILL');
-    expect(errorOf(await cut)).toBe('502 ERR_SANDBOX_DIED');
-  });
-});
-
-test('SIGSTOP of a handler', async () => {
-  await using stage = await FaultStage.open({ invocation_timeout_ms: 1000 });
-  await stage.startWarm();
-  await stage.survives(async () => {
-    process.kill(await sandboxOf(stage, 'here'), 'SIGSTOP');
-    // It is not seen to be stopped before somebody has waited for it.
-    expect(errorOf(await stage.call('here'))).toBe('504 ERR_TIMEOUT');
-  });
-});
-
-test('want of memory in a handler', async () => {
-  await using stage = await FaultStage.open({ mem_limit_mb: 48 });
-  await stage.cluster.writeFunction(
-    'greedy',
-    'def handler(event):\n    return len(bytearray(event * 1024 * 1024))\n',
-  );
-  await stage.startWarm();
-  await stage.survives(async () => {
-    expect(errorOf(await stage.call('greedy', 200))).toBe('502 ERR_OUT_OF_MEMORY');
-    expect(errorOf(await stage.call('greedy', 1))).toBe('200');
-    await stage.cluster.removeFunction('greedy');
-    await stage.call('greedy', 1);
-  });
 });
 
 test('want of memory in a zygote with packages', async () => {

@@ -27,7 +27,8 @@ export function readProcess(pid: number): ProcessInfo | null {
   if (stat === null) return null;
   return ifThere(() => ({
     pid,
-    ...stat,
+    parent: stat.parent,
+    startTicks: stat.startTicks,
     command: readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim(),
     pidNamespace: readlinkSync(`/proc/${pid}/ns/pid`),
     netNamespace: readlinkSync(`/proc/${pid}/ns/net`),
@@ -44,13 +45,13 @@ export function parentOf(pid: number): number | null {
   return readStat(pid)?.parent ?? null;
 }
 
-function readStat(pid: number): { parent: number; startTicks: number } | null {
+function readStat(pid: number): { parent: number; flags: number; startTicks: number } | null {
   const stat = ifThere(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
   if (stat === null) return null;
   // The name, in parentheses, may hold anything.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   if (fields[0] === 'Z' || fields[0] === 'X') return null;
-  return { parent: Number(fields[1]), startTicks: Number(fields[19]) };
+  return { parent: Number(fields[1]), flags: Number(fields[6]), startTicks: Number(fields[19]) };
 }
 
 /** What is read of a process, null where it is gone. A kernel thread has no namespaces to show (ENOENT, too). */
@@ -84,13 +85,12 @@ export function rootZygoteOf(init: number): number | null {
 /** True for one that SIGKILL is pending for, or that the kernel is taking apart. */
 function isEnding(pid: number): boolean {
   const status = ifThere(() => readFileSync(`/proc/${pid}/status`, 'utf8')) ?? '';
-  const stat = ifThere(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
   const pending = [...status.matchAll(/^(?:SigPnd|ShdPnd):\s*([0-9a-f]+)$/gm)].map(([, mask]) =>
     BigInt(`0x${mask}`),
   );
-  if (stat === null || pending.some((mask) => mask & SIGKILL_BIT)) return true;
-  const flags = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[6]);
-  return (flags & PF_EXITING) !== 0;
+  // After the other: what was pending then, and is not any more, has begun.
+  const stat = readStat(pid);
+  return stat === null || (stat.flags & PF_EXITING) !== 0 || pending.some((mask) => mask & SIGKILL_BIT);
 }
 
 /**

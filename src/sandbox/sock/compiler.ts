@@ -1,5 +1,4 @@
-import { closeSync } from 'node:fs';
-import { detachedMount } from '../../linux/mounts.ts';
+import { readOnlyMount } from '../../linux/mounts.ts';
 import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { ScratchBound } from '../scratch/scratch-bound.ts';
@@ -67,9 +66,8 @@ export class Compiler {
       hidesScratch: () => spare.process.kill(),
     });
     try {
-      const mount = detachedMount(code.dir, 'read-only');
-      using _mount = { [Symbol.dispose]: () => closeSync(mount) };
-      spare.process.compile(mount);
+      using mount = readOnlyMount(code.dir);
+      spare.process.compile(mount.fd);
       const { body } = await spare.pipe.exchange(LIMITS);
       storeCompiled(code.dir, cacheTag, parseCompiled(body));
     } finally {

@@ -1,10 +1,9 @@
-import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Cgroup } from '../../cgroup/cgroup.ts';
 import type { CgroupPool } from '../../cgroup/pool.ts';
 import { OlError } from '../../errors.ts';
-import { detachedMount } from '../../linux/mounts.ts';
+import { readOnlyMount } from '../../linux/mounts.ts';
 import { emptyDirectory } from '../../linux/remove-tree.ts';
 import type { NetworkSettings } from '../../network/network.ts';
 import type { Code } from '../../registry/registry.ts';
@@ -219,14 +218,18 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
     this.#remember(sandbox);
     spare.scratch.dir.moveTo(join(handlersDir, code.name, String(instance)));
     watch?.lap('cold:scratch');
-    const mount = detachedMount(code.dir, 'read-only');
-    using _mount = { [Symbol.dispose]: () => closeSync(mount) };
+    using mount = readOnlyMount(code.dir);
     watch?.lap('cold:mount');
-    const isStarted = spare.process.start('start', mount, lock?.id ?? null, ([woke, attached, dropped]) => {
-      watch?.lapAt('sandbox:wake', woke);
-      watch?.lapAt('sandbox:attach', attached);
-      watch?.lapAt('sandbox:drop', dropped);
-    });
+    const isStarted = spare.process.start(
+      'start',
+      mount.fd,
+      lock?.id ?? null,
+      ([woke, attached, dropped]) => {
+        watch?.lapAt('sandbox:wake', woke);
+        watch?.lapAt('sandbox:attach', attached);
+        watch?.lapAt('sandbox:drop', dropped);
+      },
+    );
     if (isStarted) sandbox.watchBy(this.#scratchBound, this.#forkWatch);
     watch?.lap('cold:send');
     return isStarted ? sandbox : null;

@@ -1,9 +1,8 @@
-import { closeSync } from 'node:fs';
 import { chmod, mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OlError } from '../../errors.ts';
-import { detachedMount } from '../../linux/mounts.ts';
+import { readOnlyMount } from '../../linux/mounts.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { RootZygote } from './root-zygote.ts';
 import type { Spare } from './spare.ts';
@@ -64,20 +63,12 @@ export async function writeRehearsed(dir: string): Promise<void> {
 /** Returns its pid when it has answered, and been looked at. */
 async function callOnce(spare: Spare, { codeDir }: RehearsalOptions): Promise<number> {
   await spare.process.waiting;
-  start(spare, codeDir);
+  using code = readOnlyMount(codeDir);
+  spare.process.start('start', code.fd);
   const { status } = await spare.pipe.exchange(CALL);
   const pid = spare.process.pid();
   if (status !== 200 || pid === null)
     throw new OlError('ERR_ZYGOTE', { reason: `a sandbox of it answered with ${status}` });
   await spare.answered?.(pid);
   return pid;
-}
-
-function start({ process }: Spare, codeDir: string): void {
-  const mount = detachedMount(codeDir, 'read-only');
-  try {
-    process.start('start', mount);
-  } finally {
-    closeSync(mount);
-  }
 }

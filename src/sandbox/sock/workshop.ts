@@ -1,5 +1,4 @@
-import { closeSync } from 'node:fs';
-import { detachedMount } from '../../linux/mounts.ts';
+import { readOnlyMount } from '../../linux/mounts.ts';
 import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { NamedBounds } from '../explain.ts';
@@ -38,10 +37,9 @@ export class SockWorkshop implements Workshop {
     const { memLimitMb: memoryMb, procsMax: pids } = bounds;
     spare.process.cgroup?.setLimits({ memoryMb, pids, cpuPercent: NO_CPU_QUOTA });
     const isBoundByKernel = widen(limits);
-    const mount = detachedMount(code.dir, 'read-only');
-    using _mount = { [Symbol.dispose]: () => closeSync(mount) };
+    using mount = readOnlyMount(code.dir);
     const workshop = new SockWorkshop(parts);
-    if (!spare.process.start('install', mount)) {
+    if (!spare.process.start('install', mount.fd)) {
       workshop.#taken.resolve();
       return null;
     }

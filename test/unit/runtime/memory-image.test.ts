@@ -1,6 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { outcomesOf } from '../../helpers/runtime-peer.ts';
 
 /**
  * What came of four pages. The first was written to and is what it was, the second is what it is in the image, the third is
@@ -14,15 +13,7 @@ interface Given {
   readonly held: readonly string[];
 }
 
-const runtime = join(import.meta.dirname, '../../../runtime/python');
-const peer = join(import.meta.dirname, 'memory_image_peer.py');
-const outcomes = JSON.parse(
-  execFileSync('/usr/bin/python3', ['-I', peer, runtime], {
-    encoding: 'utf8',
-    timeout: 60_000,
-    killSignal: 'SIGKILL',
-  }),
-) as {
+const outcomes = outcomesOf<{
   readonly common: boolean;
   readonly before: readonly number[];
   readonly held: readonly (readonly string[])[];
@@ -33,7 +24,7 @@ const outcomes = JSON.parse(
   readonly writable: readonly string[];
   readonly open: readonly string[];
   readonly replaced: boolean;
-};
+}>('memory_image_peer.py');
 const ZEROS = '\0'.repeat(7);
 const HELD = ['aaaaaaa', 'keptbbb', 'newcccc', ZEROS];
 const SIGUSR1 = 10;

@@ -1,19 +1,16 @@
-import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { CALL_NUMBERS } from '../../../src/sandbox/sock/seccomp/numbers.ts';
+import { outcomesOf } from '../../helpers/runtime-peer.ts';
 
 /** What a plan of system calls came to, in machine code and in Python. */
 type Outcomes = Readonly<Record<'native' | 'python', unknown>>;
 
-const runtime = join(import.meta.dirname, '../../../runtime/python');
-const peer = join(import.meta.dirname, 'runner_peer.py');
-const { numbers, failure, ...outcomes } = JSON.parse(
-  execFileSync('/usr/bin/python3', ['-I', peer, runtime], { encoding: 'utf8' }),
-) as Readonly<Record<string, Outcomes>> & {
-  readonly numbers: Readonly<Record<string, readonly [x64: number, arm64: number]>>;
-  readonly failure: unknown;
-};
+const { numbers, failure, ...outcomes } = outcomesOf<
+  Readonly<Record<string, Outcomes>> & {
+    readonly numbers: Readonly<Record<string, readonly [x64: number, arm64: number]>>;
+    readonly failure: unknown;
+  }
+>('runner_peer.py');
 const ENOENT = 2;
 
 test.each<[title: string, name: string, expected: unknown]>([

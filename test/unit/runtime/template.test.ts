@@ -1,16 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { outcomesOf } from '../../helpers/runtime-peer.ts';
 
-const runtime = join(import.meta.dirname, '../../../runtime/python');
-const peer = join(import.meta.dirname, 'template_peer.py');
-const outcomes = JSON.parse(
-  execFileSync('/usr/bin/python3', ['-I', peer, runtime], {
-    encoding: 'utf8',
-    timeout: 60_000,
-    killSignal: 'SIGKILL',
-  }),
-) as Readonly<Record<string, unknown>>;
+const outcomes = outcomesOf<Readonly<Record<string, unknown>>>('template_peer.py');
 const ENOENT = 2;
 
 test('a template makes the calls of a program with what it is given for them, again and again', () => {
