@@ -81,11 +81,14 @@ test('a process has written to some of its pages, and one that is gone is an err
 });
 
 test('one that has ended and is still to be reaped is gone as well, and has not written to nothing', async () => {
-  // The second program does not reap what the first one has started.
-  const parent = spawn('/bin/sh', ['-c', 'sleep 0 & echo $!; exec sleep 1000']);
+  // The second program does not reap what the first one has started: so that is to end under the second.
+  const parent = spawn('/bin/sh', ['-c', 'sleep 1000 & echo $!; exec sleep 1000']);
   try {
     const [line] = (await once(parent.stdout, 'data')) as [Buffer];
     const pid = Number(line.toString());
+    const runs = (of: number | undefined) => readFileSync(`/proc/${of}/comm`, 'utf8').trim();
+    await until('the second program', () => runs(parent.pid) === 'sleep');
+    process.kill(pid, 'SIGKILL');
     await until('zombie', () => readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '));
     await expect(pagesWritten(pid)).rejects.toMatchObject({ code: 'ESRCH' });
   } finally {
