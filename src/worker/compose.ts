@@ -16,6 +16,7 @@ import { checkKernel } from '../linux/kernel.ts';
 import { availableMemoryMb } from '../linux/memory.ts';
 import { makeEmpty } from '../linux/remove-tree.ts';
 import { scheduleWorker } from '../linux/scheduling.ts';
+import { spreadDirectoriesIn } from '../linux/spread.ts';
 import type { Network } from '../network/network.ts';
 import { aboutPackage } from '../packages/index-file.ts';
 import type { Packages } from '../packages/packages.ts';
@@ -200,6 +201,7 @@ async function createEngine(
   await makeEmpty(handlersDir);
   const importsDir = join(config.workerDir, 'import-cache');
   await makeEmpty(sparesDir);
+  spreadDirectoriesIn(sparesDir);
   await makeEmpty(importsDir);
   const base = await readBase(config.sockBasePath);
   return await SockEngine.start({
