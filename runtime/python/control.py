@@ -9,7 +9,7 @@ Requests come one a message on a SOCK_SEQPACKET socket, words with descriptors b
     link none 0 9 812                        [pidfd]                       to the root zygote, see below
     hot                                      [file]                        to a zygote (`hot_pages.py`)
     image                                    [memory]                      to the root zygote (`memory_image.py`)
-    start 9f86d081...                        [code]                        to a forked sandbox: serve it
+    start 9f86d081...                        [code]                        to a forked sandbox: serve it; see below
     compile -                                [code]                        the same: compile it
     install -                                [code]                        the same: serve it, with other limits
 
@@ -26,6 +26,9 @@ a control socket of its own, its end of a stream for its events, its home (a det
 
 A sandbox that a package zygote has forked is linked to the router by the root zygote, which tells `linked` of it. The request
 has its id, its pid as the zygotes see it, and its pidfd.
+
+What a request says to a forked sandbox is carried out before Python has looked at it where it is the usual one: so that is told from the
+others by its length, and filled up with spaces to `START_BYTES`.
 
 Events go back as lines of JSON on a stream, each zygote's on its own. A forked process's pidfd goes back on the control
 socket, with its id and its pid as the zygotes see it. The root zygote alone tells of ends: `exit` with the id of what it
@@ -53,10 +56,11 @@ OLDEST_PYTHON = (3, 9)
 # The root zygote's own, in what PID 1 tells of it.
 ROOT_ID = 0
 
+# The least that a request has which begins with `start`, and more than others of a forked sandbox have.
+START_BYTES = 128
 _MAX_MESSAGE = 512
 _MAX_TEXT = 4096
 _FD_BYTES = 4
-_CMSG_HEADER = 16
 _FDS_SPACE = socket.CMSG_SPACE(64 * _FD_BYTES)
 # Children in one request.
 MAX_FORKS = 8
@@ -87,13 +91,14 @@ class Inbox:
         self._header = (ctypes.c_uint64 * 7)(0, 0, ctypes.addressof(self._part), 1, *rights, 0)
         self.address = ctypes.addressof(self._header)
 
-    def take(self, length):
-        """What `receive` returns, of a request of so many bytes that has come."""
-        if self._header[5] == 0:
-            return self._message.raw[:length].split(), []
-        # struct cmsghdr: a length of 64 bits, level and type; then the descriptors.
-        rights = self._rights.raw
-        return self._message.raw[:length].split(), fds_of(rights[_CMSG_HEADER : int.from_bytes(rights[:8], 'little')])
+    @property
+    def message(self):
+        """Where a request comes to, as an array of bytes of length 1."""
+        return self._message
+
+    def take(self):
+        """The words of the request that has come: the first one in this process."""
+        return self._message.value.split()
 
 
 def send_pidfd(connection, sandbox_id, pid, pidfd):

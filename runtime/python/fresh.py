@@ -8,6 +8,11 @@ import os
 import sys
 
 
+def is_needed():
+    """Whether `make_fresh` has anything to do."""
+    return not sys.modules.keys().isdisjoint(('numpy.random', 'uuid'))
+
+
 def make_fresh():
     """In a sandbox that has just been forked: from here on its numbers are its own."""
     numpy_random = sys.modules.get('numpy.random')

@@ -21,6 +21,11 @@ _PATH = f'{CODE_DIR}/{MODULE}.py'
 _COMPILED_PATH = cache_from_source(_PATH)
 _CACHE_DIR = '__pycache__'
 _PYC_HEADER = 16
+# What is the function's own, and no module beside it.
+_NO_PACKAGES = packages.NONE
+_OWN_NAMES = (f'{MODULE}.py', _CACHE_DIR, packages.LIST)
+# Most files have less. To ask for their size looks at more objects of Python's than it spares, each on a page of its own.
+_USUAL_BYTES = 16384
 
 
 class Failure(Exception):
@@ -119,7 +124,8 @@ def load(lock):
     """
     names = os.listdir(CODE_DIR)
     prepare_imports(names)
-    prepare_packages(lock)
+    if lock != _NO_PACKAGES:
+        prepare_packages(lock)
     sys.modules[MODULE] = _module
     handler = run_module(_module, _CACHE_DIR in names)
     if handler is None:
@@ -133,6 +139,8 @@ def prepare_imports(names):
     """As if the interpreter had been started for the handler: its modules come before ours and the library's."""
     sys.path.insert(0, CODE_DIR)
     for name in names:
+        if name in _OWN_NAMES:
+            continue
         module = name.removesuffix('.py')
         if module not in baseline.MODULES:
             sys.modules.pop(module, None)
@@ -164,7 +172,7 @@ def run_module(module, is_compiled):
 def read_compiled():
     """The module's code; None where it can't be compiled, though others of this version were."""
     try:
-        return marshal.loads(memoryview(read_file(_COMPILED_PATH))[_PYC_HEADER:])
+        return marshal.loads(read_file(_COMPILED_PATH)[_PYC_HEADER:])
     except FileNotFoundError:
         return None
 
@@ -172,7 +180,8 @@ def read_compiled():
 def read_file(path):
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.read(file, os.fstat(file).st_size)
+        content = os.read(file, _USUAL_BYTES)
+        return content if len(content) < _USUAL_BYTES else content + os.read(file, os.fstat(file).st_size)
     finally:
         os.close(file)
 

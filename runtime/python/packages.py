@@ -23,6 +23,8 @@ import path_files
 
 ROOT = '/packages'
 NONE = b'-'
+# In the directory of the function's code.
+LIST = 'packages.txt'
 _LOADERS = (
     (ExtensionFileLoader, EXTENSION_SUFFIXES),
     (SourceFileLoader, SOURCE_SUFFIXES),
@@ -42,9 +44,7 @@ class IndexedFinder(FileFinder):
 
 
 def activate(lock_id):
-    """What is there already, from a zygote, stays; `lock_id` is as the start request has it."""
-    if lock_id == NONE:
-        return
+    """What is there already, from a zygote, stays; `lock_id` is as the start request has it, and not `NONE`."""
     with open('%s/.locks/%s.index' % (ROOT, lock_id.decode('ascii')), 'rb') as file:
         index = json.load(file)
     known = set(sys.path)

@@ -21,6 +21,7 @@ NUMBERS = {
     'close': (3, 57),
     'close_range': (436, 436),
     'dup3': (292, 24),
+    'getpid': (39, 172),
     'getppid': (110, 173),
     'madvise': (28, 233),
     'mmap': (9, 222),

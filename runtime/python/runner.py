@@ -97,17 +97,23 @@ def in_python(first, stopped):
 
 
 _stopped = ctypes.c_int64(0)
-_stopped_address = ctypes.addressof(_stopped)
-_run = native() or in_python
+STOPPED = ctypes.addressof(_stopped)
+# What `run` does, with the address for where it has ended. For who counts the objects that it looks at.
+carry_out = native() or in_python
 
 
 def run(first):
     """Makes the calls from the address `first` on. Returns what the last one has returned, and the address of where it has ended: in
     each process that comes out of it, where there is a fork among them."""
-    result = _run(first, _stopped_address)
+    result = carry_out(first, STOPPED)
     return result, _stopped.value
+
+
+def stopped():
+    """Where `carry_out` has ended."""
+    return _stopped.value
 
 
 def is_native():
     """Whether nothing of Python's runs between two calls."""
-    return _run is not in_python
+    return carry_out is not in_python

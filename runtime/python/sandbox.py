@@ -9,6 +9,7 @@ import gc
 import os
 import resource
 import struct
+import traceback
 
 import _signal
 import _socket
@@ -21,6 +22,7 @@ import kernel
 import mappings
 import memory_image
 import package_zygote
+import packages
 import plan
 import server
 import spare
@@ -43,17 +45,25 @@ class Blueprint:
         self.times = _Times()
         usual, install = settings['file_max_mb'], settings['install_file_max_mb']
         # What it is told to do, and what bounds it then.
-        self.start = {
-            b'start': self._plan_to_start(usual),
-            b'compile': self._plan_to_start(usual),
-            b'install': self._plan_to_start(install),
+        start = self._plan_to_start(usual)
+        if not self.timing:
+            start.extend(plan_to_leave())
+        # What is not done already when it is told what to do.
+        self.rest = {
+            b'start': plan.Plan().ready(),
+            b'compile': self._plan_to_start(usual).ready(),
+            b'install': self._plan_to_start(install).ready(),
         }
-        self.leave = plan_to_leave()
+        self.leave = plan_to_leave().ready()
+        # Of a descriptor that is a listener only in a sandbox; it is closed with the last one who has this.
+        self.listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, control.CONTROL_FD)
         room = arena.Arena(mappings.make_apart(_ARENA_BYTES), _ARENA_BYTES)
         self.image = memory_image.make(room)
         self.hot_pages = hot_pages.HotPages(room)
         has_networks = not self.is_network_shared
-        self.spares = spares.Spares(spare.plan_to_settle(settings), self.hot_pages, has_networks, room)
+        self.spares = spares.Spares(spare.plan_to_settle(settings), start, self.hot_pages, has_networks, room)
+        if self.spares.template is not None:
+            self.spares.template.arrive = make_arrival(self)
         self.zygote = package_zygote.Blueprint(settings, base64.b64decode(settings['zygote_seccomp']))
 
     def _plan_to_start(self, file_max_mb):
@@ -64,7 +74,7 @@ class Blueprint:
         self._note_time(steps, 1)
         add_dropping(steps, base64.b64decode(self.settings['seccomp']))
         self._note_time(steps, 2)
-        return steps.ready()
+        return steps
 
     def _note_time(self, steps, which):
         if self.timing:
@@ -107,31 +117,62 @@ def plan_to_leave():
     steps.step('leave')
     steps.call('dup3', spare.LISTENER_FD, control.CONTROL_FD, os.O_CLOEXEC)
     steps.call('close_range', control.CONTROL_FD + 1, kernel.LAST_FD, 0)
-    return steps.ready()
+    return steps
+
+
+def make_arrival(blueprint):
+    """What is left to do in a sandbox that the template has forked, and that has been told to start; it never returns.
+
+    Each object that is looked at here, be it the name of an attribute, is on a page that each sandbox has for itself from then on. So
+    what it takes is looked up before, and nothing is done that matters only where packages have been imported.
+    """
+    after_fork, enable, serve, image = kernel.after_fork_in_child, gc.enable, server.serve, blueprint.image
+    listener = blueprint.listener
+    message, none, lock_at = blueprint.spares.message, packages.NONE, len(b'start ')
+    is_done = not blueprint.timing and not fresh.is_needed()
+
+    def arrive():
+        try:
+            # From here on it is a process of its own for Python, too; modules may have registered hooks, which run now.
+            after_fork()
+            if not is_done:
+                fresh.make_fresh()
+                take_leave(blueprint, b'start')
+            lock = none if message[lock_at] == none else blueprint.spares.lock()
+            enable()
+            serve(listener, lock, image=image)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(1)
+
+    return arrive
+
+
+def take_leave(blueprint, task):
+    """What has to do with the zygote is closed, where it still is open."""
+    if task == b'start' and not blueprint.timing:
+        return
+    if blueprint.timing:
+        control.tell(control.STARTED, blueprint.spares.own_id(), *blueprint.noted_times())
+    blueprint.leave.run()
 
 
 def run(blueprint):
-    """Never returns: in a child of `blueprint.spares`, which has been told what to do, or could not come so far."""
+    """Never returns: in any other child of `blueprint.spares`, which has been told what to do, or could not come so far."""
     step = 'start'
     try:
-        (task, lock), fds = blueprint.spares.request()
-        if fds != [spare.CODE_FD]:
-            raise ValueError(f'descriptors {fds} came with {task}')
-        blueprint.start[task].run()
+        task, lock = blueprint.spares.request()
+        blueprint.rest[task].run()
         step = 'fresh'
-        # From here on it is a process of its own for Python, too; packages may have registered hooks, which run now.
         kernel.after_fork_in_child()
         _signal.set_wakeup_fd(-1)
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
         fresh.make_fresh()
-        if blueprint.timing:
-            control.tell(control.STARTED, blueprint.spares.own_id(), *blueprint.noted_times())
-        blueprint.leave.run()
+        take_leave(blueprint, task)
     except BaseException as error:
         control.tell_failed(blueprint.spares.own_id(), getattr(error, 'step', step), error)
         os._exit(1)
     gc.enable()
-    listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, control.CONTROL_FD)
     if task == b'compile':
-        server.serve_compiled(listener)
-    server.serve(listener, lock, image=blueprint.image)
+        server.serve_compiled(blueprint.listener)
+    server.serve(blueprint.listener, lock, image=blueprint.image)

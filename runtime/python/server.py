@@ -20,6 +20,8 @@ _MAX_HEAD = 65536
 _MAX_TEXT = 65536
 # Below the size from which malloc asks the kernel for memory each time.
 _READ_SIZE = 65536
+# Of a request: most have less, and a child writes to fewer pages of its heap for it.
+_FIRST_READ_SIZE = 8192
 
 _JSON_OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n%sX-Took-Us: %d\r\nContent-Length: %d\r\n\r\n'
 _TEXT = b'HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\n%sX-Took-Us: %d\r\nContent-Length: %d\r\n\r\n'
@@ -107,7 +109,7 @@ def respond(served, body, note):
 
 def read_request(connection):
     """The line with the id of the next request, and its body; None at the end of the connection."""
-    data = os.read(connection, _READ_SIZE)
+    data = os.read(connection, _FIRST_READ_SIZE)
     while (end := data.find(b'\r\n\r\n')) < 0:
         chunk = os.read(connection, _READ_SIZE)
         if not chunk or len(data) > _MAX_HEAD:

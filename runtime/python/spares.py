@@ -41,9 +41,9 @@ class Child:
 class Spares:
     """Made once, in the root zygote: package zygotes go on with what is prepared there."""
 
-    def __init__(self, settle, hot_pages, has_networks, room):
-        """`settle`: the plan that all have in common. `has_networks`: whether children have network namespaces of their own. `room`:
-        the arena of all that differs from child to child."""
+    def __init__(self, settle, start, hot_pages, has_networks, room):
+        """`settle`: the plan that all have in common. `start`: what follows when a request to start has come. `has_networks`: whether
+        children have network namespaces of their own. `room`: the arena of all that differs from child to child."""
         self._settle = settle
         self._hot_pages = hot_pages
         self._room = room
@@ -52,7 +52,7 @@ class Spares:
         self.template = template.Template(room, home) if runner.is_native() else None
         self._inbox = control.Inbox()
         self._told = ctypes.create_string_buffer(control.WAITING_BYTES)
-        self._wait = self._make_wait()
+        self._received, self._wait = self._make_wait(start)
         hot_pages.go_on_with(self._wait)
         heads = room.next
         self._slots = [Slot(room) for _ in range(control.MAX_FORKS)]
@@ -98,9 +98,18 @@ class Spares:
         except template.Gone:
             pass  # the next one is a copy of what is here
 
+    @property
+    def message(self):
+        """In a child: where its request is, as an array of bytes of length 1."""
+        return self._inbox.message
+
+    def lock(self):
+        """In a child that has been told to start: its lock's name."""
+        return self._inbox.take()[1]
+
     def request(self):
-        """In a child: the words of the request and its descriptors. Raises plan.Failed where it has not come so far, and ends the
-        process where nobody has a use for it any more."""
+        """In a child: the words of the request. Where it is to start, all of `start` is done. Raises plan.Failed where it has not come so
+        far, and ends the process where nobody has a use for it any more."""
         result, at = self._ended
         call = self._wait.call_at(at)
         if call is None:
@@ -109,11 +118,12 @@ class Spares:
             if call == slot.mapped and result == 0:
                 os._exit(1)  # the zygote has told why
             raise slot.program.failure(call, result)
-        if not self._wait.is_end(call):
-            if result == 0:
-                os._exit(0)  # a spare that is not needed any more
+        if call == self._received and result == 0:
+            os._exit(0)  # a spare that is not needed any more
+        # Another request than to start is too short to go on with.
+        if not self._wait.is_end(call) and (call != self._received or result < 0):
             raise self._wait.failure(call, result)
-        return self._inbox.take(result)
+        return self._inbox.take()
 
     def own_id(self):
         """In a child: its id."""
@@ -172,13 +182,15 @@ class Spares:
         used = [slot for slot in self._slots if slot.program is not None]
         return next((slot for slot in used if slot.program.call_at(at) is not None), None)
 
-    def _make_wait(self):
-        """What comes last, and is the same for all."""
+    def _make_wait(self, start):
+        """What comes last, and is the same for all. Returns the number of the call that receives the request, and the program."""
         steps = plan.Plan()
         steps.step('start')
         steps.call('write', control.EVENTS_FD, ctypes.addressof(self._told), control.WAITING_BYTES)
-        steps.call('recvmsg', control.CONTROL_FD, self._inbox.address, 0, least=1)
-        return steps.ready()
+        received = steps.call('recvmsg', control.CONTROL_FD, self._inbox.address, 0, least=control.START_BYTES)
+        steps.extend(start)
+        steps.call('getpid', least=template.ARRIVED)
+        return received, steps.ready()
 
 
 class Batch:

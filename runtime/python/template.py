@@ -16,17 +16,31 @@ import select
 import signal
 import socket
 
+import _signal
+
 import kernel
 import output
 import plan
 import runner
 
 _COMMAND_CALLS = 4
-_FIRST_PID = 1
+# What the last call of a sandbox that has come as far as it can returns: its process id, in a namespace of its own.
+ARRIVED = 1
 
 
 class Gone(OSError):
     """It has ended, and nobody knows how far it has come."""
+
+
+def not_expected():
+    os._exit(1)
+
+
+def listen_again(wakeup, handler):
+    """Ends of children are told as they were. One may have come meanwhile."""
+    signal.signal(signal.SIGCHLD, handler)
+    signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+    signal.raise_signal(signal.SIGCHLD)
 
 
 class Template:
@@ -43,6 +57,8 @@ class Template:
         self._sockets = None
         self._pid = None
         self._pidfd = None
+        # Called in a sandbox whose last call has returned `ARRIVED`; never returns.
+        self.arrive = not_expected
 
     def report_until(self, address):
         """It tells what is in the arena after each run, from here on up to that address."""
@@ -57,15 +73,22 @@ class Template:
         return self._pid
 
     def start(self):
-        """Makes it. Returns None; in each sandbox that is forked from it, what `runner.run` returns there. Raises OSError."""
+        """Makes it. Returns None; in each sandbox that is forked from it and can't arrive, what `runner.run` returns there. Raises OSError."""
         self._open_sockets()
         program, fork, cloner = self._make_fork()
+        # Whatever is looked at after the fork is a page that each sandbox has for itself: names of our own cost nothing.
+        first, arrive, carry_out, stopped = program.first, self.arrive, runner.carry_out, runner.STOPPED
+        wakeup, handler = _signal.set_wakeup_fd(-1), _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # as in a sandbox
         kernel.before_fork()
-        result, at = runner.run(program.first)
+        result = carry_out(first, stopped)
+        if result == ARRIVED:
+            arrive()
+        at = runner.stopped()
         call = program.call_at(at)
         if call is None:
             return self._come_out(result, at)
         kernel.after_fork_in_parent()
+        listen_again(wakeup, handler)
         if call == fork:
             self._close_sockets()
             raise program.failure(call, result)
@@ -104,8 +127,8 @@ class Template:
 
     def _come_out(self, result, at):
         """Out of the machine code, in the template or in a child of it."""
-        if os.getpid() == _FIRST_PID:
-            return result, at  # of a pid namespace of its own
+        if os.getpid() == ARRIVED:
+            return result, at
         self._failure[:] = result, at
         os.write(self._sockets[1], self._report)
         os._exit(1)

@@ -90,12 +90,16 @@ export interface Wanted {
  */
 export type SandboxTask = 'start' | 'compile' | 'install';
 
+/** What a request to start has at least; the others are shorter, and so a sandbox tells them apart. */
+const START_BYTES = 128;
+
 /**
  * Tells a forked sandbox what it is for; with it goes the code, a detached mount. `lock` is the id of the lock of the
  * code's packages, null for none.
  */
 export function startRequest(task: SandboxTask, lock: string | null): Buffer {
-  return Buffer.from(`${task} ${lock ?? '-'}`);
+  const words = `${task} ${lock ?? '-'}`;
+  return Buffer.from(task === 'start' ? words.padEnd(START_BYTES) : words);
 }
 
 /** What a zygote and the sandboxes that are on their way tell. */

@@ -58,6 +58,7 @@ interface PythonSide {
   readonly told: readonly string[];
   readonly closed: readonly number[];
   readonly root_id: number;
+  readonly start_bytes: number;
 }
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -75,7 +76,7 @@ test.each(
   const { bytes, descriptors, index } = request;
   expect(encode(request).toString()).toBe(bytes);
   const received = {
-    words: bytes.split(' '),
+    words: bytes.trimEnd().split(' '),
     descriptors: Array.from({ length: descriptors }, (_, number) => String(number)),
   };
   expect(python.received[index]).toEqual(received);
@@ -93,6 +94,15 @@ function encode({ root, entry, forks, zygote, link, hot, image, task, lock }: Re
   if (entry === undefined || forks === undefined) throw new Error('a fixture is neither kind of request');
   return forkRequest(entry, forks);
 }
+
+test('a sandbox knows a request to start by its length', () => {
+  const lengths = (is: 'start' | 'another') =>
+    requests
+      .filter(({ task }) => task !== undefined && (task === 'start') === (is === 'start'))
+      .map(({ bytes }) => bytes.length);
+  expect(Math.min(...lengths('start'))).toBe(python.start_bytes);
+  expect(Math.max(...lengths('another'))).toBeLessThan(python.start_bytes);
+});
 
 test('both sides know the root zygote by the same id', () => {
   expect(python.root_id).toBe(ROOT_ID);

@@ -25,8 +25,22 @@ def in_python(connection):
 
 def by_the_kernel(connection):
     inbox = control.Inbox()
+    before = memory_descriptors()
     length = ctypes.CDLL(None).recvmsg(connection.fileno(), ctypes.c_void_p(inbox.address), 0)
-    return inbox.take(length)
+    came = sorted(memory_descriptors() - before)
+    return inbox.take() if length > 0 else [], came
+
+
+def memory_descriptors():
+    """Those of files of the kind that is sent here."""
+    return {int(name) for name in os.listdir('/proc/self/fd') if is_memory(name)}
+
+
+def is_memory(name):
+    try:
+        return os.readlink(f'/proc/self/fd/{name}').startswith('/memfd:')
+    except FileNotFoundError:
+        return False  # that of the directory that was read
 
 
 def receive(request, by):
@@ -74,6 +88,7 @@ print(
             'told': [told(event) for event in load('events.json')],
             'closed': closed(),
             'root_id': control.ROOT_ID,
+            'start_bytes': control.START_BYTES,
         }
     )
 )
