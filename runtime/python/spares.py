@@ -65,7 +65,7 @@ class Spares:
         self._set_parent(is_ours=self.template is None)
         for batch in self._batches:
             batch.end_with(None if self.template is None else self.template.tail)
-        self._ended = None  # in a child: the result of its last call, and where it ended
+        self._ended = None  # in a child that has not arrived: the result of its last call, and where it ended
 
     def become_package_zygote(self, is_parent):
         """Whether children from now on are our own, or those of our parent. There is no template: that is the root zygote's."""
@@ -127,7 +127,7 @@ class Spares:
 
     def own_id(self):
         """In a child: its id."""
-        slot = self._slot_at(self._ended[1])
+        slot = None if self._ended is None else self._slot_at(self._ended[1])
         return json.loads(self._told.raw)['id'] if slot is None else slot.sandbox_id
 
     def _fork_some(self, children):
