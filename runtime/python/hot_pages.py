@@ -1,7 +1,7 @@
 """Pages that a sandbox writes to, copied by a spare while it waits and not by the call that it is for.
 
 A child shares all pages with its zygote until it writes to one: then the kernel copies it, which takes some us each time. A
-call writes to 300 pages, one of a function with packages to a thousand and more, if only to count references, and to much the
+call writes to 200 pages, one of a function with packages to a thousand and more, if only to count references, and to much the
 same ones as the call before. The worker finds out which (`src/sandbox/sock/hot-pages.ts`), and tells the zygote.
 
 All room for it is taken at the start. What a zygote allocated when it learns would move what its children allocate, and so the

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { expect, test } from 'vitest';
 import { outcomesOf } from '../../helpers/runtime-peer.ts';
 
@@ -12,6 +13,15 @@ test('a template makes the calls of a program with what it is given for them, ag
 test('what it forks is a child of the zygote, and comes out of its program knowing what there was when the template was made', () => {
   const said = { result: 0, at: 0, known: 'before' };
   expect(outcomes.forked).toEqual({ failure: null, status: 7, said });
+});
+
+test('one whose last call is the last of all arrives, with signals as a sandbox has them', () => {
+  const said = { arrived: 'before', signals: [true, -1] };
+  expect(outcomes.arrived).toEqual({ failure: null, status: 8, said });
+});
+
+test('ends of children are told of after it was made, as before', () => {
+  expect(outcomes.told).toEqual({ handler: 1, wakeup: [constants.signals.SIGCHLD] });
 });
 
 test('a call that fails is told, and it ends; another one takes its place', () => {

@@ -39,10 +39,10 @@ def writing(path=None):
     return program
 
 
-def forking():
-    """Forks a child, whose first call fails: so it comes out of the machine code."""
+def forking(call):
+    """Forks a child, which comes out of the machine code after this call."""
     child = plan.Plan()
-    child.call('getppid', least=1)  # 0: its parent is outside of its namespace
+    child.call(call, least=1)
     steps = plan.Plan()
     fork = steps.fork(cloner)
     last = steps.jump()
@@ -50,6 +50,12 @@ def forking():
     program.on_zero(fork, follow)
     program.on_zero(last, made.tail)
     return program, follow
+
+
+def arrive():
+    signals = signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL, signal.set_wakeup_fd(-1)
+    os.write(write_end, json.dumps({'arrived': known, 'signals': signals}).encode())
+    os._exit(8)
 
 
 def start():
@@ -78,9 +84,9 @@ def is_there(pid):
         return False
 
 
-def forked():
+def forked(program):
     start_of, _length = cloner.arguments
-    failure = made.run(forks, [(start_of, room.next - start_of)])
+    failure = made.run(program, [(start_of, room.next - start_of)])
     pid, _pidfd = cloner.child
     _, status = os.waitpid(pid, 0)  # it is a child of ours
     return {'failure': failure, 'status': os.waitstatus_to_exitcode(status), 'said': json.loads(said())}
@@ -117,12 +123,24 @@ def ends_with_us():
 
 simple = writing()
 failing = writing(b'/nowhere/at/all')
-forks, followed = forking()
+forks, followed = forking('getppid')  # 0, and so it fails: its parent is outside of its namespace
+arriving, _ = forking('getpid')
+made.arrive = arrive
 known = 'before'
+woken, wakes = os.pipe2(os.O_NONBLOCK)
+ends = []
+signal.signal(signal.SIGCHLD, lambda *_: ends.append(1))
+signal.set_wakeup_fd(wakes)
 start()
+# As if an end had come while it was made.
+told = {'handler': len(ends), 'wakeup': list(os.read(woken, 100))}
+signal.set_wakeup_fd(-1)
+signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 known = 'after'
 first = made.pid
-outcomes = {'simple': run(simple, b'first...'), 'again': run(simple, b'second..'), 'forked': forked()}
+outcomes = {'simple': run(simple, b'first...'), 'again': run(simple, b'second..'), 'forked': forked(forks)}
+outcomes['told'] = told
+outcomes['arrived'] = forked(arriving)
 outcomes['failing'] = run(failing, b'third...')
 outcomes['ended'] = {'pid': made.pid, 'is_there': is_there(first)}
 start()
