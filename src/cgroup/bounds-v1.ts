@@ -2,7 +2,6 @@ import { writeFile } from 'node:fs/promises';
 import { type Bounds, BYTES_PER_KB, cpuQuotaUs, memoryBytes, pidsMax } from './bounds.ts';
 import type { CgroupHits, CgroupLimits } from './cgroup.ts';
 import { cgroupError, readControl, readKey, writeControl } from './control-file.ts';
-import { setCpuIdle } from './cpu-idle.ts';
 import { forgetPeakV1, hasReachedV1, NO_LIMIT, setMemoryV1 } from './memory-v1.ts';
 
 /** One cgroup's directory in each of the v1 hierarchies that bound it. */
@@ -32,10 +31,6 @@ export class BoundsV1 implements Bounds {
     // With each write the kernel goes over all groups of the machine.
     if (quota !== this.#cpuQuota) writeControl(`${cpu}/cpu.cfs_quota_us`, String(quota ?? NO_LIMIT));
     this.#cpuQuota = quota;
-  }
-
-  setIdle(isIdle: boolean): void {
-    setCpuIdle(this.#dirs.cpu, isIdle);
   }
 
   memoryKb(): number {

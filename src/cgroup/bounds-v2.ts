@@ -2,7 +2,6 @@ import { writeFile } from 'node:fs/promises';
 import { type Bounds, BYTES_PER_KB, CPU_PERIOD_US, cpuQuotaUs, memoryBytes, pidsMax } from './bounds.ts';
 import type { CgroupHits, CgroupLimits } from './cgroup.ts';
 import { cgroupError, errnoOf, readControl, readKey, writeControl } from './control-file.ts';
-import { setCpuIdle } from './cpu-idle.ts';
 import { setMemoryV2 } from './memory-v2.ts';
 
 /** Asks for as much as there can be. */
@@ -26,10 +25,6 @@ export class BoundsV2 implements Bounds {
     // With each write the kernel goes over all groups of the machine.
     if (quota !== this.#cpuQuota) writeControl(`${this.#dir}/cpu.max`, `${quota ?? 'max'} ${CPU_PERIOD_US}`);
     this.#cpuQuota = quota;
-  }
-
-  setIdle(isIdle: boolean): void {
-    setCpuIdle(this.#dir, isIdle);
   }
 
   memoryKb(): number {

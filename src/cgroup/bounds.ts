@@ -3,8 +3,6 @@ import type { CgroupHits, CgroupLimits } from './cgroup.ts';
 /** The memory, pids and cpu controllers of one cgroup. */
 export interface Bounds {
   set(limits: CgroupLimits): void;
-  /** Does nothing where the kernel has no such thing. */
-  setIdle(isIdle: boolean): void;
   memoryKb(): number;
   /** Since the cgroup was made. */
   hits(): CgroupHits;

@@ -41,12 +41,6 @@ export interface Cgroup {
   setLimits(limits: CgroupLimits): void;
 
   /**
-   * Whether what is in it gets the CPU only when nothing in the worker's other cgroups wants it; a new one is not idle. Kernels before
-   * 5.15 make no difference.
-   */
-  setIdle(isIdle: boolean): void;
-
-  /**
    * Stops every process in it, also those that get in later. The order is given before this returns; the promise
    * resolves when all have stopped, or when `unpause` or `destroy` came in between. Pausing what is paused does nothing.
    * Rejects with ERR_CGROUP_PAUSE where a process does not stop for seconds.

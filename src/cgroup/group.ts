@@ -29,7 +29,6 @@ export class Group implements Cgroup {
   readonly name: string;
   readonly #parts: GroupParts;
   #limits: CgroupLimits = NO_LIMITS;
-  #isIdle = false;
   /** Settled by the time the cgroup is frozen; null while it runs. */
   #pausing: Promise<void> | null = null;
   #destroying: Promise<void> | null = null;
@@ -55,12 +54,6 @@ export class Group implements Cgroup {
     if (limits.memoryMb === memoryMb && limits.pids === pids && limits.cpuPercent === cpuPercent) return;
     this.#parts.bounds.set(limits);
     this.#limits = limits;
-  }
-
-  setIdle(isIdle: boolean): void {
-    if (isIdle === this.#isIdle) return;
-    this.#parts.bounds.setIdle(isIdle);
-    this.#isIdle = isIdle;
   }
 
   pause(): Promise<void> {

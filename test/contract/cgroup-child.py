@@ -33,12 +33,6 @@ def count(path):
         counter[0] += 1
 
 
-def contend(path):
-    """The same on one core, where others do it as well."""
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    count(path)
-
-
 def eat(megabytes):
     kept = []
     for _ in range(int(megabytes)):
@@ -79,7 +73,7 @@ def write(path):
     signal.pause()
 
 
-ACTIONS = {'idle': idle, 'count': count, 'contend': contend, 'eat': eat, 'fork': fork, 'burn': burn, 'write': write}
+ACTIONS = {'idle': idle, 'count': count, 'eat': eat, 'fork': fork, 'burn': burn, 'write': write}
 
 
 def enter_by_writing(first=3):

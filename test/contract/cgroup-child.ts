@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Cgroup } from '../../src/cgroup/cgroup.ts';
 
-type Action = 'idle' | 'count' | 'contend' | 'eat' | 'fork' | 'burn' | 'write';
+type Action = 'idle' | 'count' | 'eat' | 'fork' | 'burn' | 'write';
 type Told = Readonly<Record<string, number>>;
 
 /** A real process in a cgroup. Disposing of it ends it. */

@@ -77,31 +77,6 @@ export function describeCgroupContract(name: string, make: MakeDriver | string):
       expect(cgroup.hits()).toEqual({ oomKills: 0, memoryRefused: 0, pidsRefused: 0 });
     });
 
-    test('what is idle leaves the CPU to the others, until it is not any more', async ({ skip }) => {
-      const idle = create();
-      const file = dirsOf(idle)
-        .map((dir) => join(dir, 'cpu.idle'))
-        .find(existsSync);
-      if (file === undefined) return skip('this kernel has no cpu.idle');
-      const other = driver.create('two');
-      const path = (name: string) => join(scratch, name);
-      const count = async (name: string) => Number((await readFile(path(name))).readBigUInt64LE());
-      for (const name of ['idle', 'other']) await writeFile(path(name), Buffer.alloc(8));
-      await using _idle = await CgroupChild.start(idle, 'contend', path('idle'));
-      await using _other = await CgroupChild.start(other, 'contend', path('other'));
-      const shares = async () => {
-        const before = [await count('idle'), await count('other')];
-        await until('progress', async () => (await count('other')) > (before[1] ?? 0) + 1_000_000);
-        return ((await count('idle')) - (before[0] ?? 0)) / ((await count('other')) - (before[1] ?? 0));
-      };
-      idle.setIdle(true);
-      idle.setIdle(true);
-      expect(await shares()).toBeLessThan(0.2);
-      idle.setIdle(false);
-      expect(await readFile(file, 'utf8')).toBe('0\n');
-      expect(await shares()).toBeGreaterThan(0.3);
-    });
-
     test('two cgroups cannot have the same name', () => {
       create();
       expect(() => driver.create('one')).toThrow(expect.objectContaining({ code: 'ERR_CGROUP' }));

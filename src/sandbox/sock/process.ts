@@ -74,7 +74,6 @@ export class SandboxProcess {
     const settle = () => {
       if (this.#isWaiting && this.#isLinked) waiting.resolve();
     };
-    cgroup?.setIdle(true);
     using undo = new DisposableStack();
     const entry = cgroup?.openEntry(zygote.entryKind ?? undefined) ?? null;
     undo.defer(() => entry?.[Symbol.dispose]());
@@ -146,7 +145,6 @@ export class SandboxProcess {
     this.#onStarted = onStarted;
     if (this.#socket === null) return false;
     this.#isStarted = true;
-    this.cgroup?.setIdle(false);
     if (this.#pid !== null) scheduleSandbox(this.#pid);
     return this.#handOver(task, code, lock);
   }

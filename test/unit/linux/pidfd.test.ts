@@ -5,6 +5,7 @@ import { expect, test, vi } from 'vitest';
 import { check, libc } from '../../../src/linux/libc.ts';
 import { isEnded, pidOf, signalPidfd } from '../../../src/linux/pidfd.ts';
 import { signalName } from '../../../src/linux/signals.ts';
+import { startUnreaped } from '../../helpers/unreaped.ts';
 
 const SYS_PIDFD_OPEN = 434;
 const pidfdOpen = libc('long syscall(long, int, uint32_t)');
@@ -22,10 +23,8 @@ test('a process is known by its descriptor, and can be ended by it; afterwards i
 });
 
 test('a process that has ended is known to have, before anybody has reaped it', async () => {
-  // The shell becomes a program that reaps nobody.
-  const parent = spawn('/bin/sh', ['-c', 'sleep 1000 & echo $!; exec sleep 1000']);
-  const [line] = await once(parent.stdout, 'data');
-  const pidfd = check(pidfdOpen(SYS_PIDFD_OPEN, Number(line), 0), 'pidfd_open', 'sleep');
+  const { pid, parent } = await startUnreaped();
+  const pidfd = check(pidfdOpen(SYS_PIDFD_OPEN, pid, 0), 'pidfd_open', 'sleep');
   expect(isEnded(pidfd)).toBe(false);
   signalPidfd(pidfd, 9);
   await vi.waitFor(() => expect(isEnded(pidfd)).toBe(true), { timeout: 30_000 });

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { fstatSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import {
@@ -13,6 +11,7 @@ import {
 } from '../../../../src/sandbox/sock/hot-pages.ts';
 import { silentLog } from '../../../../src/telemetry/log.ts';
 import { until } from '../../../helpers/poll.ts';
+import { startUnreaped } from '../../../helpers/unreaped.ts';
 
 const MAPS = `00400000-00b56000 r-xp 00000000 fe:00 1 /usr/bin/python3.11
 00b5f000-00c80000 rw-p 0075e000 fe:00 1 /usr/bin/python3.11
@@ -81,13 +80,8 @@ test('a process has written to some of its pages, and one that is gone is an err
 });
 
 test('one that has ended and is still to be reaped is gone as well, and has not written to nothing', async () => {
-  // The second program does not reap what the first one has started: so that is to end under the second.
-  const parent = spawn('/bin/sh', ['-c', 'sleep 1000 & echo $!; exec sleep 1000']);
+  const { pid, parent } = await startUnreaped();
   try {
-    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
-    const pid = Number(line.toString());
-    const runs = (of: number | undefined) => readFileSync(`/proc/${of}/comm`, 'utf8').trim();
-    await until('the second program', () => runs(parent.pid) === 'sleep');
     process.kill(pid, 'SIGKILL');
     await until('zombie', () => readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '));
     await expect(pagesWritten(pid)).rejects.toMatchObject({ code: 'ESRCH' });
