@@ -1,4 +1,4 @@
-"""Forks spares, several at once: all forks of a batch, and all that each child does until it is told what to be, is one program.
+"""Forks spares, several at once: all forks of a batch, and all that each child does until it is a sandbox, is one program.
 
 What forks them is the root zygote's template, where there is one (`template.py`). A package zygote forks its spares itself, and what it
 writes to between two forks is a page that the one before no longer shares with the ones after. So it writes to none: the pages that
