@@ -44,6 +44,8 @@ import select
 import signal
 import socket
 
+import _signal
+
 CONTROL_FD = 3
 EVENTS_FD = 4
 SETTINGS_FD = 5
@@ -150,6 +152,19 @@ def serve(connection, take_request, reap, ready=lambda: None):
                 reap()
             else:
                 take_request()
+
+
+def hear_no_ends():
+    """Takes back what `serve` has done with signals, in a child of who serves. Returns what `hear_ends_again` is to be given."""
+    # Not by `signal`, which looks for a name for each number: more objects that a sandbox would have pages for.
+    return _signal.set_wakeup_fd(-1), _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+
+
+def hear_ends_again(wakeup, handler):
+    """One may have come meanwhile."""
+    signal.signal(signal.SIGCHLD, handler)
+    signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+    signal.raise_signal(signal.SIGCHLD)
 
 
 def tell_imported(zygote_id, took, tasks, loaded):

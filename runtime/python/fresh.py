@@ -8,24 +8,26 @@ import os
 import sys
 
 
-def is_needed():
-    """Whether `make_fresh` has anything to do."""
-    return not sys.modules.keys().isdisjoint(('numpy.random', 'uuid'))
-
-
-def make_fresh():
-    """In a sandbox that has just been forked: from here on its numbers are its own."""
-    numpy_random = sys.modules.get('numpy.random')
-    if numpy_random is not None:
-        numpy_random.seed()
-    uuid = sys.modules.get('uuid')
-    if uuid is not None:
-        _forget_uuid1(uuid)
-
-
 def _forget_uuid1(uuid):
     """libuuid keeps node, sequence and last time in memory of its own, which a fork copies: two sandboxes that ask in the same 100 ns
     would get one UUID. Without it Python makes them itself, here with a random node (RFC 9562, section 6.10: the multicast bit set)."""
     uuid._generate_time_safe = None
     uuid._node = int.from_bytes(os.urandom(6), 'big') | 1 << 40
     uuid._last_timestamp = None
+
+
+# By the names of modules: what makes one new that is loaded.
+_RENEWALS = {'numpy.random': lambda module: module.seed(), 'uuid': _forget_uuid1}
+
+
+def is_needed():
+    """Whether `make_fresh` has anything to do."""
+    return not sys.modules.keys().isdisjoint(_RENEWALS)
+
+
+def make_fresh():
+    """In a sandbox that has just been forked: from here on its numbers are its own."""
+    for name, renew in _RENEWALS.items():
+        module = sys.modules.get(name)
+        if module is not None:
+            renew(module)

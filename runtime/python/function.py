@@ -21,8 +21,8 @@ _PATH = f'{CODE_DIR}/{MODULE}.py'
 _COMPILED_PATH = cache_from_source(_PATH)
 _CACHE_DIR = '__pycache__'
 _PYC_HEADER = 16
-# What is the function's own, and no module beside it.
 _NO_PACKAGES = packages.NONE
+# What is the function's own, and no module beside it.
 _OWN_NAMES = (f'{MODULE}.py', _CACHE_DIR, packages.LIST)
 # Most files have less. To ask for their size looks at more objects of Python's than it spares, each on a page of its own.
 _USUAL_BYTES = 16384

@@ -11,7 +11,6 @@ import resource
 import struct
 import sys
 
-import _signal
 import _socket
 
 import control
@@ -95,8 +94,7 @@ def become(blueprint, fds, cgroup_files):
     for file in cgroup_files:
         os.write(file, b'0')
     take_places(fds)
-    _signal.set_wakeup_fd(-1)
-    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    control.hear_no_ends()
     if not os.read(_MAPPED_FD, 1):
         os._exit(1)  # our parent has told why
     os.close(_MAPPED_FD)

@@ -11,7 +11,6 @@ import resource
 import struct
 import traceback
 
-import _signal
 import _socket
 
 import arena
@@ -165,8 +164,7 @@ def run(blueprint):
         blueprint.rest[task].run()
         step = 'fresh'
         kernel.after_fork_in_child()
-        _signal.set_wakeup_fd(-1)
-        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+        control.hear_no_ends()
         fresh.make_fresh()
         take_leave(blueprint, task)
     except BaseException as error:

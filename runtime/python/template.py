@@ -16,8 +16,7 @@ import select
 import signal
 import socket
 
-import _signal
-
+import control
 import kernel
 import output
 import plan
@@ -34,13 +33,6 @@ class Gone(OSError):
 
 def not_expected():
     os._exit(1)
-
-
-def listen_again(wakeup, handler):
-    """Ends of children are told as they were. One may have come meanwhile."""
-    signal.signal(signal.SIGCHLD, handler)
-    signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
-    signal.raise_signal(signal.SIGCHLD)
 
 
 class Template:
@@ -78,7 +70,7 @@ class Template:
         program, fork, cloner = self._make_fork()
         # Whatever is looked at after the fork is a page that each sandbox has for itself: names of our own cost nothing.
         first, arrive, carry_out, stopped = program.first, self.arrive, runner.carry_out, runner.STOPPED
-        wakeup, handler = _signal.set_wakeup_fd(-1), _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # as in a sandbox
+        heard = control.hear_no_ends()  # as in a sandbox
         kernel.before_fork()
         result = carry_out(first, stopped)
         if result == ARRIVED:
@@ -88,7 +80,7 @@ class Template:
         if call is None:
             return self._come_out(result, at)
         kernel.after_fork_in_parent()
-        listen_again(wakeup, handler)
+        control.hear_ends_again(*heard)
         if call == fork:
             self._close_sockets()
             raise program.failure(call, result)

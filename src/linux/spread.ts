@@ -17,16 +17,17 @@ export function spreadDirectoriesIn(dir: string): void {
   const fd = openSync(dir, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     const flags = Buffer.alloc(4);
-    if (isUnknown(ioctlC(fd, FS_IOC_GETFLAGS, flags))) return;
+    if (isUnknown(ioctlC(fd, FS_IOC_GETFLAGS, flags), dir)) return;
     flags.writeUInt32LE((flags.readUInt32LE() | FS_TOPDIR_FL) >>> 0);
-    isUnknown(ioctlC(fd, FS_IOC_SETFLAGS, flags));
+    isUnknown(ioctlC(fd, FS_IOC_SETFLAGS, flags), dir);
   } finally {
     closeSync(fd);
   }
+}
 
-  function isUnknown(result: number): boolean {
-    if (result < 0 && ['ENOTTY', 'EOPNOTSUPP', 'ENOTSUP', 'EINVAL'].includes(errnoName())) return true;
-    check(result, 'ioctl', dir);
-    return false;
-  }
+/** Throws ERR_SYSCALL where the call has failed for another reason than that the file system has no such flags. */
+function isUnknown(result: number, dir: string): boolean {
+  if (result < 0 && ['ENOTTY', 'EOPNOTSUPP', 'ENOTSUP', 'EINVAL'].includes(errnoName())) return true;
+  check(result, 'ioctl', dir);
+  return false;
 }
