@@ -7,10 +7,11 @@
  * the kernel that is busy. So such a function is started later and later, as Kubernetes does with a container that keeps
  * crashing (CrashLoopBackOff): requests wait in its queue meanwhile.
  *
- * A call that ended for a bound on memory, processes or scratch space of the sandbox's own is a strike. One that took too long,
- * crashed or raised is none: that costs nobody else anything, or has a bound of its own.
+ * A call that ended for a bound on memory or scratch space of the sandbox's own is a strike, and one that ended for asking on and
+ * on for more processes is two: memory may run short once by bad luck, but a fork bomb is one by what its code says, and hurts the
+ * most. One that took too long, crashed or raised is none: that costs nobody else anything, or has a bound of its own.
  *
- * 1. After the first strike nothing changes: anybody may be unlucky once. From the second on no sandbox is started for 5 s since
+ * 1. After one strike nothing changes: anybody may be unlucky once. From the second on no sandbox is started for 5 s since
  *    the last strike, then 10, 20, 30, and no more than that.
  * 2. When that is over, one is started, and no other beside it until it has answered: one call shows whether it is better now,
  *    as with a circuit breaker that is half open. Sandboxes that are there already go on serving, all the time.
@@ -41,9 +42,16 @@ const KEPT_BY_ANSWER = 9 / 10;
 /** Strikes are over when there was none for so long. */
 export const STRIKES_LAST_MS = 120_000;
 
-/** After one more. */
-export function afterStrike(strikes: Strikes, now: number): Strikes {
-  return { count: Math.min(MOST, countAt(strikes, now) + 1), at: now };
+/** Of a call that ended for this bound. */
+export const STRIKES_OF = {
+  ERR_OUT_OF_MEMORY: 1,
+  ERR_SCRATCH_FULL: 1,
+  ERR_TOO_MANY_PROCESSES: 2,
+} as const;
+
+/** After so many more. */
+export function afterStrikes(strikes: Strikes, more: number, now: number): Strikes {
+  return { count: Math.min(MOST, countAt(strikes, now) + more), at: now };
 }
 
 /** After a call that was answered. Without strikes, as nearly always, nothing is made. */

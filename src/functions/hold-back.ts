@@ -1,7 +1,15 @@
 import { isOlError, OlError } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { afterAnswer, afterStrike, countAt, heldForMs, NO_STRIKES, startsAllowed } from './back-off.ts';
+import {
+  afterAnswer,
+  afterStrikes,
+  countAt,
+  heldForMs,
+  NO_STRIKES,
+  STRIKES_OF,
+  startsAllowed,
+} from './back-off.ts';
 import { Reminder } from './reminder.ts';
 
 export interface HoldBackOptions {
@@ -14,7 +22,7 @@ export interface HoldBackOptions {
 }
 
 /** Errors of a call whose sandbox was ended for what it used up. */
-type UsedUp = OlError<'ERR_OUT_OF_MEMORY' | 'ERR_SCRATCH_FULL' | 'ERR_TOO_MANY_PROCESSES'>;
+type UsedUp = OlError<keyof typeof STRIKES_OF>;
 
 /** What a function's sandboxes were ended for, for the policy in `back-off.ts`, and saying so. */
 export class HoldBack {
@@ -55,7 +63,7 @@ export class HoldBack {
   failed(error: unknown): unknown {
     if (!isStrike(error)) return error;
     const now = performance.now();
-    this.#strikes = afterStrike(this.#strikes, now);
+    this.#strikes = afterStrikes(this.#strikes, STRIKES_OF[error.code], now);
     const heldMs = heldForMs(this.#strikes, now);
     if (heldMs === 0) return error;
     this.#over.after(heldMs);

@@ -53,12 +53,18 @@ export async function measureTree(dir: string, limits: ScratchLimits): Promise<T
 /**
  * Counts what the sandbox whose first process is `pid` has removed from its scratch directory `dir` and keeps open or mapped.
  * How long that takes is for the sandbox to say: it may have to wait for each of its processes.
+ * Once `isOver` says so, it does not go on.
  */
-export async function measureHeld(dir: string, pid: number, limits: ScratchLimits): Promise<ScratchUsage> {
+export async function measureHeld(
+  dir: string,
+  pid: number,
+  limits: ScratchLimits,
+  isOver: () => boolean = () => false,
+): Promise<ScratchUsage> {
   const count = new Count(limits);
   const device = deviceName(statSync(dir, { bigint: true }).dev);
   const seen = new Set<bigint>();
-  for await (const file of heldFiles(pid)) {
+  for await (const file of heldFiles(pid, isOver)) {
     if (file.device !== device || seen.has(file.inode)) continue;
     seen.add(file.inode);
     count.addHeld(file.bytes);

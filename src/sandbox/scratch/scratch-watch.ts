@@ -134,7 +134,7 @@ export class ScratchWatch {
       if (!entry.hasEnded) sandbox.hidesScratch(heldPatienceMs);
     }, heldPatienceMs);
     try {
-      entry.held = await measureHeld(sandbox.scratchDir, pid, limits);
+      entry.held = await measureHeld(sandbox.scratchDir, pid, limits, () => entry.hasEnded);
       if (!entry.hasEnded) this.#endIfOver(entry);
     } catch (error) {
       if (!entry.hasEnded)

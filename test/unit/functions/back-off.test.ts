@@ -2,11 +2,12 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   afterAnswer,
-  afterStrike,
+  afterStrikes,
   countAt,
   heldForMs,
   NO_STRIKES,
   STRIKES_LAST_MS,
+  STRIKES_OF,
   type Strikes,
   startsAllowed,
 } from '../../../src/functions/back-off.ts';
@@ -16,7 +17,7 @@ function struck(times: number, now = 0, answersBefore = 0): Strikes {
   let strikes = NO_STRIKES;
   for (let strike = 0; strike < times; strike++) {
     for (let answer = 0; answer < answersBefore; answer++) strikes = afterAnswer(strikes);
-    strikes = afterStrike(strikes, now);
+    strikes = afterStrikes(strikes, 1, now);
   }
   return strikes;
 }
@@ -25,14 +26,21 @@ test('a function that has done nothing may have as many sandboxes as it wants', 
   expect(startsAllowed(NO_STRIKES, 0, 10)).toBe(Number.POSITIVE_INFINITY);
 });
 
-test('the first strike changes nothing, and each one more makes it later, up to half a minute', () => {
+test('one strike changes nothing, and each one more makes it later, up to half a minute', () => {
   const delays = [1, 2, 3, 4, 5, 6, 100].map((times) => heldForMs(struck(times), 0));
   expect(delays).toEqual([0, 5000, 10_000, 20_000, 30_000, 30_000, 30_000]);
   expect(startsAllowed(struck(1), 0, 10)).toBe(Number.POSITIVE_INFINITY);
 });
 
+test('a fork bomb counts two, one that uses up its memory one', () => {
+  const once = (code: keyof typeof STRIKES_OF) => heldForMs(afterStrikes(NO_STRIKES, STRIKES_OF[code], 0), 0);
+  expect(once('ERR_TOO_MANY_PROCESSES')).toBe(5000);
+  expect(once('ERR_OUT_OF_MEMORY')).toBe(0);
+  expect(countAt(afterStrikes(struck(4), 2, 0), 0)).toBe(5);
+});
+
 test('the time is counted from the last strike', () => {
-  const strikes = afterStrike(struck(1, 1000), 4000);
+  const strikes = afterStrikes(struck(1, 1000), 1, 4000);
   expect(heldForMs(strikes, 8999)).toBe(1);
   expect(startsAllowed(strikes, 8999, 0)).toBe(0);
   expect(heldForMs(strikes, 9000)).toBe(0);
@@ -67,14 +75,14 @@ test('two minutes without a strike take all away', () => {
   expect(startsAllowed(strikes, STRIKES_LAST_MS - 1, 1)).toBe(0);
   expect(countAt(strikes, STRIKES_LAST_MS)).toBe(0);
   expect(startsAllowed(strikes, STRIKES_LAST_MS, 1)).toBe(Number.POSITIVE_INFINITY);
-  expect(heldForMs(afterStrike(strikes, STRIKES_LAST_MS), STRIKES_LAST_MS)).toBe(0);
+  expect(heldForMs(afterStrikes(strikes, 1, STRIKES_LAST_MS), STRIKES_LAST_MS)).toBe(0);
 });
 
 test('a bomb that is called all the time is started about twice a minute', () => {
   let [strikes, now, starts] = [NO_STRIKES, 0, 0];
   for (; now < 600_000; starts++) {
     now += 100; // it takes so long to use up what it may have
-    strikes = afterStrike(strikes, now);
+    strikes = afterStrikes(strikes, 1, now);
     now += heldForMs(strikes, now);
   }
   expect(starts).toBeLessThanOrEqual(25);
@@ -87,7 +95,7 @@ test('whatever happens, nobody waits for longer than half a minute', () => {
       let [strikes, now] = [NO_STRIKES, 0];
       for (const { isStrike, afterMs } of events) {
         now += afterMs;
-        strikes = isStrike ? afterStrike(strikes, now) : afterAnswer(strikes);
+        strikes = isStrike ? afterStrikes(strikes, 1, now) : afterAnswer(strikes);
         expect(heldForMs(strikes, now)).toBeLessThanOrEqual(30_000);
         expect(startsAllowed(strikes, now + 30_000, 0)).toBeGreaterThan(0);
       }
