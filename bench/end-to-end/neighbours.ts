@@ -41,8 +41,8 @@ export const neighbours: Bench = {
         'An error of the function that is measured would end the bench: there was none.',
         'The client gets the CPU as soon as the worker does, because it stands for one on another machine.',
         'Each of the others is called again as soon as its call has ended: the busy loop by a time limit of 5 s, the fork bomb when it ' +
-          'has asked on and on for more processes, the memory bomb when it has used up its memory. After their second such end their calls ' +
-          'wait for the next sandbox. In each row they are new to the worker, and what counts is each call from the moment that they have begun.',
+          'has asked on and on for more processes, the memory bomb when it has used up its memory. After the first such end of the fork bomb and ' +
+          'the second of the memory bomb their calls wait for the next sandbox. In each row they are new to the worker, and what counts is each call from the moment that they have begun.',
         `The first seconds are the worst: later the others are held back for longer. So what all of them do together is looked at for ${LONGER} times as long, too.`,
         `While that was measured they ended so often: ${ends.join(', ')}; all together ${all.ends.join(', ')}.`,
       ],

@@ -15,7 +15,7 @@
  *    the last strike, then 10, 20, 30, and no more than that.
  * 2. When that is over, one is started, and no other beside it until it has answered: one call shows whether it is better now,
  *    as with a circuit breaker that is half open. Sandboxes that are there already go on serving, all the time.
- * 3. Each call that is answered takes a tenth of the strikes away. So one that fails once in eight calls is never held back, as
+ * 3. Each call that is answered takes a tenth of the strikes away. So one that uses up its memory once in eight calls is never held back, as
  *    it never comes to two strikes; one that fails every other time is, in order that nobody gets around this by being
  *    called harmlessly in between.
  * 4. New code takes all of them away, because whoever mends a function should not have to wait; and so do two

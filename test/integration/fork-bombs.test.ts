@@ -40,7 +40,7 @@ test.each([
   expectError(
     await answer,
     'ERR_TOO_MANY_PROCESSES',
-    new RegExp(`'${name}' was ended.*${PROCS_MAX} of them.*procs_max`),
+    new RegExp(`'${name}' was ended.*${PROCS_MAX} of them.*procs_max.*its next sandbox is started in 5 s`),
   );
   expect(worker.current.log).toContainEqual(
     expect.objectContaining({ msg: 'invocation failed', function: name, code: 'ERR_TOO_MANY_PROCESSES' }),

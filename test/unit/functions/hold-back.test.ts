@@ -28,7 +28,6 @@ const scratch = () => new OlError('ERR_SCRATCH_FULL', { name: 'f', reason: 'why'
 
 test.each([
   ['memory', memory],
-  ['processes', processes],
   ['scratch space', scratch],
 ])('the second time that %s is used up is said in the answer, and counted', (_, make) => {
   const { it, told } = holdBack();
@@ -38,6 +37,12 @@ test.each([
   const second = it.failed(make()) as OlError;
   expect(second).toMatchObject({ code: first.code, status: 502 });
   expect(second.message).toMatch(/why; its next sandbox is started in 5 s$/);
+  expect([it.isHeld, it.startsAllowed(0), told.counted]).toEqual([true, 0, 1]);
+});
+
+test('that it is a fork bomb is counted and said the first time', () => {
+  const { it, told } = holdBack();
+  expect((it.failed(processes()) as OlError).message).toMatch(/why; its next sandbox is started in 5 s$/);
   expect([it.isHeld, it.startsAllowed(0), told.counted]).toEqual([true, 0, 1]);
 });
 
