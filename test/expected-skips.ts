@@ -51,6 +51,13 @@ const SLOW: readonly ExpectedSkip[] = [
   },
 ];
 
+const IPTABLES: readonly ExpectedSkip[] = [
+  {
+    test: 'test/integration/network-life.test.ts > the network of a worker > is said to be closed by the older iptables, which nft does not show, until that lets it through',
+    reason: 'its machines need not have iptables; the full matrix installs it, with dockerd',
+  },
+];
+
 const NO_NFT = 'its package manager could not install nftables';
 
 const NFT: readonly ExpectedSkip[] = [
@@ -70,5 +77,6 @@ export const EXPECTED_SKIPS: readonly ExpectedSkip[] = [
   ...DOCKER,
   ...CELLS,
   ...SLOW,
+  ...IPTABLES,
   ...NFT,
 ];
