@@ -113,6 +113,23 @@ test('files that were removed and are still open count, once each', async () => 
   expect(await measureHeld(dir, process.pid, FAR)).toMatchObject({ bytes: 0, files: 0 });
 });
 
+test('looking for them is done a little at a time, and not gone on with when it is over', async () => {
+  write('open', 4);
+  const fds = Array.from({ length: 320 }, () => openSync(join(dir, 'open'), 'r'));
+  unlinkSync(join(dir, 'open'));
+  let turns = 0;
+  const others = setInterval(() => turns++, 1);
+  try {
+    expect(await measureHeld(dir, process.pid, FAR)).toMatchObject({ files: 1 });
+    expect(turns).toBeGreaterThanOrEqual(8);
+    const seen = turns;
+    expect(await measureHeld(dir, process.pid, FAR, () => turns >= seen)).toMatchObject({ files: 0 });
+  } finally {
+    clearInterval(others);
+    for (const fd of fds) closeSync(fd);
+  }
+});
+
 test('whether a name has come or gone is told from the tree', async () => {
   mkdirSync(join(dir, 'a/b'), { recursive: true });
   const before = await measure();
