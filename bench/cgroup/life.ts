@@ -5,7 +5,7 @@ import { silentLog } from '../../src/telemetry/log.ts';
 import { WaitingPython } from '../floors/waiting-python.ts';
 import type { Bench, BenchRow } from '../measure/bench.ts';
 import { summarize } from '../measure/stats.ts';
-import { moveInto, openWays, type Way } from './ways.ts';
+import { describeWay, moveInto, openWays, type Way } from './ways.ts';
 
 const LIMITS: CgroupLimits = { memoryMb: 128, pids: 64, cpuPercent: 100 };
 const POOL_SIZE = 16;
@@ -30,7 +30,7 @@ export const cgroup: Bench = {
       notes: [
         'Of these, only taking from the pool is on the path of a cold start. New ones are made and limited one in a turn of the event loop.',
         'What is reset and destroyed has nothing in it and no cached memory.',
-        ...ways.map(({ by, driver }) => `${by}: ${driver.why}.`),
+        ...ways.map(describeWay),
       ],
     };
   },

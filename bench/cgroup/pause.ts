@@ -4,7 +4,7 @@ import { BusyPython } from '../floors/busy-python.ts';
 import { WaitingPython } from '../floors/waiting-python.ts';
 import type { Bench, BenchRow } from '../measure/bench.ts';
 import { summarize } from '../measure/stats.ts';
-import { moveInto, openWays, type Way } from './ways.ts';
+import { describeWay, moveInto, openWays, type Way } from './ways.ts';
 
 /** What has been let go gets to run for so long before it is paused again: as a rule a core has gone to sleep by then. */
 const RUN_MS = 1;
@@ -19,7 +19,7 @@ export const pause: Bench = {
     const rows: BenchRow[] = [await echoFloor(samples)];
     for (const way of ways)
       rows.push(...(await pauseWaiting(way, samples)), ...(await pauseBusy(way, samples)));
-    return { rows, notes: ways.map(({ by, driver }) => `${by}: ${driver.why}.`) };
+    return { rows, notes: ways.map(describeWay) };
   },
 };
 

@@ -35,3 +35,8 @@ export function openWays(held: AsyncDisposableStack): readonly Way[] {
 export async function moveInto(cgroup: Cgroup, { dirs }: CgroupDriver, pid: number): Promise<void> {
   for (const dir of dirs) await writeFile(join(dir, cgroup.name, 'cgroup.procs'), String(pid));
 }
+
+/** For a note: what is mounted, without the paths of this machine. */
+export function describeWay({ by, driver }: Way): string {
+  return `${by}: ${driver.why.replaceAll(/ \(at [^)]*\)/g, '')}.`;
+}
