@@ -9,6 +9,8 @@ import { openV2, planV2 } from '../../src/cgroup/v2.ts';
 export interface Way {
   /** For a row of the table. */
   readonly by: string;
+  /** What that is, for a note. */
+  readonly about: string;
   readonly driver: CgroupDriver;
 }
 
@@ -17,16 +19,21 @@ export function openWays(held: AsyncDisposableStack): readonly Way[] {
   const hierarchies = readHierarchies();
   const group = `openlambda-bench-${process.pid}`;
   const ways: Way[] = [];
-  const add = (by: string, driver: CgroupDriver) => {
+  const add = (by: string, about: string, driver: CgroupDriver) => {
     held.defer(() => driver.close());
-    ways.push({ by, driver });
+    ways.push({ by, about, driver });
   };
   const v2 = planV2(hierarchies);
-  if (typeof v2 !== 'string') add('v2, `cgroup.freeze`', openV2(v2, group));
+  if (typeof v2 !== 'string') add('v2, `cgroup.freeze`', 'the v2 tree alone', openV2(v2, group));
   const v1 = [planV1(hierarchies, 2), planV1(hierarchies, 1)].filter((plan) => typeof plan !== 'string');
   for (const plan of v1) {
-    const file = plan.freezerVersion === 2 ? 'cgroup.freeze' : 'freezer.state';
-    add(`v1, \`${file}\``, openV1(plan, `${group}-${file}`));
+    const [file, freezer] =
+      plan.freezerVersion === 2 ? ['cgroup.freeze', 'the v2 tree'] : ['freezer.state', "v1's freezer"];
+    add(
+      `v1, \`${file}\``,
+      `v1 has pids, memory and cpu; pausing is by ${freezer}`,
+      openV1(plan, `${group}-${file}`),
+    );
   }
   return ways;
 }
@@ -36,7 +43,7 @@ export async function moveInto(cgroup: Cgroup, { dirs }: CgroupDriver, pid: numb
   for (const dir of dirs) await writeFile(join(dir, cgroup.name, 'cgroup.procs'), String(pid));
 }
 
-/** For a note: what is mounted, without the paths of this machine. */
-export function describeWay({ by, driver }: Way): string {
-  return `${by}: ${driver.why.replaceAll(/ \(at [^)]*\)/g, '')}.`;
+/** For a note. */
+export function describeWay({ by, about }: Way): string {
+  return `${by}: ${about}.`;
 }

@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { type Bounds, BYTES_PER_KB, cpuQuotaUs, isWorthReleasing, memoryBytes, pidsMax } from './bounds.ts';
+import { type Bounds, BYTES_PER_KB, cpuQuotaUs, memoryBytes, pidsMax } from './bounds.ts';
 import type { CgroupHits, CgroupLimits } from './cgroup.ts';
 import { cgroupError, readControl, readKey, writeControl } from './control-file.ts';
 import { forgetPeakV1, hasReachedV1, NO_LIMIT, setMemoryV1 } from './memory-v1.ts';
@@ -56,10 +56,14 @@ export class BoundsV1 implements Bounds {
   async release(): Promise<void> {
     const path = `${this.#dirs.memory}/memory.force_empty`;
     try {
-      if (isWorthReleasing(this.memoryKb())) await writeFile(path, '0', { flag: 'r+' });
+      await writeFile(path, '0', { flag: 'r+' });
     } catch (error) {
       throw cgroupError('write', path, error);
     }
+    this.forgetPeak();
+  }
+
+  forgetPeak(): void {
     forgetPeakV1(this.#dirs.memory);
   }
 }

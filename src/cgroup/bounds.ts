@@ -10,18 +10,10 @@ export interface Bounds {
   forksRefused(): number;
   /** Nothing can be forked in it from now on, until `set`. */
   refuseForks(): void;
-  /** Gives back what an empty cgroup still has of cached memory where that `isWorthReleasing`, and forgets what was the most that it had. */
+  /** Gives back what an empty cgroup still has of cached memory, and forgets what was the most that it had. */
   release(): Promise<void>;
-}
-
-/**
- * What may stay charged to a cgroup that is used again: giving back less is not worth its time. The kernel then tries again and again
- * to take back what can't be, for up to 25 ms of one core, in which nobody else gets it.
- */
-const KEPT_MEMORY_KB = 1024;
-
-export function isWorthReleasing(memoryKb: number): boolean {
-  return memoryKb > KEPT_MEMORY_KB;
+  /** The latter alone. */
+  forgetPeak(): void;
 }
 
 /** How long the kernel measures before it throttles: cfs' own default, in microseconds. What a new cgroup has. */

@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { OlError } from '../errors.ts';
-import { type Bounds, isWorthReleasing } from './bounds.ts';
+import type { Bounds } from './bounds.ts';
 import type { Cgroup, CgroupEntry, CgroupHits, CgroupLimits } from './cgroup.ts';
 import { ifThere, openControl } from './control-file.ts';
 import { type Freezer, untilFrozen } from './freezer.ts';
@@ -20,6 +20,11 @@ export interface GroupParts {
   readonly onDestroyed: () => void;
 }
 
+/**
+ * What may stay charged to a cgroup that is used again: giving back less is not worth its time. The kernel then tries again and again
+ * to take back what can't be, for up to 25 ms of one core, in which nobody else gets it.
+ */
+const KEPT_MEMORY_KB = 1024;
 const NO_LIMITS: CgroupLimits = { memoryMb: 0, pids: 0, cpuPercent: 0 };
 
 /** The bounds and the freezer of one cgroup, put together. */
@@ -109,8 +114,9 @@ export class Group implements Cgroup {
     this.unpause();
     if (this.#hits.isHeld) bounds.set(this.#limits);
     const hasBeenFull = this.#hits.read().memoryRefused > 0;
-    if (hasBeenFull || isWorthReleasing(bounds.memoryKb())) await bounds.release();
-    // With nothing in it the counts stay as they were just read; but a full one may be told so until it is emptied.
+    if (bounds.memoryKb() > KEPT_MEMORY_KB) await bounds.release();
+    else if (hasBeenFull) bounds.forgetPeak();
+    // With nothing in it the counts stay as they were just read; but a full one may be told so until its peak is forgotten.
     if (hasBeenFull) this.#hits.read();
     this.#hits.restart();
   }

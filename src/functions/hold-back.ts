@@ -86,6 +86,6 @@ export class HoldBack {
 
 /** Where all sandboxes together had used up their memory, it was not this one's fault alone. */
 function isStrike(error: unknown): error is UsedUp {
-  if (isOlError(error, 'ERR_OUT_OF_MEMORY')) return error.fields.bound === 'mem_limit_mb';
-  return isOlError(error, 'ERR_SCRATCH_FULL') || isOlError(error, 'ERR_TOO_MANY_PROCESSES');
+  if (isOlError(error, 'ERR_OUT_OF_MEMORY') && error.fields.bound !== 'mem_limit_mb') return false;
+  return isOlError(error) && Object.hasOwn(STRIKES_OF, error.code);
 }

@@ -38,11 +38,11 @@ export async function* heldFiles(pid: number, isOver: () => boolean): AsyncItera
 
 /** How much is looked at in one go. */
 class Pace {
-  readonly isOver: () => boolean;
+  readonly #isOver: () => boolean;
   #looks = 0;
 
   constructor(isOver: () => boolean) {
-    this.isOver = isOver;
+    this.#isOver = isOver;
   }
 
   /** Call it before so many looks. Resolves when it is time for them; false where it is over. */
@@ -52,7 +52,7 @@ class Pace {
       this.#looks = looks;
       await sleep(REST_MS);
     }
-    return !this.isOver();
+    return !this.#isOver();
   }
 }
 
