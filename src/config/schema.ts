@@ -236,7 +236,7 @@ export const configSchema = z.strictObject({
         "waits. Default: three quarters of the machine's memory, or of what the worker's own group may use. Several " +
         'workers on a machine: set it.',
     ),
-  procs_max: count(2, 100_000).default(128).describe('Processes and threads that one sandbox may have.'),
+  procs_max: count(2, 100_000).default(64).describe('Processes and threads that one sandbox may have.'),
   cpu_percent: count(0, 100_000)
     .default(100)
     .describe('CPU time that one sandbox may use, in percent of one core; 0 is no bound.'),

@@ -2,7 +2,7 @@
  * When a function whose sandboxes are ended for what they use up may have another one.
  *
  * What hurts the neighbours of a memory bomb or a fork bomb is not that it has reached its bound, but the way there and the end:
- * memory that is taken and given back, processes that are made and reaped, a fifth of a second of the kernel's time for 128
+ * memory that is taken and given back, processes that are made and reaped, a tenth of a second of the kernel's time for 64
  * of them. A client that calls it again and again has that done again and again, and no share of the CPU time helps, as it is
  * the kernel that is busy. So such a function is started later and later, as Kubernetes does with a container that keeps
  * crashing (CrashLoopBackOff): requests wait in its queue meanwhile.

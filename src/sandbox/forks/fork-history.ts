@@ -9,8 +9,8 @@
  *
  * The kernel counts what it refuses, and need not tell anybody: on v1, `pids.events` notified nobody who watched it (on Linux
  * 6.18, by inotify and by poll). So it has to be looked at, which takes ten microseconds.
- * Most calls are over before a first look is worth it; one that goes on is looked at less and less often, unless it was
- * refused something since the last look.
+ * Most calls are over before a first look is worth it; one that goes on is looked at less and less often, and closely while it is
+ * refused something: for as long as a bomb goes on, each call beside it may have to wait.
  */
 export interface ForkHistory {
   /** When the second that is counted has begun, in ms. */
@@ -23,8 +23,10 @@ export interface ForkHistory {
   readonly nextMs: number;
 }
 
-/** A warm call takes less, and an idle sandbox is paused by then. */
-export const FIRST_LOOK_MS = 20;
+/** Most calls take less, cold ones too. */
+export const FIRST_LOOK_MS = 10;
+/** Where it was refused something since the last look. */
+export const CLOSE_LOOK_MS = 5;
 export const LONGEST_MS = 100;
 const WINDOW_MS = 1000;
 /** A bound may be so low that a program meets it a few times before it has understood. */
@@ -42,7 +44,7 @@ export function afterLook(history: ForkHistory, refused: number, now: number): F
   const isOver = now - history.since >= WINDOW_MS;
   const nextMs =
     refused > history.refused
-      ? FIRST_LOOK_MS
+      ? CLOSE_LOOK_MS
       : Math.min(Math.max(2 * history.nextMs, FIRST_LOOK_MS), LONGEST_MS);
   return isOver
     ? { since: now, before: refused, refused, nextMs }

@@ -3,6 +3,7 @@ import type { Log } from '../../telemetry/log.ts';
 import type { Watched } from '../watched.ts';
 import {
   afterLook,
+  CLOSE_LOOK_MS,
   FIRST_LOOK_MS,
   type ForkHistory,
   isForkBomb,
@@ -33,8 +34,8 @@ interface Entry {
 }
 
 /** So that however many sandboxes run, looking at them takes no more than a hundredth of a core: a look takes 10 us. */
-const TICK_MS = 20;
-const LOOKS_A_TICK = 20;
+const LOOKS_AT_ONCE = 5;
+const REST_MS = CLOSE_LOOK_MS;
 
 /**
  * Looks at sandboxes that run, as often as `fork-history.ts` says, and tells those that fork on and on. One timer for all, and
@@ -44,7 +45,11 @@ export class ForkWatch {
   readonly #options: ForkWatchOptions;
   /** Those that run; the one looked at last at the end. */
   readonly #running = new Set<Entry>();
-  #isLookSet = false;
+  #timer: NodeJS.Timeout | undefined;
+  /** When it is to look; infinite where no timer is set. */
+  #looksAt = Number.POSITIVE_INFINITY;
+  /** Not before this. */
+  #restsUntil = 0;
 
   constructor(options: ForkWatchOptions) {
     this.#options = options;
@@ -67,26 +72,31 @@ export class ForkWatch {
     entry.history = { ...entry.history, nextMs: FIRST_LOOK_MS };
     entry.dueAt = performance.now() + FIRST_LOOK_MS;
     this.#running.add(entry);
-    this.#lookSoon();
+    this.#lookBy(entry.dueAt);
   }
 
-  #lookSoon(): void {
-    if (this.#isLookSet) return;
-    this.#isLookSet = true;
-    setTimeout(() => this.#lookAtDue(), TICK_MS).unref();
+  #lookBy(dueAt: number): void {
+    const at = Math.max(dueAt, this.#restsUntil);
+    if (at >= this.#looksAt) return;
+    clearTimeout(this.#timer);
+    this.#looksAt = at;
+    this.#timer = setTimeout(() => this.#lookAtDue(), Math.ceil(at - performance.now())).unref();
   }
 
   #lookAtDue(): void {
-    this.#isLookSet = false;
+    this.#looksAt = Number.POSITIVE_INFINITY;
     const now = performance.now();
+    this.#restsUntil = now + REST_MS;
     let looks = 0;
     for (const entry of this.#running) {
       if (entry.dueAt > now) continue;
-      if (looks++ === LOOKS_A_TICK) break;
+      if (looks++ === LOOKS_AT_ONCE) break;
       this.#running.delete(entry);
       if (this.#look(entry, now)) this.#running.add(entry);
     }
-    if (this.#running.size > 0) this.#lookSoon();
+    let next = Number.POSITIVE_INFINITY;
+    for (const { dueAt } of this.#running) next = Math.min(next, dueAt);
+    if (next < Number.POSITIVE_INFINITY) this.#lookBy(next);
   }
 
   /** True where it is to be looked at again. */

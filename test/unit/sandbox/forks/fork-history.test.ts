@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import {
   afterLook,
+  CLOSE_LOOK_MS,
   FIRST_LOOK_MS,
   type ForkHistory,
   isForkBomb,
@@ -20,13 +21,16 @@ function firstBomb(looks: readonly (readonly [number, number])[], procsMax = PRO
 }
 
 test('a fork bomb is one as soon as more was refused than half of what it may have', () => {
-  // As recorded: 128 processes after 30 ms, and 3,000 refused forks a second from then on.
+  // As recorded: 128 processes after 30 ms, and 4,000 refused forks a second from then on.
   const recorded = [
-    [20, 0],
-    [60, 70],
-    [80, 130],
+    [10, 0],
+    [30, 5],
+    [35, 23],
+    [40, 41],
+    [45, 59],
+    [50, 75],
   ] as const;
-  expect(firstBomb(recorded)).toBe(60);
+  expect(firstBomb(recorded)).toBe(50);
 });
 
 test('a program that is refused some and goes on with what it has is none, however often it is called', () => {
@@ -63,16 +67,16 @@ test('with a bound of a few processes, fifty may be refused all the same', () =>
 test('one that goes on without being refused is looked at less and less often, up to ten times a second', () => {
   const waits: number[] = [];
   let history = newHistory(0);
-  for (let look = 0; look < 5; look++) {
+  for (let look = 0; look < 6; look++) {
     waits.push(history.nextMs);
     history = afterLook(history, 0, 20 * look);
   }
-  expect(waits).toEqual([FIRST_LOOK_MS, 40, 80, 100, 100]);
+  expect(waits).toEqual([FIRST_LOOK_MS, 20, 40, 80, 100, 100]);
 });
 
 test('where something was refused since the last look, the next one is soon', () => {
   let history = newHistory(0);
   for (let look = 0; look < 5; look++) history = afterLook(history, 0, 20 * look);
-  expect(afterLook(history, 1, 200).nextMs).toBe(FIRST_LOOK_MS);
-  expect(afterLook(afterLook(history, 1, 200), 1, 220).nextMs).toBe(2 * FIRST_LOOK_MS);
+  expect(afterLook(history, 1, 200).nextMs).toBe(CLOSE_LOOK_MS);
+  expect(afterLook(afterLook(history, 1, 200), 1, 220).nextMs).toBe(FIRST_LOOK_MS);
 });
