@@ -67,7 +67,7 @@ export function countAt({ count, at }: Strikes, now: number): number {
 
 /** For how long from now on no sandbox is started; 0 where one may be. */
 export function heldForMs({ count, at }: Strikes, now: number): number {
-  return Math.max(0, at + (DELAYS_MS[Math.floor(count)] ?? 0) - now);
+  return Math.max(0, (DELAYS_MS[Math.floor(count)] ?? 0) - (now - at));
 }
 
 /** How many sandboxes may be started now at most, where so many are at work or being made. */

@@ -46,6 +46,11 @@ test('the time is counted from the last strike', () => {
   expect(heldForMs(strikes, 9000)).toBe(0);
 });
 
+test('it is no longer than that, however many fractions of a ms the clock tells', () => {
+  const moments = Array.from({ length: 100_000 }, (_, tenth) => tenth / 10);
+  expect(Math.max(...moments.map((now) => heldForMs(struck(2, now), now)))).toBe(5000);
+});
+
 test('when it is over there is one sandbox at a time, until it has answered', () => {
   const strikes = struck(2);
   expect(startsAllowed(strikes, 5000, 0)).toBe(1);
