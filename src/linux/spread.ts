@@ -1,12 +1,11 @@
 import { closeSync, constants, openSync } from 'node:fs';
-import { check, errnoName, libc } from './libc.ts';
+import { ioctl } from './ioctl.ts';
+import { check, errnoName } from './libc.ts';
 
 /** `chattr +T`: numbers are the same on x86-64 and arm64. */
 const FS_IOC_GETFLAGS = 0x80086601;
 const FS_IOC_SETFLAGS = 0x40086602;
 const FS_TOPDIR_FL = 0x20000;
-
-const ioctlC = libc('int ioctl(int, unsigned long, void *)');
 
 /**
  * Tells an ext4 that directories in this one have nothing to do with each other: it puts each, and what is in it, somewhere else on the
@@ -17,9 +16,9 @@ export function spreadDirectoriesIn(dir: string): void {
   const fd = openSync(dir, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     const flags = Buffer.alloc(4);
-    if (isUnknown(ioctlC(fd, FS_IOC_GETFLAGS, flags), dir)) return;
+    if (isUnknown(ioctl(fd, FS_IOC_GETFLAGS, flags), dir)) return;
     flags.writeUInt32LE((flags.readUInt32LE() | FS_TOPDIR_FL) >>> 0);
-    isUnknown(ioctlC(fd, FS_IOC_SETFLAGS, flags), dir);
+    isUnknown(ioctl(fd, FS_IOC_SETFLAGS, flags), dir);
   } finally {
     closeSync(fd);
   }

@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { ClusterPaths } from '../../src/cluster/paths.ts';
+import { SOCKET } from '../../src/sandbox/scratch/scratch-dir.ts';
 import { mounts } from '../helpers/leftovers.ts';
 import { SLOWNESS } from '../helpers/poll.ts';
 import { type ProcessInfo, treeOf } from '../helpers/processes.ts';
@@ -14,9 +15,10 @@ export interface Holdings {
   /** Of this machine, not of a namespace. */
   readonly mounts: number;
   /** Files and directories of the worker, and those of sandboxes in the places where everybody may write. */
-  readonly files: number;
+  readonly files: readonly string[];
 }
 
+const COUNTED = ['processes', 'descriptors', 'namespaces', 'cgroups', 'mounts'] as const;
 const KINDS = ['mnt', 'pid', 'net', 'ipc', 'uts', 'user'];
 const CGROUP_ROOT = '/sys/fs/cgroup';
 const EVERYBODY_WRITES = ['/tmp', '/var/tmp', '/dev/shm', '/run'];
@@ -35,10 +37,9 @@ export function holdingsOf(pid: number, cluster: ClusterPaths, tmp: string | nul
     namespaces: new Set(namespaces).size,
     cgroups: cgroupsOf(pid),
     mounts: mounts().length,
-    files:
-      filesBelow(cluster.workers) +
-      (tmp === null ? 0 : filesBelow(tmp)) +
-      EVERYBODY_WRITES.flatMap(filesOfSandboxes).length,
+    files: [cluster.workers, ...(tmp === null ? [] : [tmp])]
+      .flatMap(filesBelow)
+      .concat(EVERYBODY_WRITES.flatMap(filesOfSandboxes)),
   };
 }
 
@@ -61,10 +62,15 @@ export async function untilNoMore(before: Holdings, now: () => Holdings): Promis
 }
 
 function increases(before: Holdings, after: Holdings): string[] {
-  const keys = Object.keys(before) as (keyof Holdings)[];
-  return keys
-    .filter((key) => after[key] > before[key])
-    .map((key) => `${after[key]} ${key}, not ${before[key]}`);
+  const more = COUNTED.filter((key) => after[key] > before[key]).map(
+    (key) => `${after[key]} ${key}, not ${before[key]}`,
+  );
+  return after.files.length > before.files.length ? [...more, newFiles(before.files, after.files)] : more;
+}
+
+function newFiles(before: readonly string[], after: readonly string[]): string {
+  const made = after.filter((path) => !before.includes(path)).join(', ');
+  return `${after.length} files, not ${before.length}: with ${made}`;
 }
 
 /** The groups below those of a worker, in every hierarchy. Each is called after the slot of its claim. */
@@ -89,19 +95,29 @@ function countGroups(dir: string): number {
   return directoriesIn(dir).reduce((sum, inner) => sum + countGroups(inner), 1);
 }
 
+/** Scratch space that waits for the next spare: there is no more of it than there are spares (`ScratchPool`), now and then none. */
+function isFreeScratch(dir: string): boolean {
+  return basename(dirname(dir)) === 'spares' && !namesIn(dir).includes(SOCKET);
+}
+
 /** Code that is used again is compiled some time later, by whichever sandbox is idle: that is no harm. */
 const COMPILED = /^__pycache__$|\.pyc$/;
 
-function filesBelow(dir: string): number {
-  const inner = directoriesIn(dir).filter((path) => !COMPILED.test(basename(path)));
-  const own = namesIn(dir).filter((name) => !COMPILED.test(name));
-  return own.length + inner.reduce((sum, path) => sum + filesBelow(path), 0);
+function filesBelow(dir: string): string[] {
+  const own = namesIn(dir)
+    .filter((name) => !COMPILED.test(name))
+    .map((name) => join(dir, name))
+    .filter((path) => !isFreeScratch(path));
+  const inner = directoriesIn(dir).filter((path) => own.includes(path));
+  return [...own, ...inner.flatMap(filesBelow)];
 }
 
 /** Others of this machine have files there, too. */
 function filesOfSandboxes(dir: string): string[] {
   const ownerOf = (name: string) => ifThere(() => lstatSync(join(dir, name)).uid, 0);
-  return namesIn(dir).filter((name) => ownerOf(name) >= FIRST_SANDBOX_UID);
+  return namesIn(dir)
+    .filter((name) => ownerOf(name) >= FIRST_SANDBOX_UID)
+    .map((name) => join(dir, name));
 }
 
 function directoriesIn(dir: string): string[] {

@@ -7,6 +7,7 @@ import signal
 import struct
 import sys
 import threading
+import time
 
 sys.path.insert(0, sys.argv[1])
 import arena
@@ -82,6 +83,9 @@ def with_thread():
     outcome = given()
     done.set()
     thread.join()
+    # Python tells of its end before the kernel has ended it.
+    while len(os.listdir('/proc/self/task')) > 1:
+        time.sleep(0.001)
     return outcome
 
 
