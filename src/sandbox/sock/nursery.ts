@@ -137,12 +137,12 @@ export class Nursery {
     return generation;
   }
 
-  /** Until then there are few spares: they can give nothing back. */
+  /** Until then there are few spares, which are not kept: they can give nothing back. */
   async #rehearse(zygote: RootZygote, fork: () => Spare, spares: Spares): Promise<void> {
     const { spares: wanted, rehearsedDir: codeDir, log } = this.#options;
     await rehearse({ zygote, fork, codeDir, log });
     spares.want(wanted);
-    spares.refill();
+    await spares.renew();
   }
 
   /** The one that there is; another one where that has died. */

@@ -62,6 +62,16 @@ export class Spares {
     for (const spare of this.#spares.splice(count)) spare.process.kill();
   }
 
+  /** Others in the place of all that there are, which are ended. Resolves when one of them is ready, if one will be. */
+  async renew(): Promise<void> {
+    if (this.#isClosed) return;
+    const before = this.#spares.splice(0);
+    this.#forkMissing();
+    await this.#spares[0]?.process.waiting;
+    for (const spare of before) spare.process.kill();
+    await Promise.all(before.map((spare) => spare.gone));
+  }
+
   /** Brings the number of spares up again, after what is under way has been dealt with. */
   refill(): void {
     if (this.#refill !== null || this.#isClosed) return;
