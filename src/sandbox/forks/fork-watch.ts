@@ -86,7 +86,6 @@ export class ForkWatch {
   #lookAtDue(): void {
     this.#looksAt = Number.POSITIVE_INFINITY;
     const now = performance.now();
-    this.#restsUntil = now + REST_MS;
     let looks = 0;
     for (const entry of this.#running) {
       if (entry.dueAt > now) continue;
@@ -94,6 +93,8 @@ export class ForkWatch {
       this.#running.delete(entry);
       if (this.#look(entry, now)) this.#running.add(entry);
     }
+    // A timer may come a fraction of a ms too early.
+    if (looks > 0) this.#restsUntil = now + REST_MS;
     let next = Number.POSITIVE_INFINITY;
     for (const { dueAt } of this.#running) next = Math.min(next, dueAt);
     if (next < Number.POSITIVE_INFINITY) this.#lookBy(next);

@@ -62,12 +62,18 @@ export class Spares {
     for (const spare of this.#spares.splice(count)) spare.process.kill();
   }
 
-  /** Others in the place of all that there are, which are ended. Resolves when one of them is ready, if one will be. */
+  /** Others in the place of all that there are, which are ended. Resolves when that is done, and one of the others is ready. */
   async renew(): Promise<void> {
     if (this.#isClosed) return;
     const before = this.#spares.splice(0);
     this.#forkMissing();
-    await this.#spares[0]?.process.waiting;
+    const [first] = this.#spares;
+    if (first === undefined) {
+      // None could be forked: better these than none.
+      this.#spares.push(...before);
+      return;
+    }
+    await first.process.waiting;
     for (const spare of before) spare.process.kill();
     await Promise.all(before.map((spare) => spare.gone));
   }

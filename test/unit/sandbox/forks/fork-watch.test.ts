@@ -39,6 +39,17 @@ test('one that forks on and on is told so once, and another one is left alone', 
   expect(other.over).toEqual([]);
 });
 
+test('one that is refused more and more is looked at closely, whatever else runs', async () => {
+  const forks = watch();
+  const others = Array.from({ length: 10 }, () => sandbox());
+  for (const one of others) forks.watch(one);
+  await vi.advanceTimersByTimeAsync(500);
+  const bomb = sandbox(4000);
+  forks.watch(bomb);
+  await vi.advanceTimersByTimeAsync(40);
+  expect(bomb.over).toHaveLength(1);
+});
+
 test('what is paused or has ended is not looked at, and no timer is left for it', async () => {
   const forks = watch();
   const one = sandbox();
