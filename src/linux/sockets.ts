@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import koffi from 'koffi';
 import { isOlError } from '../errors.ts';
+import { ioctl } from './ioctl.ts';
 import { check, errnoName, libc } from './libc.ts';
 
 /** Unix sockets that can carry file descriptors, which Node's own cannot. Descriptors are plain numbers here. */
@@ -40,7 +41,6 @@ const bindC = libc('int bind(int, void *, uint32_t)');
 const listenC = libc('int listen(int, int)');
 const connectC = libc('int connect(int, void *, uint32_t)');
 const sendmsgC = libc('long sendmsg(int, const msghdr *, int)');
-const ioctlC = libc('int ioctl(int, unsigned long, _Out_ int *)');
 const recvmsgC = libc('long recvmsg(int, _Inout_ msghdr *, int)');
 
 /** A connected pair of SOCK_SEQPACKET sockets: message boundaries are kept, and an end that closes is noticed. */
@@ -120,9 +120,9 @@ export function sendWithFds(socket: number, message: Buffer, fds: readonly numbe
 
 /** True while the peer of a stream socket has not read all that was sent to it. */
 export function hasUnread(socket: number): boolean {
-  const bytes = [0];
-  check(ioctlC(socket, SIOCOUTQ, bytes), 'ioctl SIOCOUTQ', `descriptor ${socket}`);
-  return bytes[0] !== 0;
+  const bytes = Buffer.alloc(4);
+  check(ioctl(socket, SIOCOUTQ, bytes), 'ioctl SIOCOUTQ', `descriptor ${socket}`);
+  return bytes.readInt32LE() !== 0;
 }
 
 /** True for the error of a send whose receiver is gone. */

@@ -42,10 +42,7 @@ export function newHistory(now: number): ForkHistory {
 /** After a look, at which so many forks had been refused since the sandbox was made. */
 export function afterLook(history: ForkHistory, refused: number, now: number): ForkHistory {
   const isOver = now - history.since >= WINDOW_MS;
-  const nextMs =
-    refused > history.refused
-      ? CLOSE_LOOK_MS
-      : Math.min(Math.max(2 * history.nextMs, FIRST_LOOK_MS), LONGEST_MS);
+  const nextMs = refused > history.refused ? CLOSE_LOOK_MS : Math.min(2 * history.nextMs, LONGEST_MS);
   return isOver
     ? { since: now, before: refused, refused, nextMs }
     : { since: history.since, before: history.before, refused, nextMs };

@@ -75,6 +75,7 @@ export class ForkWatch {
     this.#lookBy(entry.dueAt);
   }
 
+  /** Does nothing for what is never due. */
   #lookBy(dueAt: number): void {
     const at = Math.max(dueAt, this.#restsUntil);
     if (at >= this.#looksAt) return;
@@ -97,7 +98,7 @@ export class ForkWatch {
     if (looks > 0) this.#restsUntil = now + REST_MS;
     let next = Number.POSITIVE_INFINITY;
     for (const { dueAt } of this.#running) next = Math.min(next, dueAt);
-    if (next < Number.POSITIVE_INFINITY) this.#lookBy(next);
+    this.#lookBy(next);
   }
 
   /** True where it is to be looked at again. */

@@ -5,7 +5,7 @@ import { OlError } from '../../errors.ts';
 import { readOnlyMount } from '../../linux/mounts.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { RootZygote } from './root-zygote.ts';
-import type { Spare } from './spare.ts';
+import { endSpares, type Spare } from './spare.ts';
 
 /**
  * What all functions have in common, in sandboxes of ours: they are given some code that does nothing, are called, and become idle. From
@@ -46,8 +46,7 @@ export async function rehearse(options: RehearsalOptions): Promise<void> {
   } catch (err) {
     if (!zygote.isGone) log.warn({ err }, 'idle sandboxes keep their memory: a rehearsal failed');
   } finally {
-    for (const { process } of spares) process.kill();
-    await Promise.all(spares.map(({ gone }) => gone));
+    await endSpares(spares);
   }
 }
 

@@ -86,3 +86,10 @@ function closeEnds({ listener, connection }: Scratch): void {
   closeSync(listener);
   closeSync(connection);
 }
+
+/** Ends them; resolves when they are gone. */
+export async function endSpares(spares: readonly Spare[]): Promise<void> {
+  const all = [...spares]; // one that ends leaves the list that it is in
+  for (const { process } of all) process.kill();
+  await Promise.all(all.map(({ gone }) => gone));
+}

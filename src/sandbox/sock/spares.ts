@@ -1,5 +1,5 @@
 import type { Log } from '../../telemetry/log.ts';
-import type { Spare } from './spare.ts';
+import { endSpares, type Spare } from './spare.ts';
 
 /**
  * A spare that is being made takes a core for 1 ms, and a call that comes meanwhile waits for it: fewer at a time, and it waits for
@@ -74,8 +74,7 @@ export class Spares {
       return;
     }
     await first.process.waiting;
-    for (const spare of before) spare.process.kill();
-    await Promise.all(before.map((spare) => spare.gone));
+    await endSpares(before);
   }
 
   /** Brings the number of spares up again, after what is under way has been dealt with. */
@@ -117,8 +116,6 @@ export class Spares {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#refill?.();
-    const spares = [...this.#spares];
-    for (const spare of spares) spare.process.kill();
-    await Promise.all(spares.map((spare) => spare.gone));
+    await endSpares(this.#spares);
   }
 }
