@@ -63,6 +63,14 @@ def burn(seconds):
     signal.pause()
 
 
+def echo(_argument):
+    """Sleeps until it gets a byte, and tells how many there have been."""
+    echoed = 0
+    while os.read(0, 1):
+        echoed += 1
+        tell(echoed=echoed)
+
+
 def write(path):
     """Leaves the content of a file in the page cache."""
     with open(path, 'wb') as file:
@@ -73,7 +81,15 @@ def write(path):
     signal.pause()
 
 
-ACTIONS = {'idle': idle, 'count': count, 'eat': eat, 'fork': fork, 'burn': burn, 'write': write}
+ACTIONS = {
+    'idle': idle,
+    'count': count,
+    'eat': eat,
+    'fork': fork,
+    'burn': burn,
+    'echo': echo,
+    'write': write,
+}
 
 
 def enter_by_writing(first=3):

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Cgroup } from '../../src/cgroup/cgroup.ts';
 
-type Action = 'idle' | 'count' | 'eat' | 'fork' | 'burn' | 'write';
+type Action = 'idle' | 'count' | 'eat' | 'fork' | 'burn' | 'echo' | 'write';
 type Told = Readonly<Record<string, number>>;
 
 /** A real process in a cgroup. Disposing of it ends it. */
@@ -20,7 +20,7 @@ export class CgroupChild implements AsyncDisposable {
     const script = join(import.meta.dirname, 'cgroup-child.py');
     const process = spawn('/usr/bin/python3', [script, entry.kind, action, String(argument)], {
       env: { ENTRY_COUNT: String(entry.fds.length), PYTHONDONTWRITEBYTECODE: '1' },
-      stdio: ['ignore', 'pipe', 'inherit', ...entry.fds],
+      stdio: ['pipe', 'pipe', 'inherit', ...entry.fds],
     });
     const child = new CgroupChild(process);
     await child.next();
@@ -39,6 +39,11 @@ export class CgroupChild implements AsyncDisposable {
     const { value, done } = await this.#lines.next();
     if (done) throw new Error(`it ended: ${await this.ended}`);
     return JSON.parse(value);
+  }
+
+  /** Gives one that echoes a byte. */
+  send(): void {
+    this.#process.stdin?.write('x');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -16,6 +16,11 @@ const ROOMY: CgroupLimits = { memoryMb: 256, pids: 32, cpuPercent: 0 };
 /** Long enough for a busy loop to be seen, or to be seen standing still. */
 const A_WHILE_MS = 100;
 
+/** Long enough for a process to answer, many times over. */
+const A_MOMENT_MS = 10;
+const ROUNDS = 100;
+
+const aMoment = () => new Promise((resolve) => setTimeout(resolve, A_MOMENT_MS));
 const aWhile = () => new Promise((resolve) => setTimeout(resolve, A_WHILE_MS));
 
 /** What every cgroup driver has to do. `make` may be the reason why this machine cannot run it. */
@@ -168,6 +173,24 @@ export function describeCgroupContract(name: string, make: MakeDriver | string):
       await standsStill();
       cgroup.unpause();
       await moves();
+    });
+
+    test('what sleeps runs nothing any more from the order to pause on', async () => {
+      const cgroup = create();
+      await using child = await CgroupChild.start(cgroup, 'echo');
+      for (let round = 1; round <= ROUNDS; round++) {
+        let hasRun = false;
+        const told = child.next().finally(() => {
+          hasRun = true;
+        });
+        const pausing = cgroup.pause();
+        child.send();
+        await pausing;
+        await aMoment();
+        expect(hasRun).toBe(false);
+        cgroup.unpause();
+        expect(await told).toEqual({ echoed: round });
+      }
     });
 
     test('pausing what is paused does nothing, and one unpause is enough', async () => {
