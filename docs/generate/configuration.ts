@@ -77,6 +77,7 @@ const GROUPS: readonly (readonly [string, readonly string[]])[] = [
     ],
   ],
   ['Limits of all sandboxes together', ['mem_pool_mb']],
+  ['Scheduling', ['sched_tick_us']],
   ['Requests', ['max_runners', 'queue_max', 'invocation_timeout_ms', 'request_max_kb', 'response_max_kb']],
   ['Log', ['log_level', 'timing', 'benchmark_log']],
 ];

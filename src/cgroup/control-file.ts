@@ -31,9 +31,9 @@ export class ControlFile {
     attempt('write', this.path, () => writeSync(this.#open, text, 0, text.length, 0));
   }
 
-  /** The number that the file begins with. */
-  readNumber(): number {
-    return parseNumber(this.#read());
+  /** The number that the file begins with, or what comes after so many characters. */
+  readNumber(after = 0): number {
+    return parseNumber(after, this.#read());
   }
 
   startsWith(text: Buffer): boolean {
@@ -55,9 +55,9 @@ export class ControlFile {
   }
 }
 
-function parseNumber(length: number): number {
+function parseNumber(start: number, end: number): number {
   let value = 0;
-  for (let at = 0; at < length; at++) {
+  for (let at = start; at < end; at++) {
     const byte = buffer[at] ?? 0;
     if (byte < ZERO || byte > NINE) break;
     value = value * 10 + byte - ZERO;

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { BYTES_PER_KB, BYTES_PER_MB } from './bounds.ts';
 import type { WholeGroup } from './cgroup.ts';
 import { ControlFile, ifThere, readControl, readKey, writeControl } from './control-file.ts';
+import { CpuTime } from './cpu-time.ts';
 
 /** Written to a limit of v1, it lifts it. */
 export const NO_LIMIT = '-1';
@@ -36,10 +37,12 @@ export function setMemoryV1(dir: string, bytes: number | null): void {
 export class WholeGroupV1 implements WholeGroup {
   readonly #dir: string;
   readonly #usage: ControlFile;
+  readonly #cpu: CpuTime | null;
 
-  /** Before any cgroup is made in it. */
-  constructor(dir: string) {
+  /** Before any cgroup is made in it. `v2Dir` is the worker's own group in the v2 tree, or null where it has none. */
+  constructor(dir: string, v2Dir: string | null) {
     this.#dir = dir;
+    this.#cpu = v2Dir === null ? null : new CpuTime(v2Dir);
     countBelow(dir);
     this.#usage = new ControlFile(`${dir}/memory.usage_in_bytes`, 'read');
   }
@@ -56,7 +59,12 @@ export class WholeGroupV1 implements WholeGroup {
     return Math.floor(readKey(`${this.#dir}/memory.stat`, 'total_inactive_file') / BYTES_PER_KB);
   }
 
+  cpuUs(): number | null {
+    return this.#cpu?.us() ?? null;
+  }
+
   close(): void {
+    this.#cpu?.close();
     this.#usage.close();
   }
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { BYTES_PER_KB, BYTES_PER_MB } from './bounds.ts';
 import type { WholeGroup } from './cgroup.ts';
 import { ControlFile, readKey, writeControl } from './control-file.ts';
+import { CpuTime } from './cpu-time.ts';
 
 /** Null is no limit. Swap would let a group grow beyond its limit, and slow all others down. */
 export function setMemoryV2(dir: string, bytes: number | null): void {
@@ -15,10 +16,12 @@ export function setMemoryV2(dir: string, bytes: number | null): void {
 export class WholeGroupV2 implements WholeGroup {
   readonly #dir: string;
   readonly #usage: ControlFile;
+  readonly #cpu: CpuTime;
 
   constructor(dir: string) {
     this.#dir = dir;
     this.#usage = new ControlFile(`${dir}/memory.current`, 'read');
+    this.#cpu = new CpuTime(dir);
   }
 
   setMemoryMb(mb: number): void {
@@ -33,7 +36,12 @@ export class WholeGroupV2 implements WholeGroup {
     return Math.floor(readKey(`${this.#dir}/memory.stat`, 'inactive_file') / BYTES_PER_KB);
   }
 
+  cpuUs(): number | null {
+    return this.#cpu.us();
+  }
+
   close(): void {
+    this.#cpu.close();
     this.#usage.close();
   }
 }

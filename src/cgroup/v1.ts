@@ -58,7 +58,7 @@ function hasFreezer({ own, top }: Hierarchy): boolean {
 /** Makes the worker's own groups below those that it is in; `group` is their name. */
 export function openV1({ parents, freezerVersion, why }: PlanV1, group: string): Driver {
   const places = placesBelow(parents, group);
-  const { memory, cpu } = places;
+  const { freezer, memory, cpu } = places;
   const dirs = dirsOf(places);
   for (const dir of dirs) makeOwnDir(dir);
   writeControl(join(cpu, 'cpu.shares'), String(SHARES_OF_ONE_PROCESS * availableParallelism()));
@@ -66,7 +66,7 @@ export function openV1({ parents, freezerVersion, why }: PlanV1, group: string):
     kind: 'v1',
     why,
     dirs,
-    whole: new WholeGroupV1(memory),
+    whole: new WholeGroupV1(memory, freezerVersion === 2 ? freezer : null),
     entryKind: freezerVersion === 1 ? 'write-self' : 'clone-into',
     open: (name) => openParts(placesBelow(places, name), freezerVersion),
   });

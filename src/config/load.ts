@@ -72,6 +72,7 @@ export interface Config {
   readonly scratchMaxFiles: number;
   readonly cgPoolSize: number;
   readonly pauseDelayMs: number;
+  readonly schedTickUs: number;
   readonly tmpMaxMb: number;
   readonly shutdownGraceMs: number;
   readonly timing: boolean;
@@ -138,6 +139,7 @@ export function resolveConfig(checked: CheckedConfig, path: string): Config {
     scratchMaxFiles: checked.scratch_max_files,
     cgPoolSize: checked.cg_pool_size,
     pauseDelayMs: checked.pause_delay_ms,
+    schedTickUs: checked.sched_tick_us,
     tmpMaxMb: checked.tmp_max_mb,
     shutdownGraceMs: checked.shutdown_grace_ms,
     timing: checked.timing,

@@ -263,6 +263,12 @@ export const configSchema = z.strictObject({
     .describe(
       'How long a sandbox has to be idle before it is paused. A pause and its end cost time of their own.',
     ),
+  sched_tick_us: count(0, 1_000_000)
+    .default(500)
+    .describe(
+      'How often the kernel is made to choose anew who runs on a core, in microseconds, while sandboxes take all cores; its own ' +
+        'tick is every 4 ms with most kernels. It takes 2 to 4 % of the cores then. 0 is never.',
+    ),
   tmp_max_mb: count(1, 1024 * 1024)
     .default(64)
     .describe('Size of `/tmp` in a sandbox; it counts as memory.'),

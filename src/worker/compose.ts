@@ -24,6 +24,7 @@ import { createLocalRegistry } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
 import { createRemoteRegistry } from '../registry/remote/remote.ts';
 import { cleanUps } from '../sandbox/clean-up.ts';
+import type { CoreWatch } from '../sandbox/cores/core-watch.ts';
 import type { Engine } from '../sandbox/sandbox.ts';
 import { SockEngine } from '../sandbox/sock/engine.ts';
 import type { WorkshopEngine } from '../sandbox/workshop.ts';
@@ -33,6 +34,7 @@ import { Metrics } from '../telemetry/metrics.ts';
 import { createTiming, type Timing } from '../telemetry/timing.ts';
 import { ImportCache } from '../zygote/import-cache.ts';
 import { readTreeFile } from '../zygote/tree-file.ts';
+import { watchCores } from './compose-cores.ts';
 import { createDockerEngine } from './compose-docker.ts';
 import { withNetwork } from './compose-network.ts';
 import { createPackages, warmUp } from './compose-packages.ts';
@@ -183,7 +185,9 @@ async function createSandboxes(
   const cgroups = await createCgroups(config, claim, { memPoolMb, log: telemetry.log });
   undo.defer(() => cgroups.close());
   const { pool, zygoteCgroup, whole } = cgroups;
-  const parts = { ...telemetry, cgroups: pool, zygoteCgroup, memPoolMb };
+  const cores = watchCores(config, whole, telemetry.log);
+  undo.defer(() => cores?.close());
+  const parts = { ...telemetry, cgroups: pool, zygoteCgroup, memPoolMb, coreWatch: cores?.watch ?? null };
   const { made: engine, network } = await withNetwork(config, claim, telemetry.log, async (wanted) => {
     return await createEngine(config, claim, { ...parts, network: wanted });
   });
@@ -268,6 +272,7 @@ interface EngineParts extends Measured {
   readonly zygoteCgroup: (name: string) => Cgroup;
   readonly network: Network;
   readonly memPoolMb: number;
+  readonly coreWatch: CoreWatch | null;
 }
 
 interface Parts extends Measured {

@@ -132,6 +132,14 @@ export function describeCgroupContract(name: string, make: MakeDriver | string):
       expect(files).toBeLessThan(used);
     });
 
+    test('the CPU time of all together is counted where a v2 tree is used, with that of what is gone', async () => {
+      const busy = await CgroupChild.start(create(), 'burn', A_WHILE_MS / 1000);
+      await busy.next();
+      await busy[Symbol.asyncDispose]();
+      if (driver.why.includes("v1's freezer")) expect(driver.whole.cpuUs()).toBe(null);
+      else expect(driver.whole.cpuUs()).toBeGreaterThan((A_WHILE_MS * 1000) / 10);
+    });
+
     test('processes beyond the limit are refused, and counted', async () => {
       const cgroup = create({ pids: 5 });
       await using child = await CgroupChild.start(cgroup, 'fork', 100);

@@ -74,6 +74,7 @@ export async function makeSockEngine(options: EngineOptions = {}): Promise<SockF
     openFilesMax: 256,
     cgroups: null,
     spares: 2,
+    coreWatch: null,
     log: silentLog(),
     timing: null,
     onInit: async (pid) => {

@@ -9,6 +9,7 @@ import type { NetworkSettings } from '../../network/network.ts';
 import type { Code } from '../../registry/registry.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { Stopwatch, type Timing } from '../../telemetry/timing.ts';
+import type { CoreWatch } from '../cores/core-watch.ts';
 import type { NamedBounds } from '../explain.ts';
 import { ForkWatch } from '../forks/fork-watch.ts';
 import type { Lock } from '../lock.ts';
@@ -64,6 +65,8 @@ export interface SockEngineOptions {
   /** How long a zygote may owe an answer; then it is ended, and replaced. */
   readonly zygoteSilentMs: number;
   readonly spares: number;
+  /** Told of the sandboxes that run; null for nobody. */
+  readonly coreWatch: CoreWatch | null;
   readonly log: Log;
   /** Gets the steps of each start; null for none. */
   readonly timing: Timing | null;
@@ -230,7 +233,9 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
         watch?.lapAt('sandbox:drop', dropped);
       },
     );
-    if (isStarted) sandbox.watchBy(this.#scratchBound, this.#forkWatch);
+    const { coreWatch } = this.#options;
+    const watchers = [this.#scratchBound, this.#forkWatch, ...(coreWatch === null ? [] : [coreWatch])];
+    if (isStarted) sandbox.watchBy(...watchers);
     watch?.lap('cold:send');
     return isStarted ? sandbox : null;
   }

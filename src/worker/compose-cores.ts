@@ -1,0 +1,31 @@
+import { availableParallelism } from 'node:os';
+import type { WholeGroup } from '../cgroup/cgroup.ts';
+import type { Config } from '../config/load.ts';
+import { CoreWatch } from '../sandbox/cores/core-watch.ts';
+import { FineTick } from '../sandbox/cores/fine-tick.ts';
+import type { Log } from '../telemetry/log.ts';
+
+/** Has the kernel choose more often who runs while sandboxes take all cores. Null where that is not wanted, or can't be told. */
+export function watchCores(
+  { schedTickUs }: Config,
+  whole: WholeGroup,
+  log: Log,
+): { readonly watch: CoreWatch; close(): Promise<void> } | null {
+  const cores = availableParallelism();
+  if (schedTickUs === 0 || whole.cpuUs() === null) return null;
+  const tick = new FineTick(schedTickUs, log);
+  const watch = new CoreWatch({
+    log,
+    cores,
+    cpuUs: () => whole.cpuUs() ?? 0,
+    whenCrowded: (isCrowded) => {
+      log.debug({ isCrowded, cores }, 'cores taken by sandboxes');
+      tick.set(isCrowded);
+    },
+  });
+  const close = async () => {
+    watch.close();
+    await tick.close();
+  };
+  return { watch, close };
+}
