@@ -3,6 +3,7 @@ import { hasImage } from '../../src/docker/build-image.ts';
 import { dockerSocket, openDocker } from '../../src/docker/client.ts';
 import { isOlError } from '../../src/errors.ts';
 import { memoryOfTree } from '../../src/sandbox/memory.ts';
+import { httpFloor } from '../floors/http.ts';
 import type { Bench, BenchRow } from '../measure/bench.ts';
 import { BenchClient } from '../measure/client.ts';
 import { NO_OP } from '../measure/functions.ts';
@@ -22,14 +23,20 @@ export const engines: Bench = {
   about:
     'The two engines beside each other: calls of a function that does nothing, and an idle sandbox of it.',
   async run({ samples }) {
+    const floors = await measureFloors(samples);
     const sock = await measure('sock', {}, samples);
     const socket = dockerSocket(null, process.env);
     const lacking = await lacksDocker(socket);
-    if (lacking !== null) return { rows: sock, notes: [`There are no figures of \`docker\`: ${lacking}`] };
+    if (lacking !== null)
+      return { rows: [...floors, ...sock], notes: [`There are no figures of \`docker\`: ${lacking}`] };
     const docker = await measure('docker', { sandbox: 'docker', docker_socket: socket }, samples);
     return {
-      rows: sock.flatMap((row, index) => [row, docker[index]]).filter((row) => row !== undefined),
+      rows: [
+        ...floors,
+        ...sock.flatMap((row, index) => [row, docker[index]]).filter((row) => row !== undefined),
+      ],
       notes: [
+        `A call of a paused sandbox comes after a rest of ${PAUSED_AFTER_MS} ms: cores sleep by then, and caches are cold, which the second floor shows.`,
         `Docker: the daemon at its usual socket or where DOCKER_HOST says, with the image of \`admin image build\`. At most ${MAX_COLD} cold ` +
           'calls, and as many of paused sandboxes, were measured.',
         'The cgroup of a container also counts what its Python has read into the page cache first; PSS does not.',
@@ -47,6 +54,12 @@ async function lacksDocker(socket: string): Promise<string | null> {
     if (isOlError(error)) return error.message;
     throw error;
   }
+}
+
+async function measureFloors(samples: number): Promise<BenchRow[]> {
+  const busy = await httpFloor(samples);
+  const rested = await httpFloor(Math.min(samples, MAX_COLD), PAUSED_AFTER_MS);
+  return [busy, { ...rested, what: `${rested.what}, after a rest` }];
 }
 
 async function measure(name: string, config: ConfigFile, samples: number): Promise<BenchRow[]> {
