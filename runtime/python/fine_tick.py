@@ -1,6 +1,6 @@
 """Has the kernel choose anew who runs, on each core, every so many microseconds, for as long as the worker wants it.
 
-Argument: the microseconds. What comes on stdin says whether (`1`) or not (`0`); its end is the end. One line is printed: `ready`, or
+Arguments: the microseconds, and how many cores the worker may use. What comes on stdin says whether (`1`) or not (`0`); its end is the end. One line is printed: `ready`, or
 why it can't be had.
 
 A thread on each core waits for a timer. It is a real-time thread, so whatever runs there is interrupted for it; and when it waits again,
@@ -48,21 +48,25 @@ def _tick(core, timer):
         os.read(timer, _TIMER_BYTES)
 
 
-def _start():
-    """The timers that the threads wait for."""
+def _start(cores):
+    """The timers that the threads wait for. Raises OSError."""
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) > cores:
+        # What comes in real time knows no quota, and would take as much as the worker may have.
+        raise OSError(f'a quota leaves {cores} of {len(allowed)} cores: a tick on each would take too much of it')
     # Threads inherit it.
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(os.sched_get_priority_min(os.SCHED_FIFO)))
     timers = []
-    for core in os.sched_getaffinity(0):
+    for core in allowed:
         timer = _make_timer()
         _thread.start_new_thread(_tick, (core, timer))
         timers.append(timer)
     return timers
 
 
-def main(every_us):
+def main(every_us, cores):
     try:
-        timers = _start()
+        timers = _start(cores)
     except OSError as error:
         print(error, flush=True)
         return
@@ -72,6 +76,6 @@ def main(every_us):
             _set_timer(timer, every_us if commands.endswith(b'1') else 0)
 
 
-main(int(sys.argv[1]))
+main(*map(int, sys.argv[1:]))
 # The usual end would wait for what the threads hold.
 os._exit(0)

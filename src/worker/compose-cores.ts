@@ -13,7 +13,7 @@ export function watchCores(
 ): { readonly watch: CoreWatch; close(): Promise<void> } | null {
   const cores = availableParallelism();
   if (schedTickUs === 0 || whole.cpuUs() === null) return null;
-  const tick = new FineTick(schedTickUs, log);
+  const tick = new FineTick(schedTickUs, cores, log);
   const watch = new CoreWatch({
     log,
     cores,

@@ -1,11 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { pino } from 'pino';
 import { expect, test } from 'vitest';
+import { FineTick } from '../../src/sandbox/cores/fine-tick.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
 import { until } from '../helpers/poll.ts';
 import { childrenOf, readProcess } from '../helpers/processes.ts';
 import { python } from '../helpers/python.ts';
-import { TestWorker } from '../helpers/worker.ts';
+import { type LogLine, TestWorker } from '../helpers/worker.ts';
 
 leavesNothing();
 
@@ -77,6 +79,16 @@ test('it ends with the worker; where it ends before, the worker goes on, and say
   const next = await tickOf(other);
   await other[Symbol.asyncDispose]();
   expect(readProcess(next)).toBe(null);
+});
+
+test('where a quota leaves less than all cores there is none, and the log says so', async () => {
+  const log: LogLine[] = [];
+  const lines = { write: (line: string) => log.push(JSON.parse(line)) };
+  const tick = new FineTick(500, CORES - 1, pino({}, lines));
+  await until('a line about it', () => log.length > 0);
+  expect(log).toMatchObject([{ reason: expect.stringContaining(`leaves ${CORES - 1} of ${CORES} cores`) }]);
+  tick.set(true);
+  await tick.close();
 });
 
 test('sched_tick_us 0 is none', async () => {

@@ -14,13 +14,13 @@ export class FineTick {
   readonly #child: ChildProcess | null;
   #isClosing = false;
 
-  /** Where it can't be had, the log says why, and `set` does nothing. */
-  constructor(everyUs: number, log: Log) {
+  /** `cores` is how many the worker may use. Where it can't be had, the log says why, and `set` does nothing. */
+  constructor(everyUs: number, cores: number, log: Log) {
     const missing = (reason: string) => {
       if (!this.#isClosing)
         log.warn({ reason }, 'no fine tick: while sandboxes take all cores, calls may wait');
     };
-    this.#child = start(everyUs, missing);
+    this.#child = start([everyUs, cores], missing);
   }
 
   /** Whether it is wanted. */
@@ -41,8 +41,8 @@ export class FineTick {
 }
 
 /** `missing` is told why there is none, or none any more. Null where nothing could be started. */
-function start(everyUs: number, missing: (reason: string) => void): ChildProcess | null {
-  const argv = ['-I', '-S', '-B', `${RUNTIME_DIR}/fine_tick.py`, String(everyUs)];
+function start(args: readonly number[], missing: (reason: string) => void): ChildProcess | null {
+  const argv = ['-I', '-S', '-B', `${RUNTIME_DIR}/fine_tick.py`, ...args.map(String)];
   try {
     const child = spawn(PYTHON, argv, {
       stdio: ['pipe', 'pipe', 'ignore'],
