@@ -76,6 +76,7 @@ export class Metrics {
   readonly #heldBack: Counter;
   readonly #forks: Counter<'depth'>;
   readonly #zygoteDeaths: Counter<'zygote'>;
+  readonly #crowded: Counter;
 
   constructor() {
     const registers = [this.#registry];
@@ -121,6 +122,11 @@ export class Metrics {
       labelNames: ['zygote'],
       registers,
     });
+    this.#crowded = new Counter({
+      name: 'openlambda_crowded_seconds_total',
+      help: 'For how long sandboxes have taken all cores, so that calls wait for each other.',
+      registers,
+    });
     // A counter that is not there yet is no 0 to Prometheus, and its first increase is lost.
     for (const reason of END_REASONS) this.#ended.inc({ reason }, 0);
     for (const zygote of ZYGOTES) this.#zygoteDeaths.inc({ zygote }, 0);
@@ -160,6 +166,11 @@ export class Metrics {
 
   zygoteDied(zygote: (typeof ZYGOTES)[number]): void {
     this.#zygoteDeaths.inc({ zygote });
+  }
+
+  /** Tells for how long cores were crowded. */
+  crowded(ms: number): void {
+    this.#crowded.inc(ms / 1000);
   }
 
   /** Says how to find the levels, which are looked at when somebody asks. */

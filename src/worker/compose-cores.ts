@@ -4,12 +4,13 @@ import type { Config } from '../config/load.ts';
 import { CoreWatch } from '../sandbox/cores/core-watch.ts';
 import { FineTick } from '../sandbox/cores/fine-tick.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 
 /** Has the kernel choose more often who runs while sandboxes take all cores. Null where that is not wanted, or can't be told. */
 export function watchCores(
   { schedTickUs }: Config,
   whole: WholeGroup,
-  log: Log,
+  { log, metrics }: { readonly log: Log; readonly metrics: Metrics },
 ): { readonly watch: CoreWatch; close(): Promise<void> } | null {
   const cores = availableParallelism();
   if (schedTickUs === 0 || whole.cpuUs() === null) return null;
@@ -22,6 +23,7 @@ export function watchCores(
       log.debug({ isCrowded, cores }, 'cores taken by sandboxes');
       tick.set(isCrowded);
     },
+    crowdedFor: (ms) => metrics.crowded(ms),
   });
   const close = async () => {
     watch.close();

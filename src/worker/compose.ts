@@ -185,7 +185,7 @@ async function createSandboxes(
   const cgroups = await createCgroups(config, claim, { memPoolMb, log: telemetry.log });
   undo.defer(() => cgroups.close());
   const { pool, zygoteCgroup, whole } = cgroups;
-  const cores = watchCores(config, whole, telemetry.log);
+  const cores = watchCores(config, whole, telemetry);
   undo.defer(() => cores?.close());
   const parts = { ...telemetry, cgroups: pool, zygoteCgroup, memPoolMb, coreWatch: cores?.watch ?? null };
   const { made: engine, network } = await withNetwork(config, claim, telemetry.log, async (wanted) => {

@@ -58,6 +58,8 @@ test('ticks on each core while sandboxes take all of them, and at no other time'
   const after = waits(tick);
   expect(after - before).toBeGreaterThan(CORES * 100);
   await until('no crowd', () => worker.log.some(({ isCrowded }) => isCrowded === false));
+  const { body } = await worker.client.request('/metrics');
+  expect(Number(/^openlambda_crowded_seconds_total (\S+)$/m.exec(body)?.[1])).toBeGreaterThan(0.1);
   const rested = waits(tick);
   await new Promise((resolve) => setTimeout(resolve, 300));
   expect(waits(tick) - rested).toBeLessThan(20);

@@ -8,6 +8,8 @@ export interface CoreWatchOptions {
   readonly cpuUs: () => number;
   /** Told whenever it changes. */
   readonly whenCrowded: (isCrowded: boolean) => void;
+  /** Told for how long it was so, again and again while it is. */
+  readonly crowdedFor: (ms: number) => void;
   readonly log: Log;
 }
 
@@ -60,10 +62,11 @@ export class CoreWatch {
   }
 
   #look(): void {
-    const { cores, cpuUs } = this.#options;
+    const { cores, cpuUs, crowdedFor } = this.#options;
     const at = performance.now();
     const [longest = at] = this.#running.values();
     const now = { at, usedUs: cpuUs(), longestMs: at - longest };
+    if (this.#before !== null && this.#crowdedAt !== null) crowdedFor(at - this.#before.at);
     if (this.#before !== null && isCrowded(this.#before, now, cores)) this.#tell(at);
     else if (this.#crowdedAt !== null && at - this.#crowdedAt > CROWDED_FOR_MS) this.#tell(null);
     this.#before = now;

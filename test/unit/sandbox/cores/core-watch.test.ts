@@ -16,10 +16,14 @@ class Machine {
   looks = 0;
   isBroken = false;
   readonly told: boolean[] = [];
+  crowdedMs = 0;
   readonly watch = new CoreWatch({
     cores: 2,
     cpuUs: () => this.#cpuUs(),
     whenCrowded: (is) => this.told.push(is),
+    crowdedFor: (ms) => {
+      this.crowdedMs += ms;
+    },
     log: silentLog(),
   });
   #at = performance.now();
@@ -48,6 +52,7 @@ test('tells that cores are crowded, once, and that they are not, some time after
   expect(machine.told).toEqual([true]);
   await pass(30);
   expect(machine.told).toEqual([true, false]);
+  expect([machine.crowdedMs > 590, machine.crowdedMs < 620]).toEqual([true, true]);
 });
 
 test('a moment in between does not count', async () => {
