@@ -21,7 +21,7 @@ export async function chooseAccelerator(
     say('the virtual machine runs on KVM');
     return 'kvm';
   }
-  say(`the virtual machine runs on software emulation, some ten times slower than this one: ${reason}`);
+  say(`the virtual machine runs on software emulation, some twenty times slower than this one: ${reason}`);
   return 'tcg';
 }
 

@@ -16,7 +16,7 @@ const CACHE = join(CHECKOUT, '.cache/vm');
 const SUITES = ['test/contract', 'test/integration'];
 
 /** How many times longer than on this machine things may take. */
-const SLOWNESS = { kvm: 2, tcg: 10 };
+const SLOWNESS = { kvm: 2, tcg: 20 };
 const HANG_MS = 120_000;
 
 function say(text: string): void {
