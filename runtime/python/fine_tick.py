@@ -1,7 +1,7 @@
 """Has the kernel choose anew who runs, on each core, every so many microseconds, for as long as the worker wants it.
 
-Arguments: the microseconds, and how many cores the worker may use. What comes on stdin says whether (`1`) or not (`0`); its end is the end. One line is printed: `ready`, or
-why it can't be had.
+Arguments: the microseconds, and how many cores the worker may use. What comes on stdin says whether (`1`) or not (`0`); its end is
+the end. One line is printed: `ready`, or why it can't be had. It is started by its path, without the runtime's other modules.
 
 A thread on each core waits for a timer. It is a real-time thread, so whatever runs there is interrupted for it; and when it waits again,
 some microseconds later, the scheduler takes whose turn it is.

@@ -7,6 +7,21 @@ export interface Watched {
 
 export const NOT_WATCHED: Watched = { run: () => {}, rest: () => {}, end: () => {} };
 
+/** It runs no more once it has ended: who gives it a request may not know of its end yet. */
+export function untilEnd(run: () => void, rest: () => void): Watched {
+  let hasEnded = false;
+  return {
+    run: () => {
+      if (!hasEnded) run();
+    },
+    rest,
+    end: () => {
+      hasEnded = true;
+      rest();
+    },
+  };
+}
+
 /** Tells each of them. */
 export function together(all: readonly Watched[]): Watched {
   return {

@@ -1,5 +1,5 @@
 import type { Log } from '../../telemetry/log.ts';
-import type { Watched } from '../watched.ts';
+import { untilEnd, type Watched } from '../watched.ts';
 import { type CoreUse, CROWDED_FOR_MS, isCrowded, LOOK_EVERY_MS } from './crowding.ts';
 
 export interface CoreWatchOptions {
@@ -33,17 +33,9 @@ export class CoreWatch {
 
   /** Watches a sandbox, which runs from now on. */
   watch(sandbox: object): Watched {
-    let hasEnded = false;
-    const run = () => {
-      if (!hasEnded) this.#run(sandbox); // who gives it a request may not know yet
-    };
-    const rest = () => void this.#running.delete(sandbox);
-    const end = () => {
-      hasEnded = true;
-      rest();
-    };
+    const run = () => this.#run(sandbox);
     run();
-    return { run, rest, end };
+    return untilEnd(run, () => this.#running.delete(sandbox));
   }
 
   #run(sandbox: object): void {

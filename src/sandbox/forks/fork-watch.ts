@@ -1,6 +1,6 @@
 import { isOutOfDescriptors } from '../../linux/out-of-descriptors.ts';
 import type { Log } from '../../telemetry/log.ts';
-import type { Watched } from '../watched.ts';
+import { untilEnd, type Watched } from '../watched.ts';
 import {
   afterLook,
   CLOSE_LOOK_MS,
@@ -30,7 +30,6 @@ interface Entry {
   readonly sandbox: Forking;
   history: ForkHistory;
   dueAt: number;
-  hasEnded: boolean;
 }
 
 /** So that however many sandboxes run, looking at them takes no more than a hundredth of a core: a look takes 10 us. */
@@ -57,18 +56,13 @@ export class ForkWatch {
 
   /** Watches a sandbox, which runs from now on. */
   watch(sandbox: Forking): Watched {
-    const entry: Entry = { sandbox, history: newHistory(performance.now()), dueAt: 0, hasEnded: false };
-    const rest = () => this.#running.delete(entry);
-    const end = () => {
-      entry.hasEnded = true;
-      rest();
-    };
-    this.#run(entry);
-    return { run: () => this.#run(entry), rest, end };
+    const entry: Entry = { sandbox, history: newHistory(performance.now()), dueAt: 0 };
+    const run = () => this.#run(entry);
+    run();
+    return untilEnd(run, () => this.#running.delete(entry));
   }
 
   #run(entry: Entry): void {
-    if (entry.hasEnded) return; // who gives it a request may not know yet
     entry.history = { ...entry.history, nextMs: FIRST_LOOK_MS };
     entry.dueAt = performance.now() + FIRST_LOOK_MS;
     this.#running.add(entry);

@@ -99,7 +99,8 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
   readonly #replaced = new WeakSet<Root>();
   readonly #nursery: Nursery;
   readonly #scratchBound: ScratchBound;
-  readonly #forkWatch: ForkWatch;
+  /** Of the sandboxes of functions. */
+  readonly #watchers: readonly (ScratchBound | ForkWatch | CoreWatch)[];
   readonly #scratches: ScratchPool;
   readonly #compiler: Compiler;
   readonly #imports: Imports;
@@ -129,7 +130,9 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
       uidCount: uids.count,
       log,
     });
-    this.#forkWatch = new ForkWatch({ procsMax: bounds.procsMax, log });
+    const forkWatch = new ForkWatch({ procsMax: bounds.procsMax, log });
+    const { coreWatch } = options;
+    this.#watchers = [this.#scratchBound, forkWatch, ...(coreWatch === null ? [] : [coreWatch])];
     const range = UidRange.whole(uids, ROOT_UIDS);
     const launch = this.#launchSettings(range.take());
     const scratch = { sparesDir, bound: this.#scratchBound, log };
@@ -233,9 +236,7 @@ export class SockEngine implements ZygoteEngine, WorkshopEngine {
         watch?.lapAt('sandbox:drop', dropped);
       },
     );
-    const { coreWatch } = this.#options;
-    const watchers = [this.#scratchBound, this.#forkWatch, ...(coreWatch === null ? [] : [coreWatch])];
-    if (isStarted) sandbox.watchBy(...watchers);
+    if (isStarted) sandbox.watchBy(...this.#watchers);
     watch?.lap('cold:send');
     return isStarted ? sandbox : null;
   }
