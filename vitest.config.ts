@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
+import { SLOWNESS } from './test/helpers/poll.ts';
 
 /** Guards against a test that hangs, so far above what any of them takes that a slow machine does not matter. */
-const HANG_MS = 120_000;
+const HANG_MS = 120_000 * SLOWNESS;
 
 /**
  * `order` runs the kinds one after the other, the quickest to tell first. It starts at 1: at 0, vitest moves a kind that

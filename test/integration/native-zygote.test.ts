@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ImportZygote } from '../../src/sandbox/zygotes.ts';
 import { requestOf } from '../contract/sandbox.contract.ts';
 import { leavesNothing } from '../helpers/leftovers.ts';
+import { SLOWNESS } from '../helpers/poll.ts';
 import { python } from '../helpers/python.ts';
 import { makeSockEngine, type SockFixture } from '../helpers/sock-engine.ts';
 
@@ -13,6 +14,8 @@ leavesNothing();
 const PYTHON = '/usr/bin/python3';
 const FORKS = 1000;
 const AT_ONCE = 5;
+/** They are large to install, and to fork from so often. */
+const LONG_MS = 300_000 * SLOWNESS;
 
 let fixture: SockFixture;
 let missing = '';
@@ -33,7 +36,7 @@ beforeAll(async () => {
   ];
   const { status, stderr } = spawnSync(PYTHON, [...pip, 'numpy', 'pandas'], { encoding: 'utf8' });
   if (status !== 0) missing = `numpy and pandas can't be had: ${stderr}`;
-}, 300_000);
+}, LONG_MS);
 afterAll(() => fixture.dispose());
 
 /** Uses BLAS, and the code of pandas; the answer is known. */
@@ -75,26 +78,34 @@ async function forkMany(zygote: ImportZygote, count: number): Promise<void> {
 }
 
 describe('a zygote with numpy and pandas', () => {
-  test(`is forked ${FORKS} times while calls come in: none hangs, and all results are right`, async (context) => {
-    if (missing !== '') return context.skip(missing);
-    await forkMany(await importing(['numpy', 'pandas']), FORKS);
-  }, 300_000);
+  test(
+    `is forked ${FORKS} times while calls come in: none hangs, and all results are right`,
+    async (context) => {
+      if (missing !== '') return context.skip(missing);
+      await forkMany(await importing(['numpy', 'pandas']), FORKS);
+    },
+    LONG_MS,
+  );
 
-  test('is forked from just as well where native threads run in it', async (context) => {
-    if (missing !== '') return context.skip(missing);
-    const text = python`
+  test(
+    'is forked from just as well where native threads run in it',
+    async (context) => {
+      if (missing !== '') return context.skip(missing);
+      const text = python`
       import os
       for name in ('OPENBLAS_NUM_THREADS', 'OMP_NUM_THREADS'): os.environ[name] = '4'
       import numpy, pandas
       numpy.ones((512, 512)) @ numpy.ones((512, 512))
       tasks = len(os.listdir('/proc/self/task'))
     `;
-    await fixture.package('threaded', text);
-    const zygote = await importing(['threaded']);
-    const tasks = 'import sys\ndef handler(event): return sys.modules["threaded"].tasks\n';
-    expect(await forkAndAsk(zygote, tasks, 0)).toBeGreaterThan(1);
-    await forkMany(zygote, FORKS / 5);
-  }, 300_000);
+      await fixture.package('threaded', text);
+      const zygote = await importing(['threaded']);
+      const tasks = 'import sys\ndef handler(event): return sys.modules["threaded"].tasks\n';
+      expect(await forkAndAsk(zygote, tasks, 0)).toBeGreaterThan(1);
+      await forkMany(zygote, FORKS / 5);
+    },
+    LONG_MS,
+  );
 
   test('gives each sandbox random numbers of its own', async (context) => {
     if (missing !== '') return context.skip(missing);
@@ -102,5 +113,5 @@ describe('a zygote with numpy and pandas', () => {
     const text = 'import numpy\ndef handler(event): return numpy.random.random(3).tolist()\n';
     const all = await Promise.all(Array.from({ length: 10 }, () => forkAndAsk(zygote, text, 0)));
     expect(new Set((all as number[][]).flat()).size).toBe(30);
-  }, 60_000);
+  });
 });

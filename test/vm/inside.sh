@@ -9,6 +9,14 @@ hostname vm
 ip link set lo up
 echo /run/openlambda-vm/modprobe >/proc/sys/kernel/modprobe
 
+# Packages come from where this machine gets them; the addresses are those of qemu's own network.
+/run/openlambda-vm/modprobe virtio_net
+ip address add 10.0.2.15/24 dev eth0
+ip link set eth0 up
+ip route add default via 10.0.2.2
+rm -f /etc/resolv.conf
+echo 'nameserver 10.0.2.3' >/etc/resolv.conf
+
 # The checkout may be below /tmp.
 mkdir /run/openlambda-vm/checkout
 mount --bind "$checkout" /run/openlambda-vm/checkout

@@ -58,6 +58,7 @@ function argsOf(qemu: string, { kernel, initramfs }: Boot, accelerator: Accelera
     ...['-accel', ACCEL[accelerator], '-cpu', 'max', '-smp', '2', '-m', '6g'],
     ...['-fsdev', 'local,id=root,path=/,security_model=none,readonly=on,multidevs=remap'],
     ...['-device', 'virtio-9p-pci,fsdev=root,mount_tag=root'],
+    ...['-netdev', 'user,id=net,ipv6=off', '-device', 'virtio-net-pci,netdev=net,romfile='],
     ...['-kernel', kernel, '-initrd', initramfs, '-append', 'console=ttyS0 loglevel=1 panic=-1'],
   ];
 }
