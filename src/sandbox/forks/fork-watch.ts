@@ -75,7 +75,9 @@ export class ForkWatch {
     if (at >= this.#looksAt) return;
     clearTimeout(this.#timer);
     this.#looksAt = at;
-    this.#timer = setTimeout(() => this.#lookAtDue(), Math.ceil(at - performance.now())).unref();
+    // It may be over by now, where this process was held up.
+    const ms = Math.max(0, Math.ceil(at - performance.now()));
+    this.#timer = setTimeout(() => this.#lookAtDue(), ms).unref();
   }
 
   #lookAtDue(): void {

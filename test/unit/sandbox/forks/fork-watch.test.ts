@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { ForkWatch } from '../../../../src/sandbox/forks/fork-watch.ts';
 import { silentLog } from '../../../../src/telemetry/log.ts';
 
@@ -106,4 +106,26 @@ test('one that cannot be looked at is left alone until it runs again', async () 
   watched.run();
   await vi.advanceTimersByTimeAsync(1000);
   expect(tries).toBe(2);
+});
+
+test('where this process was held up while it looked, it goes on at once, and Node has nothing to warn of', async () => {
+  vi.useRealTimers();
+  const warnings: Error[] = [];
+  const warned = (warning: Error) => warnings.push(warning);
+  process.on('warning', warned);
+  onTestFinished(() => {
+    process.off('warning', warned);
+  });
+  const forks = watch();
+  const all = Array.from({ length: 20 }, () => sandbox());
+  const first = all[0] as (typeof all)[number];
+  const look = first.forksRefused.bind(first);
+  first.forksRefused = () => {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+    return look();
+  };
+  const watched = all.map((one) => forks.watch(one));
+  await vi.waitUntil(() => all.every(({ looks }) => looks > 0));
+  for (const one of watched) one.end();
+  expect(warnings).toEqual([]);
 });
