@@ -17,7 +17,7 @@ import { workerUrl } from '../cluster/url.ts';
 import { writeFileAtomic } from '../linux/durable.ts';
 import { takeServiceManager } from '../linux/service-manager.ts';
 import { startS3Server } from '../s3/server.ts';
-import { createLog, type Log } from '../telemetry/log.ts';
+import { type Log, serviceLog } from '../telemetry/log.ts';
 import { supervised } from './supervised.ts';
 import { untilAsked } from './until-asked.ts';
 
@@ -30,7 +30,7 @@ export async function serveRegistry(cluster: string, asked: RegistryOptions): Pr
   const manager = takeServiceManager(process.env);
   const handed = takeInput(process.env);
   const end = untilAsked();
-  const log = createLog('info');
+  const log = serviceLog('info');
   try {
     const paths = await openCluster(cluster);
     await checkNotRunning(paths);

@@ -3,7 +3,7 @@ import { takeReadyChannel } from '../cluster/ready.ts';
 import { workerUrl } from '../cluster/url.ts';
 import { type Config, loadConfig } from '../config/load.ts';
 import { takeServiceManager } from '../linux/service-manager.ts';
-import { createLog, type Log } from '../telemetry/log.ts';
+import { type Log, serviceLog } from '../telemetry/log.ts';
 import { type RunningWorker, startWorker } from '../worker/compose.ts';
 import { example, UsageError } from './command.ts';
 import { supervised } from './supervised.ts';
@@ -31,7 +31,7 @@ async function run(file: string): Promise<void> {
   let worker: RunningWorker;
   try {
     config = loadConfig(file);
-    log = createLog(config.logLevel);
+    log = serviceLog(config.logLevel);
     worker = await startWorker(config, log);
   } catch (error) {
     channel.failed(error);

@@ -4,8 +4,18 @@ import { LogDestination } from './log-destination.ts';
 
 export type Log = Logger;
 
-/** A log on stdout: readable lines on a terminal, JSON lines otherwise. */
-export function createLog(level: string): Log {
+/**
+ * The log of a service, on stdout: readable lines on a terminal, JSON lines otherwise. From now on, what Node warns of is one
+ * of them.
+ */
+export function serviceLog(level: string): Log {
+  const log = createLog(level);
+  process.removeAllListeners('warning'); // Node's own, which prints them
+  process.on('warning', (warning) => log.warn({ err: warning, warning: warning.name }, 'Node warns'));
+  return log;
+}
+
+function createLog(level: string): Log {
   const options = { level, base: null, serializers: { err: stdSerializers.err } };
   if (!process.stdout.isTTY) return pino(options, new LogDestination(1));
   const colorize = process.env.NO_COLOR === undefined;
