@@ -12,6 +12,8 @@ import { workerUrl } from './url.ts';
 
 /** How long a process that SIGKILL was sent to may take to end, most of the time. */
 const ENDING_MS = 300;
+/** Then a worker that does not serve yet is ended: far above what many take that start at once on a slow machine. */
+const READY_MS = 300_000;
 
 export interface StartedWorker {
   /** `worker-0` */
@@ -40,8 +42,6 @@ export interface StartOptions {
   readonly count?: number;
   /** Port of the first worker, the next ones follow; 0 takes free ones. Default: the template's worker_port. */
   readonly port?: number;
-  /** Longest wait until a worker serves; then it is ended. Default: a minute. */
-  readonly readyMs?: number;
   readonly onStep?: (step: StartStep) => void;
 }
 
@@ -122,7 +122,7 @@ async function startAll(
     await writeWorkerConfig(template, paths, worker, port);
     const spawned = await spawnService(workerService(worker));
     options.onStep?.({ kind: 'starting', worker: worker.name, pid: spawned.pid });
-    return await untilReady(worker, spawned, { port, host }, options);
+    return await untilReady(worker, spawned, { port, host });
   });
   const results = await Promise.allSettled(starting);
   const started = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
@@ -136,9 +136,8 @@ async function untilReady(
   worker: WorkerPaths,
   spawned: Spawned,
   wanted: { port: number; host: string },
-  { readyMs = 60_000 }: StartOptions,
 ): Promise<StartedWorker> {
-  const outcome = await spawned.outcome(readyMs);
+  const outcome = await spawned.outcome(READY_MS);
   if (outcome.ready) {
     const { port } = outcome;
     const url = workerUrl(wanted.host, port);
