@@ -124,9 +124,9 @@ export class TestMachine implements AsyncDisposable {
     return await this.run([PYTHON, '-I', '-c', code, host, String(port)]);
   }
 
-  /** The names of its tables. */
+  /** Its tables, sorted: nft lists them as they were made. */
   async tables(): Promise<string[]> {
-    return (await this.run(['nft', 'list', 'tables'])).trim().split('\n').filter(Boolean);
+    return (await this.run(['nft', 'list', 'tables'])).trim().split('\n').filter(Boolean).sort();
   }
 
   /** The names of its links. */

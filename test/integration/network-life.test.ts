@@ -43,10 +43,17 @@ describeWithMachine('the network of a worker', () => {
     await machine.set(FORWARD, '0');
   });
 
+  /** Disposing of it ends its workers, too: those of a test that failed would be in the way of all others. */
   async function clusterOf(settings = {}): Promise<TestCluster> {
     const cluster = await TestCluster.create();
     await cluster.addFixture('reach');
     await cluster.configure(settings);
+    const remove = cluster[Symbol.asyncDispose].bind(cluster);
+    cluster[Symbol.asyncDispose] = async () => {
+      const { live, stale } = await claimsOf(cluster);
+      if (live.length + stale.length > 0) await kill(cluster);
+      await remove();
+    };
     return cluster;
   }
   const start = (cluster: TestCluster, port = WORKER, count = 1) =>
