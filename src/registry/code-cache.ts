@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as endOfTick } from 'node:timers/promises';
 import { OlError } from '../errors.ts';
@@ -89,12 +89,26 @@ export class CodeCache {
     return join(this.#options.dir, `.file-${++this.#files}`);
   }
 
-  /** An empty directory to copy a function's code to. It is the caller's until it is adopted or removed. */
+  /** An empty directory to copy a function's code to. It is the caller's until it is adopted or discarded. */
   async stage(name: string): Promise<string> {
-    await mkdir(join(this.#options.dir, name), { recursive: true });
-    const staged = await mkdtemp(join(this.#options.dir, name, '.tmp-'));
-    await chmod(staged, 0o755);
-    return staged;
+    const parent = join(this.#options.dir, name);
+    for (;;) {
+      await mkdir(parent).catch(ignore('EEXIST'));
+      try {
+        const staged = await mkdtemp(join(parent, '.tmp-'));
+        await chmod(staged, 0o755);
+        return staged;
+      } catch (error) {
+        // The function's last version went in between, and its directory with it.
+        ignore('ENOENT')(error);
+      }
+    }
+  }
+
+  /** Removes a staged copy that is not to be adopted; one that was is left alone. */
+  async discard(name: string, staged: string): Promise<void> {
+    await rm(staged, { recursive: true, force: true });
+    await this.#removeEmpty(name);
   }
 
   /**
@@ -235,11 +249,17 @@ export class CodeCache {
       // Under its own name a directory is always complete.
       await rename(dir, gone);
       await rm(gone, { recursive: true });
+      await this.#removeEmpty(name);
     } catch (err) {
       // Nobody waits for this, and nothing is wrong but the space that it takes until the next start.
       const { log } = this.#options;
       log.warn({ err, function: name, version }, 'an old copy of function code could not be removed');
     }
+  }
+
+  /** A worker may see any number of functions come and go. */
+  async #removeEmpty(name: string): Promise<void> {
+    await rmdir(join(this.#options.dir, name)).catch(ignore('ENOTEMPTY', 'ENOENT'));
   }
 
   async #removeOthers(): Promise<void> {
@@ -252,6 +272,13 @@ export class CodeCache {
           if (!kept.has(join(dir, name, copy))) await rm(join(dir, name, copy), { recursive: true });
     }
   }
+}
+
+/** Throws what is none of these. */
+function ignore(...codes: readonly string[]): (error: unknown) => void {
+  return (error) => {
+    if (!codes.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  };
 }
 
 function keyOf(name: string, version: string): string {

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OlError } from '../errors.ts';
 import type { CodeCache, Held } from './code-cache.ts';
@@ -75,7 +75,7 @@ async function copyInto(root: FileHandle, before: Survey, options: ReadOptions):
     const bytes = before.entries.reduce((sum, entry) => sum + (entry.kind === 'file' ? entry.size : 0), 0);
     return await cache.adopt({ name, version, bytes }, staged);
   } catch (error) {
-    await rm(staged, { recursive: true, force: true });
+    await cache.discard(name, staged);
     throw error;
   }
 }

@@ -81,7 +81,7 @@ export class Puller {
       const held = await cache.adopt({ name, version, bytes }, staged);
       return { kind: 'pulled', code: this.#newest(held), etag, bytes };
     } catch (error) {
-      await rm(staged, { recursive: true, force: true });
+      await cache.discard(name, staged);
       if (!isOlError(error, 'ERR_BUNDLE_REFUSED')) throw error;
       cache.setNewest(name, null);
       return { kind: 'refused', etag, error };

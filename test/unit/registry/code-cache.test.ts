@@ -122,3 +122,23 @@ test('a start removes everything but the copies that are to be kept', async ({ c
   expect(cache.newest('gone')).toBeNull();
   await cache.close();
 });
+
+test('a function without a version has no directory, and staging one while it goes is no trouble', async ({
+  context,
+  expect,
+}) => {
+  const cache = await context.open();
+  const { release } = await adopt(cache, copyOf('a'));
+  cache.setNewest('a', null);
+  release();
+  await cache.close();
+  expect(readdirSync(context.dir)).toEqual([]);
+  await cache.discard('b', await cache.stage('b'));
+  expect(readdirSync(context.dir)).toEqual([]);
+  const again = async () => {
+    for (let round = 0; round < 50; round++) await cache.discard('c', await cache.stage('c'));
+  };
+  await Promise.all(Array.from({ length: 8 }, again));
+  await cache.close();
+  expect(readdirSync(context.dir)).toEqual([]);
+});
