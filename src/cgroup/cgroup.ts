@@ -88,8 +88,13 @@ export interface WholeGroup {
   memoryKb(): number;
   /** How much of that is files which nobody has used for a while: the kernel takes it back before it ends anything. */
   reclaimableKb(): number;
-  /** CPU time of all cores together that they have used, those too that are gone; null where no v2 tree counts it. Some microseconds. */
-  cpuUs(): number | null;
+  /** Null where no v2 tree counts it. */
+  readonly cpuTime: CpuUse | null;
+}
+
+export interface CpuUse {
+  /** CPU time of all cores together that all have used, those too that are gone. Some microseconds. */
+  us(): number;
 }
 
 /** Makes cgroups for one worker, below a group that is the worker's own. */

@@ -35,14 +35,14 @@ export function setMemoryV1(dir: string, bytes: number | null): void {
 
 /** The worker's own group in the memory hierarchy of v1. */
 export class WholeGroupV1 implements WholeGroup {
+  readonly cpuTime: CpuTime | null;
   readonly #dir: string;
   readonly #usage: ControlFile;
-  readonly #cpu: CpuTime | null;
 
   /** Before any cgroup is made in it. `v2Dir` is the worker's own group in the v2 tree, or null where it has none. */
   constructor(dir: string, v2Dir: string | null) {
     this.#dir = dir;
-    this.#cpu = v2Dir === null ? null : new CpuTime(v2Dir);
+    this.cpuTime = v2Dir === null ? null : new CpuTime(v2Dir);
     countBelow(dir);
     this.#usage = new ControlFile(`${dir}/memory.usage_in_bytes`, 'read');
   }
@@ -59,12 +59,8 @@ export class WholeGroupV1 implements WholeGroup {
     return Math.floor(readKey(`${this.#dir}/memory.stat`, 'total_inactive_file') / BYTES_PER_KB);
   }
 
-  cpuUs(): number | null {
-    return this.#cpu?.us() ?? null;
-  }
-
   close(): void {
-    this.#cpu?.close();
+    this.cpuTime?.close();
     this.#usage.close();
   }
 }

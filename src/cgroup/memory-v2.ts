@@ -14,14 +14,14 @@ export function setMemoryV2(dir: string, bytes: number | null): void {
 
 /** The worker's own group on v2. */
 export class WholeGroupV2 implements WholeGroup {
+  readonly cpuTime: CpuTime;
   readonly #dir: string;
   readonly #usage: ControlFile;
-  readonly #cpu: CpuTime;
 
   constructor(dir: string) {
     this.#dir = dir;
     this.#usage = new ControlFile(`${dir}/memory.current`, 'read');
-    this.#cpu = new CpuTime(dir);
+    this.cpuTime = new CpuTime(dir);
   }
 
   setMemoryMb(mb: number): void {
@@ -36,12 +36,8 @@ export class WholeGroupV2 implements WholeGroup {
     return Math.floor(readKey(`${this.#dir}/memory.stat`, 'inactive_file') / BYTES_PER_KB);
   }
 
-  cpuUs(): number | null {
-    return this.#cpu.us();
-  }
-
   close(): void {
-    this.#cpu.close();
+    this.cpuTime.close();
     this.#usage.close();
   }
 }

@@ -9,16 +9,16 @@ import type { Metrics } from '../telemetry/metrics.ts';
 /** Has the kernel choose more often who runs while sandboxes take all cores. Null where that is not wanted, or can't be told. */
 export function watchCores(
   { schedTickUs }: Config,
-  whole: WholeGroup,
+  { cpuTime }: WholeGroup,
   { log, metrics }: { readonly log: Log; readonly metrics: Metrics },
 ): { readonly watch: CoreWatch; close(): Promise<void> } | null {
   const cores = availableParallelism();
-  if (schedTickUs === 0 || whole.cpuUs() === null) return null;
+  if (schedTickUs === 0 || cpuTime === null) return null;
   const tick = new FineTick(schedTickUs, cores, log);
   const watch = new CoreWatch({
     log,
     cores,
-    cpuUs: () => whole.cpuUs() ?? 0,
+    cpuTime,
     whenCrowded: (isCrowded) => {
       log.debug({ isCrowded, cores }, 'cores taken by sandboxes');
       tick.set(isCrowded);

@@ -1,11 +1,12 @@
+import type { CpuUse } from '../../cgroup/cgroup.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { untilEnd, type Watched } from '../watched.ts';
 import { type CoreUse, CROWDED_FOR_MS, isCrowded, LOOK_EVERY_MS } from './crowding.ts';
 
 export interface CoreWatchOptions {
   readonly cores: number;
-  /** CPU time of all sandboxes together. */
-  readonly cpuUs: () => number;
+  /** Of all sandboxes together. */
+  readonly cpuTime: CpuUse;
   /** Told whenever it changes. */
   readonly whenCrowded: (isCrowded: boolean) => void;
   /** Told for how long it was so, again and again while it is. */
@@ -54,10 +55,10 @@ export class CoreWatch {
   }
 
   #look(): void {
-    const { cores, cpuUs, crowdedFor } = this.#options;
+    const { cores, cpuTime, crowdedFor } = this.#options;
     const at = performance.now();
     const [longest = at] = this.#running.values();
-    const now = { at, usedUs: cpuUs(), longestMs: at - longest };
+    const now = { at, usedUs: cpuTime.us(), longestMs: at - longest };
     if (this.#before !== null && this.#crowdedAt !== null) crowdedFor(at - this.#before.at);
     if (this.#before !== null && isCrowded(this.#before, now, cores)) this.#tell(at);
     else if (this.#crowdedAt !== null && at - this.#crowdedAt > CROWDED_FOR_MS) this.#tell(null);

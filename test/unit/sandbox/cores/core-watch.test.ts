@@ -19,7 +19,7 @@ class Machine {
   crowdedMs = 0;
   readonly watch = new CoreWatch({
     cores: 2,
-    cpuUs: () => this.#cpuUs(),
+    cpuTime: { us: () => this.#cpuUs() },
     whenCrowded: (is) => this.told.push(is),
     crowdedFor: (ms) => {
       this.crowdedMs += ms;
