@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TestCluster } from '../helpers/cluster.ts';
-import { until } from '../helpers/poll.ts';
+import { SLOWNESS, until } from '../helpers/poll.ts';
 import { RawConnection } from '../helpers/raw-http.ts';
 import { RegistryProcess } from '../helpers/registry-process.ts';
 import { TestBucket } from '../helpers/s3-client.ts';
@@ -61,7 +61,7 @@ test('killed at any moment while clients write, it has whole objects, old ones o
       await checkDisk(bucket, registry, await checkKnown(bucket, known));
       const writer = new Writer(bucket, known);
       const writing = [writer.small('a'), writer.small('b'), writer.small('c'), writer.large('large')];
-      await sleep(50 + Math.random() * 400);
+      await sleep((50 + Math.random() * 400) * SLOWNESS);
       await registry.kill();
       await Promise.all(writing);
     });

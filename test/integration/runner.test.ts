@@ -4,17 +4,22 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ROOT, startNode } from '../helpers/checkout.ts';
 
+const COPIED = [
+  'vitest.config.ts',
+  'test/run.ts',
+  'test/runner',
+  'test/expected-skips.ts',
+  'test/helpers/poll.ts',
+];
+
 let dir: string;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'openlambda-runner-'));
-  for (const path of ['vitest.config.ts', 'test/run.ts', 'test/runner', 'test/expected-skips.ts']) {
-    await cp(join(ROOT, path), join(dir, path), { recursive: true });
-  }
+  for (const path of COPIED) await cp(join(ROOT, path), join(dir, path), { recursive: true });
   await writeFile(join(dir, 'package.json'), '{"type": "module"}');
   await symlink(join(ROOT, 'node_modules'), join(dir, 'node_modules'));
   await mkdir(join(dir, 'test', 'unit'));
   // No worker of another run is its business.
-  await mkdir(join(dir, 'test', 'helpers'));
   await writeFile(join(dir, 'test/helpers/dead-workers.ts'), 'export default () => {};');
 });
 afterEach(() => rm(dir, { recursive: true }));
