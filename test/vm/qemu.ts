@@ -12,7 +12,7 @@ const FIRMWARE = ['usr/share/qemu', 'usr/share/seabios'];
 
 /** Who runs the machine's instructions: this processor, or qemu. */
 export type Accelerator = 'kvm' | 'tcg';
-/** With a thread for each core, qemu is twice as fast, but Node ended by SIGSEGV or SIGTRAP now and then, in some tests always. */
+/** With a thread for each core, qemu is twice as fast, but Node ends by SIGSEGV or SIGTRAP now and then. */
 const ACCEL = { kvm: 'kvm', tcg: 'tcg,thread=single' };
 
 export interface BootOptions {
