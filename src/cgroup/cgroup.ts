@@ -89,10 +89,10 @@ export interface WholeGroup {
   /** How much of that is files which nobody has used for a while: the kernel takes it back before it ends anything. */
   reclaimableKb(): number;
   /** Null where no v2 tree counts it. */
-  readonly cpuTime: CpuUse | null;
+  readonly cpuTime: CpuClock | null;
 }
 
-export interface CpuUse {
+export interface CpuClock {
   /** CPU time of all cores together that all have used, those too that are gone. Some microseconds. */
   us(): number;
 }

@@ -1,10 +1,10 @@
-import type { CpuUse } from './cgroup.ts';
+import type { CpuClock } from './cgroup.ts';
 import { ControlFile } from './control-file.ts';
 
 const KEY = 'usage_usec ';
 
 /** CPU time of a group of the v2 tree, which needs no controller: it is counted beside v1's controllers, too. */
-export class CpuTime implements CpuUse {
+export class CpuTime implements CpuClock {
   readonly #stat: ControlFile;
 
   constructor(dir: string) {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setImmediate as endOfTick } from 'node:timers/promises';
 import { OlError } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
+import { errnoOf } from './files.ts';
 import type { Code } from './registry.ts';
 
 interface Version {
@@ -277,7 +278,7 @@ export class CodeCache {
 /** Throws what is none of these. */
 function ignore(...codes: readonly string[]): (error: unknown) => void {
   return (error) => {
-    if (!codes.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    if (!codes.includes(errnoOf(error) ?? '')) throw error;
   };
 }
 

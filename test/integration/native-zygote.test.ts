@@ -77,37 +77,29 @@ async function forkMany(zygote: ImportZygote, count: number): Promise<void> {
   await Promise.all(Array.from({ length: AT_ONCE }, client));
 }
 
-describe('a zygote with numpy and pandas', () => {
-  test(
-    `is forked ${FORKS} times while calls come in: none hangs, and all results are right`,
-    async (context) => {
-      if (missing !== '') return context.skip(missing);
-      await forkMany(await importing(['numpy', 'pandas']), FORKS);
-    },
-    LONG_MS,
-  );
+describe('a zygote with numpy and pandas', { timeout: LONG_MS }, () => {
+  test(`is forked ${FORKS} times while calls come in: none hangs, and all results are right`, async (context) => {
+    if (missing !== '') return context.skip(missing);
+    await forkMany(await importing(['numpy', 'pandas']), FORKS);
+  });
 
-  test(
-    'is forked from just as well where native threads run in it',
-    async (context) => {
-      if (missing !== '') return context.skip(missing);
-      const text = python`
+  test('is forked from just as well where native threads run in it', async (context) => {
+    if (missing !== '') return context.skip(missing);
+    const text = python`
       import os
       for name in ('OPENBLAS_NUM_THREADS', 'OMP_NUM_THREADS'): os.environ[name] = '4'
       import numpy, pandas
       numpy.ones((512, 512)) @ numpy.ones((512, 512))
       tasks = len(os.listdir('/proc/self/task'))
     `;
-      await fixture.package('threaded', text);
-      const zygote = await importing(['threaded']);
-      const tasks = 'import sys\ndef handler(event): return sys.modules["threaded"].tasks\n';
-      expect(await forkAndAsk(zygote, tasks, 0)).toBeGreaterThan(1);
-      await forkMany(zygote, FORKS / 5);
-    },
-    LONG_MS,
-  );
+    await fixture.package('threaded', text);
+    const zygote = await importing(['threaded']);
+    const tasks = 'import sys\ndef handler(event): return sys.modules["threaded"].tasks\n';
+    expect(await forkAndAsk(zygote, tasks, 0)).toBeGreaterThan(1);
+    await forkMany(zygote, FORKS / 5);
+  });
 
-  test('gives each sandbox random numbers of its own', async (context) => {
+  test('gives each sandbox random numbers of its own', { timeout: 60_000 * SLOWNESS }, async (context) => {
     if (missing !== '') return context.skip(missing);
     const zygote = await importing(['numpy', 'numpy.random']);
     const text = 'import numpy\ndef handler(event): return numpy.random.random(3).tolist()\n';

@@ -1,4 +1,4 @@
-import type { CpuUse } from '../../cgroup/cgroup.ts';
+import type { CpuClock } from '../../cgroup/cgroup.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { untilEnd, type Watched } from '../watched.ts';
 import { type CoreUse, CROWDED_FOR_MS, isCrowded, LOOK_EVERY_MS } from './crowding.ts';
@@ -6,7 +6,7 @@ import { type CoreUse, CROWDED_FOR_MS, isCrowded, LOOK_EVERY_MS } from './crowdi
 export interface CoreWatchOptions {
   readonly cores: number;
   /** Of all sandboxes together. */
-  readonly cpuTime: CpuUse;
+  readonly cpuTime: CpuClock;
   /** Told whenever it changes. */
   readonly whenCrowded: (isCrowded: boolean) => void;
   /** Told for how long it was so, again and again while it is. */
